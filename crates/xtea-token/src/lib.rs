@@ -1,1 +1,29 @@
-//! xtea-token
+//! XTEA tokens.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::exhaustive_enums
+)]
+
+mod cipher;
+mod claims;
+mod error;
+mod mode;
+mod padding;
+mod text;
+mod token;
+mod verify;
+
+pub use cipher::{Key, WordOrder, Xtea};
+pub use claims::{Claim, Claims, UnixMillis, UnixSeconds};
+pub use error::{InvalidKey, IssueError, Refused, Rejected};
+pub use mode::Mode;
+pub use padding::Padding;
+pub use text::Text;
+pub use token::{Buffer, KeyedFormat, TokenFormat, TokenText};
+pub use verify::{Accept, Verified, Verifier};
