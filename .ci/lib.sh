@@ -70,7 +70,8 @@ system_packages() {
   ((${#missing[@]})) || return 0
   echo "installing ${missing[*]}"
   retry as_root apt-get update --quiet=2
-  retry as_root apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
+  retry as_root apt-get install --quiet=2 --yes --no-install-recommends \
+    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "${missing[@]}"
 }
 
 python_packages() {
