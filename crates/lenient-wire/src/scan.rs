@@ -279,8 +279,8 @@ impl<'a> Scanner<'a> {
             objects = (objects << 1) | u64::from(is_object);
             // Up through every container that ends here, then to the next value.
             loop {
-                let in_object = objects & 1 == 1;
-                let ended = if in_object {
+                let closes_object = objects & 1 == 1;
+                let ended = if closes_object {
                     self.key()?.is_none()
                 } else {
                     !self.element()?

@@ -1,1 +1,22 @@
-//! se5-events
+//! Real-time face events of the SOPHON SE5 box.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::exhaustive_enums
+)]
+
+pub mod codec;
+pub mod error;
+pub mod wire;
+
+pub use error::{AskError, EventError, EventErrorKind, ImageError, Refused};
+#[doc(inline)]
+pub use wire::{
+    Answer, Ask, DeviceInfo, DeviceKind, DeviceList, DeviceNotice, Dialect, EventKey, ExchangeId,
+    FaceEvent, FromBox, HistoryPage, HistoryQuery, IdentityInfo, Image, Limits, ListStyle,
+    LiveForm, Person, PersonType, Picture, RemotePicture, ScoreScale, Shape, Sighting,
+    Subscription, TimeUnit, Timestamp, ToBox, UnixMillis,
+};

@@ -1,0 +1,602 @@
+//! One face event, whichever way and in whichever dialect it came.
+
+use super::person::{member, person_type};
+use super::{
+    DeviceKind, Dialect, IdentityInfo, Image, Limits, Person, PersonType, Picture, RemotePicture,
+    ScoreScale, UnixMillis,
+};
+use crate::{EventError, EventErrorKind};
+use bytes::Bytes;
+use lenient_wire::{Kind, ScanError, Scanner, Value, float, text, unix_millis};
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::Hasher as _;
+
+/// A face event: the received JSON and an index into it.
+///
+/// Decoding walks the message once and remembers where each known member stands. Nothing is copied
+/// or allocated, pictures are not even looked at, and what no document names stays reachable through
+/// [`Self::raw`]. One type serves live events, recorded ones and the vendor's push envelopes, so an
+/// application reads them all through the same accessors.
+///
+/// ```text
+/// member      dialect 1                     dialect 2                 recorded in dialect 1
+/// device_id   device_id                     media_device_id           common.ep_info.device_id
+/// person      ext_data.person_type          user_type                 common.person_type
+/// registered  reg_pic                       register_image            common.identity_info.image_id
+/// face        ext_data.recognize_face       recognize_face_image      common.recognize_face_pic_id
+/// scene       ext_data.spot_pic             -                         common.spot_pic_id
+/// ```
+#[derive(Clone)]
+pub struct FaceEvent {
+    json: Bytes,
+    shape: Shape,
+    fields: Fields,
+}
+
+/// Which of the vendor's forms an event came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Pushed on the WebSocket (or sent by HTTP POST from the older SE3 box).
+    Live(Dialect),
+    /// Read from the event history.
+    Recorded(Dialect),
+    /// In the envelope of the asynchronous push, `"api_version":"1.0"` or `"2.0"`.
+    Pushed(Dialect),
+}
+
+/// When an event happened, by the clock of the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timestamp<'a> {
+    /// In milliseconds, the unit told by the size of the number.
+    pub unix: UnixMillis,
+    /// As the box wrote it.
+    pub raw: Cow<'a, str>,
+}
+
+/// Names one event, the same for as long as anyone stores it.
+///
+/// SipHash-2-4 of 128 bits over the box's own id or, where there is none, over device, time,
+/// identity and score. Events that differ in any of these have different keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKey(pub [u8; 16]);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Fields {
+    event_id: Value,
+    video_id: Value,
+    timestamp: Value,
+    identity_id: Value,
+    identity_name: Value,
+    identity_info: Value,
+    group_name: Value,
+    group_id: Value,
+    score: Value,
+    device_id: Value,
+    device_ip: Value,
+    device_kind: Value,
+    person: Value,
+    registered: Value,
+    registered_id: Value,
+    face: Value,
+    face_id: Value,
+    scene: Value,
+    scene_id: Value,
+    signs: Signs,
+}
+
+/// What tells the forms apart.
+#[derive(Debug, Clone, Copy, Default)]
+struct Signs {
+    is_v2: bool,
+    is_recorded: bool,
+    is_pushed: bool,
+}
+
+/// The objects whose members are known.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Top,
+    ExtData,
+    Common,
+    Endpoint,
+    MediaDevice,
+}
+
+impl FaceEvent {
+    /// Reads an event, within the default [`Limits`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode_within`].
+    pub fn decode(json: Bytes) -> Result<Self, EventError> {
+        Self::decode_within(json, &Limits::default())
+    }
+
+    /// Reads an event of at most `limits.max_message` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] for what is no JSON object, or beyond a limit. A member of an unexpected type
+    /// is not an error: its accessor gives `None`, its text stays in [`Self::json`].
+    pub fn decode_within(json: Bytes, limits: &Limits) -> Result<Self, EventError> {
+        if json.len() > limits.max_message {
+            let kind = EventErrorKind::TooLarge {
+                max: limits.max_message,
+            };
+            return Err(EventError::new(kind, json));
+        }
+        let mut scan = Scanner::new(&json, limits.max_depth);
+        let mut fields = Fields::default();
+        let read = if scan.at_object() {
+            fields.read(&mut scan, &json).map_err(EventErrorKind::from)
+        } else {
+            // Valid JSON of another kind deserves the better message.
+            scan.value().and_then(|_| scan.end()).map_or_else(
+                |error| Err(EventErrorKind::from(error)),
+                |()| Err(EventErrorKind::NotObject),
+            )
+        };
+        match read {
+            Ok(()) => Ok(Self {
+                shape: fields.signs.shape(),
+                fields,
+                json,
+            }),
+            Err(kind) => Err(EventError::new(kind, json)),
+        }
+    }
+
+    /// Reads one record of a history page, which may lack every sign of being one.
+    pub(crate) fn decode_recorded(json: Bytes, limits: &Limits) -> Result<Self, EventError> {
+        let mut event = Self::decode_within(json, limits)?;
+        event.shape = Shape::Recorded(event.dialect());
+        Ok(event)
+    }
+
+    /// The message as it came.
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// The form it came in.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The dialect it came in.
+    pub fn dialect(&self) -> Dialect {
+        match self.shape {
+            Shape::Live(dialect) | Shape::Recorded(dialect) | Shape::Pushed(dialect) => dialect,
+        }
+    }
+
+    /// `event_id`, or `_id` of a recorded event. Undocumented in dialect 1, yet printed by the
+    /// vendor's program.
+    pub fn event_id(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.event_id)
+    }
+
+    /// `video_id`. Undocumented, yet printed by the vendor's program.
+    pub fn video_id(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.video_id)
+    }
+
+    /// `timestamp`: seconds, milliseconds or microseconds, told apart by size.
+    pub fn timestamp(&self) -> Option<Timestamp<'_>> {
+        let raw = self.text(self.fields.timestamp)?;
+        Some(Timestamp {
+            unix: UnixMillis(unix_millis(&raw)?),
+            raw,
+        })
+    }
+
+    /// `identity_id`: the user's number.
+    pub fn identity_id(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.identity_id)
+    }
+
+    /// `identity_name`
+    pub fn identity_name(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.identity_name)
+    }
+
+    /// `identity_info`: what was registered; `{}` for strangers.
+    pub fn identity_info(&self) -> Option<IdentityInfo<'_>> {
+        let value = self.fields.identity_info;
+        (value.kind == Kind::Object).then(|| IdentityInfo::new(value.of(&self.json)))
+    }
+
+    /// `group_name`, which is the group's id where it has no name.
+    pub fn group_name(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.group_name)
+    }
+
+    /// `group_id`, of recorded events.
+    pub fn group_id(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.group_id)
+    }
+
+    /// `score` as given; see [`ScoreScale`].
+    pub fn score(&self) -> Option<f64> {
+        float(&self.json, self.fields.score)
+    }
+
+    /// A hint on what range [`Self::score`] is.
+    pub fn score_scale(&self) -> ScoreScale {
+        self.score().map_or(ScoreScale::Unknown, ScoreScale::of)
+    }
+
+    /// `device_id` or `media_device_id`: the device that saw the face, usually a UUID.
+    pub fn device_id(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.device_id)
+    }
+
+    /// `device_ip` or `media_device_ip`
+    pub fn device_ip(&self) -> Option<Cow<'_, str>> {
+        self.text(self.fields.device_ip)
+    }
+
+    /// `device_type` or `media_device_type`: a number, digits or a word.
+    pub fn device_kind(&self) -> Option<DeviceKind> {
+        self.text(self.fields.device_kind)
+            .map(|text| DeviceKind::from_wire(&text))
+    }
+
+    /// `person_type` or `user_type`; employee if missing, and then flagged as a default.
+    pub fn person(&self) -> Person {
+        match person_type(&self.json, self.fields.person) {
+            Some(kind) => Person {
+                kind,
+                defaulted: false,
+            },
+            // Present but of another type is not the documented default.
+            None if !matches!(self.fields.person.kind, Kind::Missing | Kind::Null) => {
+                let raw = String::from_utf8_lossy(self.fields.person.of(&self.json));
+                Person {
+                    kind: PersonType::Other(raw.into_owned()),
+                    defaulted: false,
+                }
+            }
+            None => Person {
+                kind: PersonType::Employee,
+                defaulted: true,
+            },
+        }
+    }
+
+    /// True if the box says stranger: by `person_type` or `user_type`, and by nothing else.
+    ///
+    /// The name `"stranger"` and `identity_info.type` 4 occur on people who are none.
+    pub fn is_stranger(&self) -> bool {
+        self.person().kind == PersonType::Stranger
+    }
+
+    /// `reg_pic`, `register_image` or `reg_image`: the registered picture.
+    pub fn registered_picture(&self) -> Picture {
+        let registered = self.fields.registered_id;
+        self.picture(self.fields.registered, || {
+            let id = self.text(registered).filter(|id| !id.trim().is_empty());
+            let of_person = || self.identity_info()?.image_id().map(Cow::into_owned);
+            let recorded = matches!(self.shape, Shape::Recorded(_));
+            let id = id
+                .map(Cow::into_owned)
+                .or_else(|| of_person().filter(|_| recorded))?;
+            Some(RemotePicture::Registered { id })
+        })
+    }
+
+    /// `recognize_face` or `recognize_face_image`: the face, cut from the scene.
+    pub fn face_picture(&self) -> Picture {
+        self.picture(self.fields.face, || {
+            self.recorded_picture(self.fields.face_id)
+        })
+    }
+
+    /// `spot_pic` or `spot_image`: the scene.
+    pub fn scene_picture(&self) -> Picture {
+        self.picture(self.fields.scene, || {
+            self.recorded_picture(self.fields.scene_id)
+        })
+    }
+
+    /// The JSON of the member that `path` leads to, be it named in a document or not.
+    ///
+    /// ```
+    /// # use se5_events::FaceEvent;
+    /// let event = FaceEvent::decode(r#"{"ext_data":{"box_fiqa_info":{"blur":0.1}}}"#.into())?;
+    /// assert_eq!(event.raw(&["ext_data", "box_fiqa_info"]), Some(r#"{"blur":0.1}"#));
+    /// # Ok::<(), se5_events::EventError>(())
+    /// ```
+    pub fn raw(&self, path: &[&str]) -> Option<&str> {
+        let mut json: &[u8] = &self.json;
+        for name in path {
+            json = whole(json, member(json, name)?);
+        }
+        std::str::from_utf8(json).ok()
+    }
+
+    /// Members no document names, name and JSON: at the top, and in `ext_data` of dialect 1.
+    pub fn unknown_members(&self) -> Vec<(String, String)> {
+        let mut unknown = Vec::new();
+        let mut collect = |json: &[u8], place: Place| -> Option<()> {
+            let mut scan = Scanner::new(json, 64);
+            scan.enter_object().ok()?;
+            while let Some(key) = scan.key().ok()? {
+                let value = scan.bulk().ok()?;
+                let name = text(json, key)?;
+                let is_known = place.inner(name.as_bytes()).is_some()
+                    || Fields::default().slot(place, name.as_bytes()).is_some();
+                if let (false, Ok(raw)) = (is_known, std::str::from_utf8(whole(json, value))) {
+                    unknown.push((name.into_owned(), raw.to_owned()));
+                }
+            }
+            Some(())
+        };
+        collect(&self.json, Place::Top);
+        if let Some(ext_data) = self.raw(&["ext_data"]) {
+            collect(ext_data.as_bytes(), Place::ExtData);
+        }
+        unknown
+    }
+
+    /// The event that says nothing: `{}`.
+    pub(crate) fn empty() -> Self {
+        let json = Bytes::from_static(b"{}");
+        Self {
+            json,
+            shape: Shape::Live(Dialect::V1),
+            fields: Fields::default(),
+        }
+    }
+
+    /// The key under which an application should store the event: storing it twice is then storing
+    /// it once, also when it arrives again by the other way or after a restart.
+    pub fn key(&self) -> EventKey {
+        match (self.dialect(), self.id_key()) {
+            (Dialect::V2, Some(key)) => key,
+            _ => self.fields_key(),
+        }
+    }
+
+    /// The key by the box's own id, if the event has one.
+    pub fn id_key(&self) -> Option<EventKey> {
+        let id = self.event_id().filter(|id| !id.trim().is_empty())?;
+        Some(EventKey::of(&[b"id", id.as_bytes()]))
+    }
+
+    /// The key by device, time, identity and score.
+    pub fn fields_key(&self) -> EventKey {
+        let unix = self
+            .timestamp()
+            .map_or(i64::MIN, |timestamp| timestamp.unix.0);
+        EventKey::of(&[
+            b"fields",
+            self.device_id().unwrap_or_default().as_bytes(),
+            &unix.to_le_bytes(),
+            self.identity_id().unwrap_or_default().as_bytes(),
+            &self.score().map_or(u64::MAX, f64::to_bits).to_le_bytes(),
+        ])
+    }
+
+    fn text(&self, value: Value) -> Option<Cow<'_, str>> {
+        text(&self.json, value)
+    }
+
+    fn picture(&self, inline: Value, remote: impl FnOnce() -> Option<RemotePicture>) -> Picture {
+        let is_text = matches!(inline.kind, Kind::Bulk | Kind::Text | Kind::EscapedText);
+        let is_blank = inline.of(&self.json).iter().all(u8::is_ascii_whitespace);
+        if is_text && !is_blank {
+            return Picture::Inline(Image::new(self.json.slice(inline.range())));
+        }
+        remote().map_or(Picture::Absent, Picture::Remote)
+    }
+
+    fn recorded_picture(&self, id: Value) -> Option<RemotePicture> {
+        let id = self
+            .text(id)
+            .filter(|id| !id.trim().is_empty())?
+            .into_owned();
+        Some(RemotePicture::Recorded {
+            id,
+            time: self.text(self.fields.timestamp)?.into_owned(),
+        })
+    }
+}
+
+impl PartialEq for FaceEvent {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl fmt::Debug for FaceEvent {
+    /// Names, ids and pictures are people: only their lengths are printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: Option<Cow<'_, str>>| text.map_or(0, |text| text.chars().count());
+        f.debug_struct("FaceEvent")
+            .field("shape", &self.shape)
+            .field("device_id", &self.device_id())
+            .field(
+                "timestamp",
+                &self.timestamp().map(|timestamp| timestamp.unix.0),
+            )
+            .field("person", &self.person().kind)
+            .field("identity_id", &length(self.identity_id()))
+            .field("identity_name", &length(self.identity_name()))
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EventKey {
+    /// Lengths are hashed too, so that `("ab", "c")` and `("a", "bc")` differ.
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = SipHasher24::new();
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        Self(hasher.finish128().as_bytes())
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Fields {
+    fn read(&mut self, scan: &mut Scanner<'_>, json: &[u8]) -> Result<(), ScanError> {
+        scan.enter_object()?;
+        self.walk(scan, json, Place::Top)?;
+        scan.end()
+    }
+
+    /// Walks one object; goes into the known ones inside, which nest two deep at most.
+    fn walk(&mut self, scan: &mut Scanner<'_>, json: &[u8], place: Place) -> Result<(), ScanError> {
+        while let Some(key) = scan.key()? {
+            let unescaped;
+            let name = if key.kind == Kind::EscapedText {
+                unescaped = text(json, key).unwrap_or_default();
+                unescaped.as_bytes()
+            } else {
+                key.of(json)
+            };
+            if let Some(inner) = place.inner(name) {
+                if scan.at_object() {
+                    self.signs.note(name);
+                    scan.enter_object()?;
+                    self.walk(scan, json, inner)?;
+                    continue;
+                }
+            }
+            self.signs.note(name);
+            let value = if holds_picture(name) {
+                scan.bulk()?
+            } else {
+                scan.value()?
+            };
+            if let Some(slot) = self.slot(place, name) {
+                *slot = value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the value of member `name` belongs.
+    fn slot(&mut self, place: Place, name: &[u8]) -> Option<&mut Value> {
+        use Place::{Common, Endpoint, ExtData, MediaDevice, Top};
+        Some(match (place, name) {
+            (Top, b"reg_pic" | b"register_image" | b"reg_image") => &mut self.registered,
+            (Top, b"recognize_face_image") | (Top | ExtData, b"recognize_face") => &mut self.face,
+            (Top, b"spot_image") | (Top | ExtData, b"spot_pic") => &mut self.scene,
+            (Top | Common, b"identity_id") => &mut self.identity_id,
+            (Top | Common, b"identity_name") => &mut self.identity_name,
+            (Top | Common, b"identity_info") => &mut self.identity_info,
+            (Top | Common, b"group_name") => &mut self.group_name,
+            (Top | Common, b"group_id") => &mut self.group_id,
+            (Top | Common, b"score") => &mut self.score,
+            (Top, b"timestamp") => &mut self.timestamp,
+            (Top, b"event_id" | b"_id") => &mut self.event_id,
+            (Top, b"video_id") => &mut self.video_id,
+            (Top | Endpoint, b"device_id")
+            | (Top | MediaDevice, b"media_device_id")
+            | (MediaDevice, b"id") => &mut self.device_id,
+            (Top | ExtData, b"device_ip")
+            | (Top | MediaDevice, b"media_device_ip")
+            | (MediaDevice, b"ip")
+            | (Endpoint, b"ep_ip") => &mut self.device_ip,
+            (Top | ExtData, b"device_type")
+            | (Top | MediaDevice, b"media_device_type")
+            | (MediaDevice, b"type")
+            | (Endpoint, b"ep_type") => &mut self.device_kind,
+            (Top | ExtData | Common, b"person_type") | (Top, b"user_type") => &mut self.person,
+            (Common, b"recognize_face_pic_id") | (Top, b"recognize_face_image_id") => {
+                &mut self.face_id
+            }
+            (Common, b"spot_pic_id") | (Top, b"spot_image_id") => &mut self.scene_id,
+            (Top, b"register_image_id") => &mut self.registered_id,
+            _ => return None,
+        })
+    }
+}
+
+/// The members whose text may be megabytes and is not looked at.
+fn holds_picture(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"reg_pic"
+            | b"register_image"
+            | b"reg_image"
+            | b"recognize_face"
+            | b"recognize_face_image"
+            | b"spot_pic"
+            | b"spot_image"
+            | b"ir_pic"
+            | b"ir_image"
+    )
+}
+
+impl Place {
+    fn inner(self, name: &[u8]) -> Option<Self> {
+        match (self, name) {
+            (Self::Top, b"ext_data") => Some(Self::ExtData),
+            (Self::Top, b"common") => Some(Self::Common),
+            (Self::Top | Self::Common, b"ep_info") => Some(Self::Endpoint),
+            (Self::Top, b"media_device_info") => Some(Self::MediaDevice),
+            _ => None,
+        }
+    }
+}
+
+impl Signs {
+    fn note(&mut self, name: &[u8]) {
+        match name {
+            b"register_image"
+            | b"recognize_face_image"
+            | b"user_type"
+            | b"media_device_id"
+            | b"media_device_info" => self.is_v2 = true,
+            b"_id" | b"common" => self.is_recorded = true,
+            b"register_image_id" | b"recognize_face_image_id" | b"spot_image_id" => {
+                (self.is_v2, self.is_recorded) = (true, true);
+            }
+            b"api_version" | b"mq_license_key" | b"dev_sno" => self.is_pushed = true,
+            _ => {}
+        }
+    }
+
+    fn shape(self) -> Shape {
+        let dialect = if self.is_v2 { Dialect::V2 } else { Dialect::V1 };
+        match self {
+            Self {
+                is_pushed: true, ..
+            } => Shape::Pushed(dialect),
+            Self {
+                is_recorded: true, ..
+            } => Shape::Recorded(dialect),
+            _ => Shape::Live(dialect),
+        }
+    }
+}
+
+/// A value's JSON with the quotes that text has.
+fn whole(json: &[u8], value: Value) -> &[u8] {
+    let range = match value.kind {
+        Kind::Text | Kind::EscapedText | Kind::Bulk => {
+            (value.start as usize).saturating_sub(1)..(value.end as usize).saturating_add(1)
+        }
+        _ => value.range(),
+    };
+    json.get(range).unwrap_or_default()
+}
