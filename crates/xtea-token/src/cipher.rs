@@ -7,8 +7,8 @@ use crate::error::InvalidKey;
 const DELTA: u32 = 0x9E37_79B9;
 const SCHEDULE: usize = 64;
 
-/// Blocks that are worked on side by side: two 128-bit vectors, enough to hide the latency of one.
-const LANES: usize = 8;
+/// Blocks that are worked on side by side: one 128-bit vector for each half.
+const LANES: usize = 4;
 
 /// XTEA under one key: 64-bit blocks, 128-bit key, 32 cycles (64 Feistel rounds).
 ///
@@ -50,6 +50,9 @@ pub enum WordOrder {
     /// Least significant byte first: the Linux kernel, the `xtea` crate of RustCrypto.
     Little,
 }
+
+/// The left words of the blocks, then the right ones.
+type Lanes = [[u32; LANES]; 2];
 
 impl Xtea {
     /// Computes the key schedule.
@@ -103,33 +106,37 @@ impl Xtea {
     /// One block is bound by the latency of its 64 dependent steps; independent blocks are worked
     /// on side by side in vector registers, which is several times faster.
     pub fn encrypt_blocks(&self, blocks: &mut [[u8; 8]]) {
-        self.in_lanes(blocks, Self::encrypt_block, encrypt_lanes);
+        for group in blocks.chunks_mut(LANES) {
+            match group {
+                [block] => *block = self.encrypt_block(*block),
+                several => self.in_lanes(several, encrypt_lanes),
+            }
+        }
     }
 
     /// Decrypts every block on its own (ECB), several at a time.
     pub fn decrypt_blocks(&self, blocks: &mut [[u8; 8]]) {
-        self.in_lanes(blocks, Self::decrypt_block, decrypt_lanes);
+        for group in blocks.chunks_mut(LANES) {
+            match group {
+                [block] => *block = self.decrypt_block(*block),
+                several => self.in_lanes(several, decrypt_lanes),
+            }
+        }
     }
 
+    /// Works on at most [`LANES`] blocks; spare lanes hold zeros that nobody reads.
     fn in_lanes(
         &self,
         blocks: &mut [[u8; 8]],
-        single: fn(&Self, [u8; 8]) -> [u8; 8],
-        lanes: fn(&[u32; SCHEDULE], &mut Lanes),
+        work: impl FnOnce(&[u32; SCHEDULE], Lanes) -> Lanes,
     ) {
-        for group in blocks.chunks_mut(LANES) {
-            if let [block] = group {
-                *block = single(self, *block);
-                continue;
-            }
-            let mut words = Lanes::default();
-            for ((block, left), right) in group.iter().zip(&mut words.left).zip(&mut words.right) {
-                [*left, *right] = load(*block, self.order);
-            }
-            lanes(&self.schedule, &mut words);
-            for ((block, left), right) in group.iter_mut().zip(words.left).zip(words.right) {
-                *block = store([left, right], self.order);
-            }
+        let (mut lefts, mut rights) = ([0; LANES], [0; LANES]);
+        for ((block, left), right) in blocks.iter().zip(&mut lefts).zip(&mut rights) {
+            [*left, *right] = load(*block, self.order);
+        }
+        let [lefts, rights] = work(&self.schedule, [lefts, rights]);
+        for ((block, left), right) in blocks.iter_mut().zip(lefts).zip(rights) {
+            *block = store([left, right], self.order);
         }
     }
 }
@@ -206,37 +213,34 @@ impl zeroize::ZeroizeOnDrop for Key {}
 #[cfg(feature = "zeroize")]
 impl zeroize::ZeroizeOnDrop for Xtea {}
 
-/// The halves of [`LANES`] blocks; spare lanes hold zero blocks that nobody reads.
-#[derive(Default)]
-struct Lanes {
-    left: [u32; LANES],
-    right: [u32; LANES],
-}
-
-fn encrypt_lanes(schedule: &[u32; SCHEDULE], lanes: &mut Lanes) {
+fn encrypt_lanes(schedule: &[u32; SCHEDULE], lanes: Lanes) -> Lanes {
+    let [mut lefts, mut rights] = lanes;
     let mut rest: &[u32] = schedule;
     while let [first, second, tail @ ..] = rest {
-        for (left, right) in lanes.left.iter_mut().zip(&lanes.right) {
-            *left = left.wrapping_add(mix(*right) ^ first);
+        for (left, right) in lefts.iter_mut().zip(rights) {
+            *left = left.wrapping_add(mix(right) ^ first);
         }
-        for (left, right) in lanes.left.iter().zip(&mut lanes.right) {
-            *right = right.wrapping_add(mix(*left) ^ second);
+        for (left, right) in lefts.into_iter().zip(&mut rights) {
+            *right = right.wrapping_add(mix(left) ^ second);
         }
         rest = tail;
     }
+    [lefts, rights]
 }
 
-fn decrypt_lanes(schedule: &[u32; SCHEDULE], lanes: &mut Lanes) {
+fn decrypt_lanes(schedule: &[u32; SCHEDULE], lanes: Lanes) -> Lanes {
+    let [mut lefts, mut rights] = lanes;
     let mut rest: &[u32] = schedule;
     while let [head @ .., first, second] = rest {
-        for (left, right) in lanes.left.iter().zip(&mut lanes.right) {
-            *right = right.wrapping_sub(mix(*left) ^ second);
+        for (left, right) in lefts.into_iter().zip(&mut rights) {
+            *right = right.wrapping_sub(mix(left) ^ second);
         }
-        for (left, right) in lanes.left.iter_mut().zip(&lanes.right) {
-            *left = left.wrapping_sub(mix(*right) ^ first);
+        for (left, right) in lefts.iter_mut().zip(rights) {
+            *left = left.wrapping_sub(mix(right) ^ first);
         }
         rest = head;
     }
+    [lefts, rights]
 }
 
 const fn mix(word: u32) -> u32 {

@@ -10,6 +10,9 @@
     clippy::exhaustive_enums
 )]
 
+#[cfg(feature = "arbitrary")]
+extern crate std; // the derived code names it
+
 mod cipher;
 mod claims;
 mod error;

@@ -93,7 +93,7 @@ fn every_change_of_one_bit_of_the_golden_token_is_rejected() {
     for bit in 0..128 {
         let mut changed = bytes;
         changed[bit / 8] ^= 1 << (bit % 8);
-        let token: String = changed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = common::hex(&changed);
         let mut buffer = [0; 152];
         let opened = TokenFormat::LEGACY.open(&golden_key(), &token, &mut buffer);
         assert!(opened.is_err(), "bit {bit}");

@@ -24,6 +24,14 @@ pub fn unhex<const N: usize>(digits: &str) -> [u8; N] {
     std::array::from_fn(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap())
 }
 
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
 /// One line of the golden tokens.
 pub struct Golden {
     pub plaintext: &'static str,
