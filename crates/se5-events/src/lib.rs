@@ -9,7 +9,9 @@
 )]
 
 pub mod codec;
+pub mod device;
 pub mod error;
+pub mod platform;
 pub mod wire;
 
 pub use error::{AskError, EventError, EventErrorKind, ImageError, Refused};

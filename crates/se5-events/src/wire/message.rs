@@ -1,6 +1,8 @@
 //! What the two ends say to each other, on the WebSocket and over HTTP.
 
-use super::{DeviceList, FaceEvent, HistoryPage, HistoryQuery, RemotePicture, Subscription};
+use super::{
+    DeviceList, Dialect, FaceEvent, HistoryPage, HistoryQuery, RemotePicture, Subscription,
+};
 use crate::AskError;
 use bytes::Bytes;
 use std::fmt;
@@ -13,12 +15,12 @@ pub struct ExchangeId(pub u64);
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ToBox {
-    /// Push me these. A WebSocket text message.
-    Subscribe(Subscription),
+    /// Push me these. A WebSocket text message, in the words of one dialect.
+    Subscribe(Dialect, Subscription),
     /// Are you there? A WebSocket ping.
     Ping,
-    /// A question, over HTTP.
-    Ask(ExchangeId, Ask),
+    /// A question, over HTTP, at the endpoints of one dialect.
+    Ask(ExchangeId, Dialect, Ask),
 }
 
 /// A question over HTTP.
