@@ -16,6 +16,7 @@ extern crate std; // the derived code names it
 mod cipher;
 mod claims;
 mod error;
+mod identify;
 mod mode;
 mod padding;
 mod text;
@@ -25,6 +26,7 @@ mod verify;
 pub use cipher::{Key, WordOrder, Xtea};
 pub use claims::{Claim, Claims, UnixMillis, UnixSeconds};
 pub use error::{InvalidKey, IssueError, Refused, Rejected};
+pub use identify::{ClaimKind, Finding, Hint, Identify, Shape, identify, shape};
 pub use mode::Mode;
 pub use padding::Padding;
 pub use text::Text;

@@ -1,6 +1,7 @@
 //! Reading the vector files.
 #![allow(dead_code, unreachable_pub)] // every test binary uses its own part
 
+use proptest::prelude::*;
 use xtea_token::{Claim, Claims, Key, Mode, Padding, Text, TokenFormat, WordOrder};
 
 /// The key of every golden token, 00 01 .. 0f.
@@ -76,6 +77,43 @@ impl Golden {
             _ => Claim::Bytes(self.plaintext.as_bytes()),
         }
     }
+}
+
+/// Any format at all.
+pub fn any_format() -> impl Strategy<Value = TokenFormat> {
+    let order = prop_oneof![Just(WordOrder::Big), Just(WordOrder::Little)];
+    let mode = prop_oneof![
+        Just(Mode::Ecb),
+        any::<[u8; 8]>().prop_map(|iv| Mode::Cbc { iv }),
+        any::<[u8; 8]>().prop_map(|iv| Mode::CbcIvPrefix { iv }),
+    ];
+    let padding = prop_oneof![
+        Just(Padding::Pkcs7),
+        Just(Padding::Zero),
+        Just(Padding::ZeroAlways),
+        Just(Padding::None),
+        Just(Padding::LenPrefixBe),
+    ];
+    let text = prop_oneof![
+        Just(Text::HexLower),
+        Just(Text::HexUpper),
+        Just(Text::Base64),
+        Just(Text::Base64UrlNoPad),
+    ];
+    let claims = prop_oneof![
+        Just(Claims::UnixMillis),
+        Just(Claims::UnixSeconds),
+        any::<u8>().prop_map(|separator| Claims::AliasThenMillis { separator }),
+        Just(Claims::Opaque),
+    ];
+    (order, mode, padding, text, claims).prop_map(|(order, mode, padding, text, claims)| {
+        TokenFormat::LEGACY
+            .with_order(order)
+            .with_mode(mode)
+            .with_padding(padding)
+            .with_text(text)
+            .with_claims(claims)
+    })
 }
 
 pub fn order_named(name: &str) -> WordOrder {

@@ -1,0 +1,364 @@
+//! Finding out which format a deployed server uses, from one token and the key.
+
+use core::fmt;
+
+use crate::cipher::{Key, WordOrder, Xtea};
+use crate::claims::{Claim, Claims, UnixMillis};
+use crate::mode::Mode;
+use crate::padding::Padding;
+use crate::text::Text;
+use crate::token::{Ciphertext, MAX_TOKEN, Raw, TokenFormat};
+use crate::verify::V2_PREFIX;
+
+const TEXTS: [Text; 4] = [
+    Text::HexLower,
+    Text::HexUpper,
+    Text::Base64,
+    Text::Base64UrlNoPad,
+];
+const ORDERS: [WordOrder; 2] = [WordOrder::Big, WordOrder::Little];
+const PADDINGS: [Padding; 5] = [
+    Padding::Pkcs7,
+    Padding::Zero,
+    Padding::ZeroAlways,
+    Padding::None,
+    Padding::LenPrefixBe,
+];
+const SEPARATORS: [u8; 6] = *b"|_:,#;";
+
+/// Every format under which `token` opens canonically with one of `keys`, best first.
+///
+/// Formats whose plaintext is a time come before those whose plaintext is merely printable text,
+/// which is weak evidence. Tried are both word orders, ECB, CBC from a zero IV and CBC with the IV
+/// in front, all paddings, the text forms that parse, and 13 digits, 10 digits, an alias before
+/// 13 digits, or printable UTF-8. The work is bounded: four decryptions for each key and text form
+/// that parses.
+///
+/// For someone who holds the key, as a diagnosis; a server answers requests with
+/// [`Verifier`](crate::Verifier).
+///
+/// ```
+/// use xtea_token::{Key, TokenFormat, identify};
+///
+/// let keys = [Key::from_hex("000102030405060708090a0b0c0d0e0f")?];
+/// let found = identify("80c8075e1bf49c61388e2146c387fe3a", &keys).next();
+/// assert_eq!(found.map(|finding| finding.format), Some(TokenFormat::LEGACY));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn identify<'a>(token: &'a str, keys: &'a [Key]) -> Identify<'a> {
+    Identify {
+        token,
+        keys,
+        next: Attempt::FIRST,
+        opened: None,
+    }
+}
+
+/// What the outside of `token` tells, without a key.
+///
+/// The text forms are tried in the order of [`Text`]'s variants; the first that gives a hint other
+/// than [`Hint::NotAToken`] decides.
+pub fn shape(token: &str) -> Shape {
+    let parses_as = TEXTS.map(|text| decoded_len(text, token).is_some());
+    if token.starts_with(V2_PREFIX) {
+        return Shape {
+            hint: Hint::V2,
+            bytes: 0,
+            parses_as,
+        };
+    }
+    TEXTS
+        .into_iter()
+        .filter_map(|text| {
+            let bytes = decoded_len(text, token)?;
+            Some((Hint::of(text, bytes), bytes))
+        })
+        .find(|(hint, _)| *hint != Hint::NotAToken)
+        .map_or(
+            Shape {
+                hint: Hint::NotAToken,
+                bytes: 0,
+                parses_as,
+            },
+            |(hint, bytes)| Shape {
+                hint,
+                bytes,
+                parses_as,
+            },
+        )
+}
+
+/// The findings of [`identify`], best first.
+#[derive(Clone)]
+pub struct Identify<'a> {
+    token: &'a str,
+    keys: &'a [Key],
+    next: Attempt,
+    opened: Option<Opened>,
+}
+
+/// One format under which a token opens canonically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The format; [`TokenFormat::open`] with it opens the token.
+    pub format: TokenFormat,
+    /// Which of the keys.
+    pub key_index: usize,
+    /// What the plaintext is.
+    pub claim_kind: ClaimKind,
+    /// The time it states.
+    pub at: Option<UnixMillis>,
+}
+
+/// What the plaintext of a [`Finding`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimKind {
+    /// 13 digits.
+    UnixMillis,
+    /// 10 digits.
+    UnixSeconds,
+    /// An alias, a separator, 13 digits.
+    AliasThenMillis,
+    /// Printable UTF-8 without a time: weak evidence.
+    Text,
+}
+
+/// What the outside of a token tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shape {
+    /// The best guess.
+    pub hint: Hint,
+    /// Length of the ciphertext behind the guess, in bytes; 0 without one.
+    pub bytes: usize,
+    parses_as: [bool; TEXTS.len()],
+}
+
+/// A guess at what made a token, from its length alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hint {
+    /// That many whole blocks.
+    Legacy(usize),
+    /// Base64 of a multiple of 16 bytes, as H2's class makes; also possible for other formats.
+    H2Aligned16,
+    /// 4 bytes more than whole blocks: a length word in front, the mark of a class that is named
+    /// `XTEA` in several Java code bases but computes a variant of TEA. Not supported here.
+    LooksLikeTeaVariant,
+    /// Starts as an authenticated `v2.` token does.
+    V2,
+    /// Neither; perhaps it still carries percent escapes.
+    NotAToken,
+}
+
+/// Where [`Identify`] stands; the fields are in the order of the search, slowest first.
+#[derive(Clone, Copy)]
+struct Attempt {
+    text_only: bool, // second pass: plaintext without a time
+    key: usize,
+    text: usize,
+    order: usize,
+    mode: usize,
+    padding: usize,
+}
+
+/// A token decrypted with one key, text form and word order.
+#[derive(Clone)]
+struct Opened {
+    ciphertext: Ciphertext,
+    raw: Raw,
+}
+
+impl Shape {
+    /// True when the token is the canonical spelling of some bytes in this form.
+    pub fn parses_as(&self, text: Text) -> bool {
+        TEXTS
+            .into_iter()
+            .zip(self.parses_as)
+            .any(|(form, parses)| form == text && parses)
+    }
+}
+
+impl Hint {
+    fn of(text: Text, bytes: usize) -> Self {
+        let is_base64 = matches!(text, Text::Base64 | Text::Base64UrlNoPad);
+        match bytes % 16 {
+            _ if bytes == 0 => Self::NotAToken,
+            0 if is_base64 => Self::H2Aligned16,
+            0 | 8 => Self::Legacy(bytes / 8),
+            4 | 12 => Self::LooksLikeTeaVariant,
+            _ => Self::NotAToken,
+        }
+    }
+}
+
+impl Iterator for Identify<'_> {
+    type Item = Finding;
+
+    fn next(&mut self) -> Option<Finding> {
+        while self.next.key < self.keys.len() || !self.next.text_only {
+            let attempt = self.next;
+            if attempt.is_start_of_order() {
+                self.opened = self.decrypt(attempt);
+            }
+            if self.opened.is_none() {
+                self.next = attempt.after_order(self.keys.len());
+                continue;
+            }
+            self.next = attempt.after(self.keys.len());
+            let finding = self.try_one(attempt);
+            if finding.is_some() {
+                return finding;
+            }
+        }
+        None
+    }
+}
+
+impl Identify<'_> {
+    fn decrypt(&self, attempt: Attempt) -> Option<Opened> {
+        let key = self.keys.get(attempt.key)?;
+        let text = *TEXTS.get(attempt.text)?;
+        let order = *ORDERS.get(attempt.order)?;
+        let is_upper = self.token.bytes().any(|byte| byte.is_ascii_uppercase());
+        if matches!(text, Text::HexLower | Text::HexUpper) && (text == Text::HexUpper) != is_upper {
+            return None; // reported once, under the case it is written in
+        }
+        let ciphertext = Ciphertext::decode(text, self.token)?;
+        let raw = ciphertext.decrypt(&Xtea::new(key, order));
+        Some(Opened { ciphertext, raw })
+    }
+
+    fn try_one(&self, attempt: Attempt) -> Option<Finding> {
+        let Opened { ciphertext, raw } = self.opened.as_ref()?;
+        let first_block = *ciphertext.blocks().first()?;
+        let modes = [
+            Mode::Ecb,
+            Mode::Cbc { iv: [0; 8] },
+            Mode::CbcIvPrefix { iv: first_block },
+        ];
+        let format = TokenFormat::LEGACY
+            .with_order(*ORDERS.get(attempt.order)?)
+            .with_mode(*modes.get(attempt.mode)?)
+            .with_padding(*PADDINGS.get(attempt.padding)?)
+            .with_text(*TEXTS.get(attempt.text)?)
+            .with_claims(Claims::Opaque);
+        let mut buffer = [0; 152];
+        let Claim::Bytes(plaintext) = raw.open(ciphertext, &format, &mut buffer)? else {
+            return None;
+        };
+        let time = time_in(plaintext);
+        let (claims, claim_kind, at) = match time {
+            Some((claims, kind, at)) if !attempt.text_only => (claims, kind, Some(at)),
+            None if attempt.text_only && is_printable(plaintext) => {
+                (Claims::Opaque, ClaimKind::Text, None)
+            }
+            _ => return None,
+        };
+        Some(Finding {
+            format: format.with_claims(claims),
+            key_index: attempt.key,
+            claim_kind,
+            at,
+        })
+    }
+}
+
+impl fmt::Debug for Identify<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identify(..)")
+    }
+}
+
+impl Attempt {
+    const FIRST: Self = Self {
+        text_only: false,
+        key: 0,
+        text: 0,
+        order: 0,
+        mode: 0,
+        padding: 0,
+    };
+    const MODES: usize = 3;
+
+    fn is_start_of_order(self) -> bool {
+        self.mode == 0 && self.padding == 0
+    }
+
+    /// The next padding, else the next mode, else what follows the word order.
+    fn after(self, keys: usize) -> Self {
+        let padding = self.padding.saturating_add(1);
+        if padding < PADDINGS.len() {
+            return Self { padding, ..self };
+        }
+        let mode = self.mode.saturating_add(1);
+        if mode < Self::MODES {
+            return Self {
+                mode,
+                padding: 0,
+                ..self
+            };
+        }
+        self.after_order(keys)
+    }
+
+    /// The next word order, else text form, else key, else pass.
+    fn after_order(self, keys: usize) -> Self {
+        let order = self.order.saturating_add(1);
+        let text = self.text.saturating_add(1);
+        let key = self.key.saturating_add(1);
+        let start = Self {
+            text_only: self.text_only,
+            ..Self::FIRST
+        };
+        if order < ORDERS.len() {
+            let (key, text) = (self.key, self.text);
+            Self {
+                key,
+                text,
+                order,
+                ..start
+            }
+        } else if text < TEXTS.len() {
+            let key = self.key;
+            Self { key, text, ..start }
+        } else if key < keys || self.text_only {
+            Self { key, ..start }
+        } else {
+            Self {
+                text_only: true,
+                ..start
+            }
+        }
+    }
+}
+
+/// Length of the bytes that `token` spells canonically, whether or not they are whole blocks.
+fn decoded_len(text: Text, token: &str) -> Option<usize> {
+    if token.len() > MAX_TOKEN {
+        return None;
+    }
+    let bytes = text.decode(token.as_bytes(), &mut [0; MAX_TOKEN])?.len();
+    Some(bytes)
+}
+
+fn time_in(plaintext: &[u8]) -> Option<(Claims, ClaimKind, UnixMillis)> {
+    let with_alias = SEPARATORS.map(|separator| {
+        let claims = Claims::AliasThenMillis { separator };
+        (claims, ClaimKind::AliasThenMillis)
+    });
+    [
+        (Claims::UnixMillis, ClaimKind::UnixMillis),
+        (Claims::UnixSeconds, ClaimKind::UnixSeconds),
+    ]
+    .into_iter()
+    .chain(with_alias)
+    .find_map(|(claims, kind)| Some((claims, kind, claims.read(plaintext)?.at()?)))
+}
+
+fn is_printable(plaintext: &[u8]) -> bool {
+    let text = core::str::from_utf8(plaintext);
+    text.is_ok_and(|text| !text.is_empty() && !text.chars().any(char::is_control))
+}
