@@ -18,8 +18,8 @@ const LANES: usize = 4;
 /// ```
 /// use xtea_token::{Key, WordOrder, Xtea};
 ///
-/// const CIPHER: Xtea = Xtea::new(&Key::new([0; 16]), WordOrder::Big);
-/// assert_eq!(CIPHER.encrypt_block([0; 8]), 0xdee9_d4d8_f713_1ed9_u64.to_be_bytes());
+/// let cipher = Xtea::new(&Key::new([0; 16]), WordOrder::Big);
+/// assert_eq!(cipher.encrypt_block([0; 8]), 0xdee9_d4d8_f713_1ed9_u64.to_be_bytes());
 /// ```
 #[derive(Clone)]
 pub struct Xtea {

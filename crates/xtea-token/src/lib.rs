@@ -21,6 +21,8 @@ mod mode;
 mod padding;
 mod text;
 mod token;
+#[cfg(feature = "v2")]
+pub mod v2;
 mod verify;
 
 pub use cipher::{Key, WordOrder, Xtea};

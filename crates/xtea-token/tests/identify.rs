@@ -85,7 +85,10 @@ fn upper_case_is_reported_as_upper_case_only() {
 #[test]
 fn ten_thousand_random_tokens_of_16_bytes_yield_no_time() {
     let keys = [golden_key()];
-    let cipher = xtea_token::Xtea::new(&Key::new(*b"a random stream!"), xtea_token::WordOrder::default());
+    let cipher = xtea_token::Xtea::new(
+        &Key::new(*b"a random stream!"),
+        xtea_token::WordOrder::default(),
+    );
     for index in 0..10_000_u64 {
         let [a, b] = [2 * index, 2 * index + 1].map(|n| cipher.encrypt_block(n.to_be_bytes()));
         let token = common::hex(&[a, b].concat());
