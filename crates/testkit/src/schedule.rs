@@ -81,7 +81,7 @@ impl<E> Schedule<E> {
 
     /// Time since the start, in milliseconds.
     pub fn elapsed_millis(&self) -> i64 {
-        i64::try_from((self.now - self.start).as_millis()).expect("no session lasts that long")
+        i64::try_from((self.now - self.start).as_millis()).unwrap_or(i64::MAX)
     }
 }
 
