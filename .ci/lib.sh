@@ -29,6 +29,7 @@ DEBIAN_PACKAGES=(
   curl                                    # a foreign HTTP client
   valgrind                                # instruction counts
   libz3-4 libxml2 libedit2                # what the older compiler's LLVM links to
+  libssl-dev pkg-config                   # duvet links to OpenSSL
 )
 declare -A TOOL_VERSIONS=([duvet]=0.4.3 [cargo-deny]=0.20.2 [cargo-fuzz]=0.13.2)
 NODE_PACKAGES=(ws@8)
