@@ -246,10 +246,14 @@ impl Identify<'_> {
             .with_text(*TEXTS.get(attempt.text)?)
             .with_claims(Claims::Opaque);
         let mut buffer = [0; 152];
+        //= docs/spec/xtea-token.md#identification
+        //# A finding MUST be reported only when the token is the canonical spelling of a plaintext in that format.
         let Claim::Bytes(plaintext) = raw.open(ciphertext, &format, &mut buffer)? else {
             return None;
         };
         let time = time_in(plaintext);
+        //= docs/spec/xtea-token.md#identification
+        //# Findings whose plaintext holds a time MUST come before findings whose plaintext is only text.
         let (claims, claim_kind, at) = match time {
             Some((claims, kind, at)) if !attempt.text_only => (claims, kind, Some(at)),
             None if attempt.text_only && is_printable(plaintext) => {

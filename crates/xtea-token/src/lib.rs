@@ -19,6 +19,8 @@ mod error;
 mod identify;
 mod mode;
 mod padding;
+#[cfg(feature = "cipher")]
+mod rustcrypto;
 mod text;
 mod token;
 #[cfg(feature = "v2")]
@@ -31,6 +33,8 @@ pub use error::{InvalidKey, IssueError, Refused, Rejected};
 pub use identify::{ClaimKind, Finding, Hint, Identify, Shape, identify, shape};
 pub use mode::Mode;
 pub use padding::Padding;
+#[cfg(feature = "cipher")]
+pub use rustcrypto::{XteaBe, XteaLe};
 pub use text::Text;
 pub use token::{Buffer, KeyedFormat, TokenFormat, TokenText};
 pub use verify::{Accept, Verified, Verifier};

@@ -60,6 +60,8 @@ impl Padding {
                 Some((0, len.checked_add(1)?.checked_next_multiple_of(8)?))
             }
             Self::Zero if len > 0 => Some((0, len.checked_next_multiple_of(8)?)),
+            //= docs/spec/xtea-token.md#padding
+            //# Without padding the plaintext MUST be as long as the ciphertext, and a multiple of 16 bytes when issued.
             Self::None if len > 0 && len % 16 == 0 => Some((0, len)),
             Self::LenPrefixBe if len > 0 => {
                 Some((4, len.checked_add(4)?.checked_next_multiple_of(8)?))

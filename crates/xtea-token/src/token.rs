@@ -368,6 +368,8 @@ impl Raw {
         }
         let unpadded = format.padding.unpad(bytes);
         let claim = format.claims.read(unpadded.plaintext);
+        //= docs/spec/xtea-token.md#limits
+        //# The plaintext MUST be at most 144 bytes long.
         let fits = unpadded.plaintext.len() <= MAX_PLAINTEXT;
         claim.filter(|_| unpadded.canonical && fits)
     }
