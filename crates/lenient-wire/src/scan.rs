@@ -1,6 +1,6 @@
 //! A pull scanner: walks JSON text once, validates it, and says where each value stands.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// Walks one JSON document from front to back.
 ///
@@ -316,68 +316,69 @@ impl<'a> Scanner<'a> {
         span(kind, start, self.at)
     }
 
-    /// The text behind an opening quote.
+    /// The text behind an opening quote, eight bytes at a time.
     #[inline]
     fn string(&mut self) -> Result<Value, ScanError> {
         let start = self.at;
-        let rest = self.json.get(start..).unwrap_or_default();
-        let mut seen = 0_u8;
-        for (len, &byte) in rest.iter().enumerate().take(SHORT) {
-            match byte {
-                b'"' => {
-                    let end = start.saturating_add(len);
-                    self.at = end.saturating_add(1);
-                    return self.plain(start, end, seen);
-                }
-                b'\\' | ..=0x1f => break,
-                _ => seen |= byte,
-            }
-        }
-        self.long_string(start)
-    }
-
-    #[inline]
-    fn plain(&self, start: usize, end: usize, seen: u8) -> Result<Value, ScanError> {
-        if seen >= 0x80 {
-            self.check_utf8(start, end)?;
-        }
-        span(Kind::Text, start, end)
-    }
-
-    fn long_string(&mut self, start: usize) -> Result<Value, ScanError> {
         let mut kind = Kind::Text;
-        let mut from = start;
+        let mut seen = 0;
         loop {
-            let rest = self.json.get(from..).unwrap_or_default();
-            let Some(stop) = memchr2(b'"', b'\\', rest) else {
-                return Err(ScanError::Syntax {
-                    at: self.json.len(),
-                });
+            let rest = self.json.get(self.at..).unwrap_or_default();
+            let Some((eight, _)) = rest.split_first_chunk::<8>() else {
+                return self.string_tail(start, kind, seen);
             };
-            let run = rest.get(..stop).unwrap_or_default();
-            if let Some(control) = run.iter().position(|&b| b < 0x20) {
-                return Err(ScanError::Syntax {
-                    at: from.saturating_add(control),
-                });
+            let bytes = u64::from_le_bytes(*eight);
+            let stops = stops_in(bytes);
+            let plain = stops.trailing_zeros() / 8; // bytes before the first stop
+            seen |= bytes
+                & 1_u64
+                    .checked_shl(plain.saturating_mul(8))
+                    .unwrap_or(0)
+                    .wrapping_sub(1);
+            self.at = self.at.saturating_add(plain as usize);
+            match self.json.get(self.at) {
+                _ if stops == 0 => {}
+                Some(b'"') => return self.string_end(start, kind, seen),
+                _ => self.escape(&mut kind)?,
             }
-            let tail = rest.get(stop..).unwrap_or_default();
-            let end = from.saturating_add(stop);
-            if tail.first() == Some(&b'"') {
-                self.check_utf8(start, end)?;
-                self.at = end.saturating_add(1);
-                return span(kind, start, end);
-            }
-            kind = Kind::EscapedText;
-            let escape = escape_len(tail).ok_or(ScanError::Syntax { at: end })?;
-            from = end.saturating_add(escape);
         }
     }
 
-    fn check_utf8(&self, start: usize, end: usize) -> Result<(), ScanError> {
-        let text = self.json.get(start..end).unwrap_or_default();
-        std::str::from_utf8(text)
-            .map(drop)
-            .map_err(|_| ScanError::Utf8 { at: start })
+    /// As [`Self::string`], for the last seven bytes of the document.
+    fn string_tail(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
+        let (mut kind, mut seen) = (kind, seen);
+        loop {
+            match self.json.get(self.at) {
+                Some(b'"') => return self.string_end(start, kind, seen),
+                Some(b'\\' | ..=0x1f) => self.escape(&mut kind)?,
+                Some(&byte) => {
+                    seen |= u64::from(byte);
+                    self.step();
+                }
+                None => return Err(self.syntax()),
+            }
+        }
+    }
+
+    /// Behind the closing quote, at which the scanner stands.
+    #[inline]
+    fn string_end(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
+        let end = self.at;
+        self.step();
+        if seen & ASCII_HIGH_BITS != 0 {
+            let text = self.json.get(start..end).unwrap_or_default();
+            std::str::from_utf8(text).map_err(|_| ScanError::Utf8 { at: start })?;
+        }
+        span(kind, start, end)
+    }
+
+    /// Behind the escape at which the scanner stands; an error at a control character.
+    fn escape(&mut self, kind: &mut Kind) -> Result<(), ScanError> {
+        let tail = self.json.get(self.at..).unwrap_or_default();
+        let len = escape_len(tail).ok_or(ScanError::Syntax { at: self.at })?;
+        *kind = Kind::EscapedText;
+        self.at = self.at.saturating_add(len);
+        Ok(())
     }
 
     #[inline]
@@ -443,8 +444,20 @@ impl std::fmt::Display for ScanError {
 
 impl std::error::Error for ScanError {}
 
-/// Texts up to this many bytes are walked byte by byte, which beats setting up a vector search.
-const SHORT: usize = 40;
+const ASCII_HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
+/// character. Marks above the first one may be false.
+#[inline]
+fn stops_in(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Subtracting borrows out of exactly the bytes that are too small, up to the first of them.
+    let below = |bytes: u64, bound: u8| {
+        bytes.wrapping_sub(ONES.wrapping_mul(u64::from(bound))) & !bytes & ASCII_HIGH_BITS
+    };
+    let equal = |byte: u8| below(bytes ^ ONES.wrapping_mul(u64::from(byte)), 1);
+    below(bytes, 0x20) | equal(b'"') | equal(b'\\')
+}
 
 fn span(kind: Kind, start: usize, end: usize) -> Result<Value, ScanError> {
     match (u32::try_from(start), u32::try_from(end)) {

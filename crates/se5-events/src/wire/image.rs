@@ -107,13 +107,10 @@ impl Image {
     /// [`ImageError::NotBase64`] if the second try fails too, [`ImageError::TooLarge`] beyond `max`
     /// bytes. `jpeg` is then empty.
     pub fn jpeg_into(&self, jpeg: &mut Vec<u8>, max: usize) -> Result<(), ImageError> {
-        jpeg.clear();
-        let fits = self.decoded_len_hint() <= max.saturating_add(2);
-        if fits && CANONICAL.decode_vec(&self.text, jpeg).is_ok() {
-            return Ok(());
-        }
-        jpeg.clear();
-        decode_untidy(&self.text, jpeg, max).inspect_err(|_| jpeg.clear())
+        let decoded = decode_tidy(&self.text, jpeg, max)
+            .map_or_else(|| decode_untidy(&self.text, jpeg, max), Ok);
+        jpeg.truncate(decoded.unwrap_or_default());
+        decoded.map(drop)
     }
 
     /// The same picture in memory of its own, so that the rest of its frame can be freed.
@@ -162,51 +159,52 @@ fn engine(config: GeneralPurposeConfig) -> Base64 {
     Base64::new(&base64::alphabet::STANDARD, config)
 }
 
+/// Decodes text that is as it should be; `None` if it is not, or could exceed `max`.
+///
+/// `jpeg` is only ever grown here: what a call before left in it need not be zeroed again.
+fn decode_tidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Option<usize> {
+    let room = text.len().div_ceil(4).saturating_mul(3);
+    if room > max {
+        return None;
+    }
+    jpeg.resize(room, 0);
+    CANONICAL.decode_slice(text, jpeg).ok()
+}
+
+/// Decodes text that needs cleaning, chunk by chunk through the stack.
+fn decode_untidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Result<usize, ImageError> {
+    let room = text.len().div_ceil(4).saturating_mul(3);
+    // One chunk beyond the limit is enough to see that it is exceeded.
+    jpeg.resize(room.min(max.saturating_add(CHUNK)), 0);
+    let mut chunk = [0_u8; CHUNK + OVERCOPY];
+    let mut cleaner = Cleaner {
+        rest: without_prefix(text),
+    };
+    let (mut offset, mut written, mut has_ended) = (0_usize, 0_usize, false);
+    loop {
+        let filled = cleaner.fill(&mut chunk);
+        let chars = chunk.get(..filled).unwrap_or_default();
+        if chars.is_empty() {
+            return Ok(written);
+        }
+        let out = jpeg.get_mut(written..).unwrap_or_default();
+        let decoded = UNTIDY.decode_slice(chars, out).ok().filter(|_| !has_ended);
+        let decoded = decoded.ok_or(ImageError::NotBase64 { offset })?;
+        // Less than three bytes for four characters: that was padding, and nothing may follow it.
+        has_ended = decoded < chars.len().div_ceil(4).saturating_mul(3);
+        offset = offset.saturating_add(filled);
+        written = written.saturating_add(decoded);
+        if written > max {
+            return Err(ImageError::TooLarge { max });
+        }
+    }
+}
+
 /// Base64 characters decoded at a time; a multiple of four.
 const CHUNK: usize = 4096;
 
-/// Decodes text that needs cleaning, chunk by chunk through the stack.
-fn decode_untidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Result<(), ImageError> {
-    let mut chunk = [0_u8; CHUNK];
-    let mut filled = 0_usize;
-    let mut decoded = 0_usize; // characters
-    let mut ended = false; // padding was seen
-    let mut flush = |chars: &[u8]| {
-        let before = jpeg.len();
-        let offset = decoded;
-        decoded = decoded.saturating_add(chars.len());
-        if ended || UNTIDY.decode_vec(chars, jpeg).is_err() {
-            return Err(ImageError::NotBase64 { offset });
-        }
-        let whole = (chars.len() / 4).saturating_mul(3);
-        ended = chars.len() % 4 != 0 || jpeg.len().saturating_sub(before) < whole;
-        if jpeg.len() > max {
-            return Err(ImageError::TooLarge { max });
-        }
-        Ok(())
-    };
-    for mut run in (Runs {
-        rest: without_prefix(text),
-    }) {
-        while !run.is_empty() {
-            let room = chunk.get_mut(filled..).unwrap_or_default();
-            let (now, later) = run.split_at(run.len().min(room.len()));
-            if let Some(to) = room.get_mut(..now.len()) {
-                to.copy_from_slice(now);
-            }
-            filled = filled.saturating_add(now.len());
-            run = later;
-            if filled == CHUNK {
-                flush(&chunk)?;
-                filled = 0;
-            }
-        }
-    }
-    match chunk.get(..filled) {
-        Some(rest) if !rest.is_empty() => flush(rest),
-        _ => Ok(()),
-    }
-}
+/// Runs between escapes are copied in pieces of this size, which is faster than in the right size.
+const OVERCOPY: usize = 64;
 
 /// The text behind `data:image/jpeg;base64,`, if it begins so.
 fn without_prefix(text: &[u8]) -> &[u8] {
@@ -220,49 +218,80 @@ fn without_prefix(text: &[u8]) -> &[u8] {
         .unwrap_or(text)
 }
 
-/// The pieces of a JSON text's content that are left when escapes and white space are taken out.
-struct Runs<'a> {
+/// Takes escapes and white space out of the content of a JSON text.
+struct Cleaner<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Runs<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        match self.rest {
-            [] => None,
-            [b' ', rest @ ..] | [b'\\', b'n' | b'r' | b't', rest @ ..] => {
-                self.rest = rest;
-                Some(&[])
-            }
-            [b'\\', b'/', ..] => {
-                let (_, from_slash) = self.rest.split_at(1);
-                Some(self.take(from_slash, 1))
-            }
-            [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
-                self.rest = rest;
-                // Gson's HTML-safe form writes `=` so; any other character shows up as an error.
-                Some(match (high, low.to_ascii_lowercase()) {
-                    (b'2', b'b') => b"+",
-                    (b'2', b'f') => b"/",
-                    (b'3', b'd') => b"=",
-                    _ => b"!",
-                })
-            }
-            rest => Some(self.take(rest, usize::from(rest.starts_with(b"\\")))),
+impl Cleaner<'_> {
+    /// Fills `chunk` with up to [`CHUNK`] clean characters; tells how many.
+    fn fill(&mut self, chunk: &mut [u8; CHUNK + OVERCOPY]) -> usize {
+        let mut filled = 0_usize;
+        while filled < CHUNK {
+            let room = chunk.get_mut(filled..).unwrap_or_default();
+            let count = match self.rest {
+                [] => break,
+                [b' ', rest @ ..] | [b'\\', b'n' | b'r' | b't', rest @ ..] => {
+                    self.rest = rest;
+                    continue;
+                }
+                [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
+                    self.rest = rest;
+                    put(room, from_hex(*high, *low))
+                }
+                [b'\\', rest @ ..] => {
+                    self.rest = rest;
+                    // Behind any other escape stands the character itself, or none of base64's.
+                    match rest {
+                        [b'/', ..] => self.copy_run(room),
+                        _ => put(room, NOT_BASE64),
+                    }
+                }
+                _ => self.copy_run(room),
+            };
+            filled = filled.saturating_add(count);
         }
+        filled
+    }
+
+    /// Copies from the front of the text what needs no cleaning; at most the room less
+    /// [`OVERCOPY`].
+    fn copy_run(&mut self, room: &mut [u8]) -> usize {
+        let most = room.len().saturating_sub(OVERCOPY);
+        let run = memchr2(b'\\', b' ', self.rest)
+            .unwrap_or(self.rest.len())
+            .min(most);
+        match (
+            room.first_chunk_mut::<OVERCOPY>(),
+            self.rest.first_chunk::<OVERCOPY>(),
+        ) {
+            (Some(to), Some(from)) if run <= OVERCOPY => *to = *from,
+            _ => {
+                if let (Some(to), Some(from)) = (room.get_mut(..run), self.rest.get(..run)) {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+        self.rest = self.rest.get(run..).unwrap_or_default();
+        run
     }
 }
 
-impl<'a> Runs<'a> {
-    /// From `rest` as much as needs no cleaning, the first `sure` bytes in any case.
-    fn take(&mut self, rest: &'a [u8], sure: usize) -> &'a [u8] {
-        let tail = rest.get(sure..).unwrap_or_default();
-        let end = memchr2(b'\\', b' ', tail)
-            .unwrap_or(tail.len())
-            .saturating_add(sure);
-        let (run, behind) = rest.split_at(end.min(rest.len()));
-        self.rest = behind;
-        run
+const NOT_BASE64: u8 = b'!';
+
+fn put(room: &mut [u8], byte: u8) -> usize {
+    room.first_mut().map_or(0, |to| {
+        *to = byte;
+        1
+    })
+}
+
+/// The character of `\u00XX`. Gson's HTML-safe form writes `=` so.
+fn from_hex(high: u8, low: u8) -> u8 {
+    match (high, low.to_ascii_lowercase()) {
+        (b'2', b'b') => b'+',
+        (b'2', b'f') => b'/',
+        (b'3', b'd') => b'=',
+        _ => NOT_BASE64,
     }
 }

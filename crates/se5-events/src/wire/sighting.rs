@@ -366,18 +366,19 @@ fn push_picture(out: &mut Vec<u8>, prefix: &str, jpeg: Option<&Bytes>) {
     out.push(b'"');
     if let Some(jpeg) = jpeg {
         out.extend_from_slice(prefix.as_bytes());
-        let start = out.len();
-        out.resize(
-            start.saturating_add(jpeg.len().div_ceil(3).saturating_mul(4)),
-            0,
-        );
-        let text = out.get_mut(start..).unwrap_or_default();
-        // The length is exact, so the engine finds room for all of it.
-        let written = CANONICAL.encode_slice(jpeg, text).unwrap_or_default();
-        out.truncate(start.saturating_add(written));
+        // Through the stack, so that the frame is written once and not zeroed before.
+        let mut text = [0_u8; 4 * RAW_CHUNK / 3];
+        for raw in jpeg.chunks(RAW_CHUNK) {
+            // The text of a chunk always fits.
+            let written = CANONICAL.encode_slice(raw, &mut text).unwrap_or_default();
+            out.extend_from_slice(text.get(..written).unwrap_or_default());
+        }
     }
     out.push(b'"');
 }
+
+/// Bytes put into base64 at a time; a multiple of three.
+const RAW_CHUNK: usize = 6 << 10;
 
 fn push_extra(object: &mut ObjectWriter<'_>, extra: &[(String, String)]) {
     for (name, json) in extra {
