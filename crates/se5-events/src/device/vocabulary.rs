@@ -18,6 +18,12 @@ pub struct Config {
     pub max_links: usize,
     /// Messages held for a slow subscriber; 64. Beyond that the oldest is dropped and counted.
     pub max_queue: usize,
+    /// Outputs held for the driver; 4,096. Beyond that [`super::Device::emit`] refuses. One event can
+    /// go beyond by one output or two for each link.
+    pub max_outputs: usize,
+    /// History questions that wait under [`Fault::SlowHistory`]; 256. Beyond that they are answered
+    /// with status 503 at once.
+    pub max_questions: usize,
     /// Events kept for the history; 1,000. Beyond that the oldest is forgotten.
     pub max_history: usize,
     /// Most devices; 10,000.
@@ -29,7 +35,8 @@ pub struct Config {
     pub empty_list: EmptyList,
     /// Which flag governs the picture of the scene; [`SpotFollows::Face`].
     pub spot_follows: SpotFollows,
-    /// Whether a subscription may also be the Python literal that the document prints; false.
+    /// Whether a subscription may also be the Python literal that the document prints; false. The
+    /// driver then reads with [`crate::Subscription::decode_literal`].
     pub python_literal: bool,
     /// Hang up after so many garbled messages on a link; `None` is never. Default `None`.
     pub refuse_after: Option<u32>,
@@ -136,12 +143,13 @@ pub enum Event {
         link: LinkId,
         /// Events sent to it.
         sent: u64,
-        /// Events dropped because it was slow, or lost with it.
+        /// Events dropped: because it was slow, by a fault, or waiting when it left. Together with
+        /// `sent` these are the events it had asked for, each counted once however often it was sent.
         dropped: u64,
     },
-    /// A slow subscriber's oldest event was dropped.
+    /// A slow subscriber's oldest waiting event was dropped.
     Dropped(LinkId),
-    /// The history is full; the events up to this time are forgotten.
+    /// The history is full; its oldest event, of this time, is forgotten.
     Forgotten(UnixMillis),
     /// The box rebooted.
     Rebooted,
@@ -157,6 +165,106 @@ pub enum Reason {
     Local,
 }
 
+/// How a box comes back from a reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reboot {
+    /// Whether the history survives (SF-15) or not (SF-16); true.
+    pub keep_history: bool,
+    /// The dialect of a new firmware (SF-24); `None` keeps the old one.
+    pub dialect: Option<Dialect>,
+}
+
+/// What a driver does about a ping that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there is nothing else to do about a ping"
+)]
+pub enum PingAnswer {
+    /// Sends a pong.
+    Answer,
+    /// Nothing.
+    Ignore,
+    /// Sends no pong; [`Input::Received`] with [`ToBox::Ping`] will ask it to hang up.
+    HangUp,
+}
+
+/// One subscriber, as the box sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkStatus<'a> {
+    /// Which.
+    pub id: LinkId,
+    /// Who.
+    pub peer: &'a Peer,
+    /// Whether it has said what it wants.
+    pub is_subscribed: bool,
+    /// Whether it takes nothing for now.
+    pub is_slow: bool,
+    /// Events waiting for it.
+    pub waiting: usize,
+    /// Events sent to it.
+    pub sent: u64,
+    /// Events dropped, as in [`Event::Left`], those waiting not counted.
+    pub dropped: u64,
+}
+
+/// What a box has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Subscribers that connected.
+    pub joined: u64,
+    /// Subscribers over [`Config::max_links`].
+    pub refused: u64,
+    /// Subscriptions taken.
+    pub subscribed: u64,
+    /// Messages that were no subscription.
+    pub garbled: u64,
+    /// Pings that came.
+    pub pinged: u64,
+    /// Events emitted.
+    pub emitted: u64,
+    /// Events sent, once for each subscriber.
+    pub sent: u64,
+    /// Events dropped, once for each subscriber; as in [`Event::Left`].
+    pub dropped: u64,
+    /// Events sent a second time by [`Fault::Duplicate`].
+    pub duplicated: u64,
+    /// Events forgotten by the history.
+    pub forgotten: u64,
+    /// Questions that came over HTTP.
+    pub asked: u64,
+    /// Questions answered with an error.
+    pub failed: u64,
+}
+
+impl Reboot {
+    /// With the history lost.
+    #[must_use]
+    pub fn losing_history(mut self) -> Self {
+        self.keep_history = false;
+        self
+    }
+
+    /// With a firmware of this dialect.
+    #[must_use]
+    pub fn into_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+}
+
+impl Default for Reboot {
+    fn default() -> Self {
+        Self {
+            keep_history: true,
+            dialect: None,
+        }
+    }
+}
+
 impl Config {
     /// The defaults, with a seed for the faults.
     pub fn new(seed: u64) -> Self {
@@ -165,6 +273,8 @@ impl Config {
             dialect: Dialect::V1,
             max_links: 64,
             max_queue: 64,
+            max_outputs: 4_096,
+            max_questions: 256,
             max_history: 1_000,
             max_devices: 10_000,
             script_ids: true,
