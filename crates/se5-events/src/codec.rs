@@ -1,5 +1,7 @@
 //! Messages to bytes and back: WebSocket payloads and HTTP exchanges.
 
+pub use crate::deface::{OVERSIZE, deface};
+
 use crate::AskError;
 use crate::wire::{
     Answer, Ask, DeviceList, Dialect, FaceEvent, HistoryPage, HistoryQuery, Limits, RemotePicture,

@@ -9,6 +9,7 @@
 )]
 
 pub mod codec;
+mod deface;
 pub mod device;
 pub mod error;
 pub mod platform;
