@@ -13,6 +13,15 @@
 #[cfg(feature = "arbitrary")]
 extern crate std; // the derived code names it
 
+//= docs/spec/xtea-token.md#text-forms
+//= type=exception
+//= reason=The caller parses the URL; `Verifier::verify` documents that it takes decoded text.
+//# The path segment MUST be percent-decoded exactly once before the token is judged.
+//= docs/spec/xtea-token.md#verification
+//= type=exception
+//= reason=This crate writes no log; the security notes tell servers.
+//# A server MUST NOT log the last path segment.
+
 mod cipher;
 mod claims;
 mod error;

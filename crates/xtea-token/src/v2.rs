@@ -245,7 +245,7 @@ impl Verifier {
 
     /// The claims, once the MAC has been found right. A bound token needs its request.
     //= docs/spec/xtea-token.md#checks-of-a-v2-token
-    //# No claim other than version, flags and key id MUST be interpreted before the MAC has been found right.
+    //# Claims other than version, flags and key id MUST NOT be interpreted before the MAC has been found right.
     fn authentic<'t>(
         &self,
         token: &'t Decoded,

@@ -96,7 +96,7 @@ fn a_bound_token_is_rejected_with_another_method_path_or_body() {
 //# The MAC MUST be compared in constant time.
 //= docs/spec/xtea-token.md#checks-of-a-v2-token
 //= type=test
-//# No claim other than version, flags and key id MUST be interpreted before the MAC has been found right.
+//# Claims other than version, flags and key id MUST NOT be interpreted before the MAC has been found right.
 #[test]
 fn every_change_of_one_character_is_rejected() {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=";
