@@ -9,6 +9,9 @@ use crate::{
 use bytes::Bytes;
 use std::time::Instant;
 
+/// A grey pixel.
+const BLANK: &[u8] = include_bytes!("blank.jpg");
+
 impl Device {
     pub(super) fn asked(&mut self, now: Instant, exchange: ExchangeId, dialect: Dialect, ask: Ask) {
         self.counters.asked = self.counters.asked.saturating_add(1);
@@ -115,8 +118,13 @@ impl Device {
         Ok(self.history.page(self.dialect, &misread, order))
     }
 
+    /// The document of dialect 2 gives a blank picture for a registered one that is not there.
     fn picture(&self, wanted: &RemotePicture) -> Result<Bytes, Complaint> {
-        self.history.picture(wanted).ok_or(Complaint::NotFound)
+        match (self.history.picture(wanted), self.dialect, wanted) {
+            (Some(jpeg), ..) => Ok(jpeg),
+            (None, Dialect::V2, RemotePicture::Registered { .. }) => Ok(Bytes::from_static(BLANK)),
+            (None, ..) => Err(Complaint::NotFound),
+        }
     }
 }
 

@@ -215,7 +215,8 @@ impl HistoryQuery {
         body.end();
     }
 
-    /// Reads a body of dialect 2, as a box does. Times are read by their size, so either unit goes.
+    /// Reads a body of dialect 2, as a box does. Times are read by their size, so either unit goes;
+    /// `unit` says which it was.
     ///
     /// # Errors
     ///
@@ -267,8 +268,15 @@ impl HistoryQuery {
             let value = scan.value().map_err(body)?;
             let text = text(json, value);
             match name {
-                b"datetime_gte" => self.from = millis(&text.unwrap_or_default(), self.from),
-                b"datetime_lte" => self.to = millis(&text.unwrap_or_default(), self.to),
+                b"datetime_gte" | b"datetime_lte" => {
+                    let text = text.unwrap_or_default();
+                    self.unit = unit(&text);
+                    if name == b"datetime_gte" {
+                        self.from = millis(&text, self.from);
+                    } else {
+                        self.to = millis(&text, self.to);
+                    }
+                }
                 b"score_min" => self.score_min = float(json, value),
                 b"score_max" => self.score_max = float(json, value),
                 b"identity_id" => self.identity_id = text.map(Into::into),
@@ -426,6 +434,17 @@ impl HistoryPage {
 
 fn millis(text: &str, default: UnixMillis) -> UnixMillis {
     unix_millis(text).map_or(default, UnixMillis)
+}
+
+/// The unit of a time as it was written, told by its size.
+fn unit(text: &str) -> TimeUnit {
+    let whole = text.trim().split('.').next().unwrap_or_default();
+    let count: Option<i64> = whole.parse().ok();
+    if count.is_some_and(|count| count.unsigned_abs() < 100_000_000_000) {
+        TimeUnit::Seconds
+    } else {
+        TimeUnit::Millis
+    }
 }
 
 /// The ids of a list, whichever [`ListStyle`] it is in.
