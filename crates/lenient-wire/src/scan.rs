@@ -28,10 +28,11 @@ use memchr::memchr;
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     json: &'a [u8],
-    at: usize,
+    rest: &'a [u8], // of `json`, not walked yet
     depth: u32,
     max_depth: u32,
     fresh: bool, // just behind `{` or `[`: no comma is due
+    is_too_long: bool,
 }
 
 /// Where a value stands in the text, and of what kind it is.
@@ -99,13 +100,18 @@ pub enum ScanError {
 
 impl<'a> Scanner<'a> {
     /// A scanner at the start of `json` that accepts at most `max_depth` levels (capped at 64).
+    ///
+    /// Of a text beyond 4 GiB it reads nothing and says [`ScanError::TooLong`].
     pub fn new(json: &'a [u8], max_depth: u32) -> Self {
+        let is_too_long = u32::try_from(json.len()).is_err();
+        let json = if is_too_long { &[] } else { json };
         Self {
             json,
-            at: 0,
+            rest: json,
             depth: 0,
             max_depth: max_depth.min(64),
             fresh: false,
+            is_too_long,
         }
     }
 
@@ -196,25 +202,19 @@ impl<'a> Scanner<'a> {
             return self.value();
         }
         self.step();
-        let start = self.at;
-        let mut from = start;
-        loop {
-            let rest = self.json.get(from..).unwrap_or_default();
-            let Some(quote) = memchr(b'"', rest) else {
-                return Err(ScanError::Syntax {
-                    at: self.json.len(),
-                });
-            };
-            let end = from.saturating_add(quote);
+        let start = self.offset();
+        while let Some(quote) = memchr(b'"', self.rest) {
+            let (run, behind) = self.rest.split_at(quote);
             // Backslashes are counted back to the last quote at most: each is looked at once.
-            let run = self.json.get(from..end).unwrap_or_default();
             let backslashes = run.iter().rev().take_while(|&&b| b == b'\\').count();
-            self.at = end.saturating_add(1);
+            let end = self.offset().wrapping_add(quote);
+            self.rest = behind.get(1..).unwrap_or_default();
             if backslashes % 2 == 0 {
-                return span(Kind::Bulk, start, end);
+                return Ok(span(Kind::Bulk, start, end));
             }
-            from = self.at;
         }
+        self.rest = &[];
+        Err(self.syntax())
     }
 
     /// Asserts that only white space is left.
@@ -231,7 +231,8 @@ impl<'a> Scanner<'a> {
 
     /// Bytes walked so far.
     pub fn offset(&self) -> usize {
-        self.at
+        // `rest` is a tail of `json`, so it cannot wrap.
+        self.json.len().wrapping_sub(self.rest.len())
     }
 
     fn enter(&mut self, open: u8) -> Result<(), ScanError> {
@@ -265,7 +266,7 @@ impl<'a> Scanner<'a> {
     /// A whole object or array, without recursion: one bit per level says which of the two it is.
     fn composite(&mut self) -> Result<Value, ScanError> {
         self.skip_space();
-        let start = self.at;
+        let start = self.offset();
         let kind = if self.at_object() {
             Kind::Object
         } else {
@@ -288,7 +289,7 @@ impl<'a> Scanner<'a> {
                 if ended {
                     objects >>= 1;
                     if self.depth == base {
-                        return span(kind, start, self.at);
+                        return Ok(span(kind, start, self.offset()));
                     }
                 } else if self.at_object() || self.at_array() {
                     break;
@@ -301,61 +302,59 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn scalar(&mut self) -> Result<Value, ScanError> {
-        let start = self.at;
-        let rest = self.json.get(start..).unwrap_or_default();
-        let (kind, len) = match rest {
-            [b't', b'r', b'u', b'e', ..] => (Kind::True, 4),
-            [b'f', b'a', b'l', b's', b'e', ..] => (Kind::False, 5),
-            [b'n', b'u', b'l', b'l', ..] => (Kind::Null, 4),
-            _ => (
+        let start = self.offset();
+        let (kind, rest) = match self.rest {
+            [b't', b'r', b'u', b'e', rest @ ..] => (Kind::True, rest),
+            [b'f', b'a', b'l', b's', b'e', rest @ ..] => (Kind::False, rest),
+            [b'n', b'u', b'l', b'l', rest @ ..] => (Kind::Null, rest),
+            number => (
                 Kind::Number,
-                number_len(rest).ok_or(ScanError::Syntax { at: start })?,
+                behind_number(number).ok_or_else(|| self.syntax())?,
             ),
         };
-        self.at = start.saturating_add(len);
-        span(kind, start, self.at)
+        self.rest = rest;
+        Ok(span(kind, start, self.offset()))
     }
 
     /// The text behind an opening quote, eight bytes at a time.
     #[inline]
     fn string(&mut self) -> Result<Value, ScanError> {
-        let start = self.at;
-        let mut kind = Kind::Text;
+        let start = self.offset();
         let mut seen = 0;
-        loop {
-            let rest = self.json.get(self.at..).unwrap_or_default();
-            let Some((eight, _)) = rest.split_first_chunk::<8>() else {
-                return self.string_tail(start, kind, seen);
-            };
+        while let Some((eight, behind)) = self.rest.split_first_chunk::<8>() {
             let bytes = u64::from_le_bytes(*eight);
             let stops = stops_in(bytes);
-            let plain = stops.trailing_zeros() / 8; // bytes before the first stop
-            seen |= bytes
-                & 1_u64
-                    .checked_shl(plain.saturating_mul(8))
-                    .unwrap_or(0)
-                    .wrapping_sub(1);
-            self.at = self.at.saturating_add(plain as usize);
-            match self.json.get(self.at) {
-                _ if stops == 0 => {}
-                Some(b'"') => return self.string_end(start, kind, seen),
-                _ => self.escape(&mut kind)?,
+            if stops != 0 {
+                // Everything below the lowest mark stands before the stop.
+                seen |= bytes & stops.wrapping_sub(1) & !stops;
+                let plain = (stops.trailing_zeros() / 8) as usize;
+                self.rest = self.rest.get(plain..).unwrap_or_default();
+                if let [b'"', ..] = self.rest {
+                    return self.string_end(start, Kind::Text, seen);
+                }
+                break;
             }
+            seen |= bytes;
+            self.rest = behind;
         }
+        self.escaped_string(start, seen)
     }
 
-    /// As [`Self::string`], for the last seven bytes of the document.
-    fn string_tail(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
-        let (mut kind, mut seen) = (kind, seen);
+    /// As [`Self::string`], one byte at a time: behind the first escape, and at the document's end.
+    fn escaped_string(&mut self, start: usize, seen: u64) -> Result<Value, ScanError> {
+        let (mut kind, mut seen) = (Kind::Text, seen);
         loop {
-            match self.json.get(self.at) {
-                Some(b'"') => return self.string_end(start, kind, seen),
-                Some(b'\\' | ..=0x1f) => self.escape(&mut kind)?,
-                Some(&byte) => {
-                    seen |= u64::from(byte);
-                    self.step();
+            match self.rest {
+                [b'"', ..] => return self.string_end(start, kind, seen),
+                [b'\\', ..] => {
+                    self.rest = behind_escape(self.rest).ok_or_else(|| self.syntax())?;
+                    kind = Kind::EscapedText;
                 }
-                None => return Err(self.syntax()),
+                [] | [..=0x1f, ..] => return Err(self.syntax()),
+                [byte, rest @ ..] => {
+                    seen |= u64::from(*byte);
+                    self.rest = rest;
+                }
             }
         }
     }
@@ -363,22 +362,13 @@ impl<'a> Scanner<'a> {
     /// Behind the closing quote, at which the scanner stands.
     #[inline]
     fn string_end(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
-        let end = self.at;
+        let end = self.offset();
         self.step();
-        if seen & ASCII_HIGH_BITS != 0 {
+        if seen & HIGH_BITS != 0 {
             let text = self.json.get(start..end).unwrap_or_default();
             std::str::from_utf8(text).map_err(|_| ScanError::Utf8 { at: start })?;
         }
-        span(kind, start, end)
-    }
-
-    /// Behind the escape at which the scanner stands; an error at a control character.
-    fn escape(&mut self, kind: &mut Kind) -> Result<(), ScanError> {
-        let tail = self.json.get(self.at..).unwrap_or_default();
-        let len = escape_len(tail).ok_or(ScanError::Syntax { at: self.at })?;
-        *kind = Kind::EscapedText;
-        self.at = self.at.saturating_add(len);
-        Ok(())
+        Ok(span(kind, start, end))
     }
 
     #[inline]
@@ -392,30 +382,32 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        match self.json.get(self.at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r') => {
-                self.skip_space();
-                self.json.get(self.at).copied()
-            }
-            byte => byte.copied(),
+        if let [b' ' | b'\t' | b'\n' | b'\r', ..] = self.rest {
+            self.skip_space();
         }
+        self.rest.first().copied()
     }
 
     fn skip_space(&mut self) {
-        let rest = self.json.get(self.at..).unwrap_or_default();
-        let space = rest
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'));
-        self.at = self.at.saturating_add(space.count());
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
     }
 
     #[inline]
     fn step(&mut self) {
-        self.at = self.at.saturating_add(1);
+        if let [_, rest @ ..] = self.rest {
+            self.rest = rest;
+        }
     }
 
+    #[cold]
     fn syntax(&self) -> ScanError {
-        ScanError::Syntax { at: self.at }
+        if self.is_too_long {
+            ScanError::TooLong
+        } else {
+            ScanError::Syntax { at: self.offset() }
+        }
     }
 }
 
@@ -444,71 +436,74 @@ impl std::fmt::Display for ScanError {
 
 impl std::error::Error for ScanError {}
 
-const ASCII_HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
 /// character. Marks above the first one may be false.
 #[inline]
 fn stops_in(bytes: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Subtracting borrows out of exactly the bytes that are too small, up to the first of them.
-    let below = |bytes: u64, bound: u8| {
-        bytes.wrapping_sub(ONES.wrapping_mul(u64::from(bound))) & !bytes & ASCII_HIGH_BITS
-    };
-    let equal = |byte: u8| below(bytes ^ ONES.wrapping_mul(u64::from(byte)), 1);
-    below(bytes, 0x20) | equal(b'"') | equal(b'\\')
+    // Turning bit 1 over takes the quote below the space and leaves control characters there.
+    let low = (bytes ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (bytes ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    // A subtraction borrows out of exactly the bytes that are too small, up to the first of them.
+    (low | backslash) & !bytes & HIGH_BITS
 }
 
-fn span(kind: Kind, start: usize, end: usize) -> Result<Value, ScanError> {
-    match (u32::try_from(start), u32::try_from(end)) {
-        (Ok(start), Ok(end)) => Ok(Value { kind, start, end }),
-        _ => Err(ScanError::TooLong),
+/// Offsets fit: [`Scanner::new`] takes no text that is longer.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "see above")]
+fn span(kind: Kind, start: usize, end: usize) -> Value {
+    Value {
+        kind,
+        start: start as u32,
+        end: end as u32,
     }
 }
 
-/// Length of the escape at the front of `tail`.
-fn escape_len(tail: &[u8]) -> Option<usize> {
-    match tail {
+/// What follows the escape at the front of `text`.
+fn behind_escape(text: &[u8]) -> Option<&[u8]> {
+    match text {
         [
             b'\\',
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-            ..,
-        ] => Some(2),
-        [b'\\', b'u', a, b, c, d, ..] => [a, b, c, d]
-            .iter()
-            .all(|digit| digit.is_ascii_hexdigit())
-            .then_some(6),
+            rest @ ..,
+        ] => Some(rest),
+        [b'\\', b'u', a, b, c, d, rest @ ..] => {
+            let is_hex = [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit());
+            is_hex.then_some(rest)
+        }
         _ => None,
     }
 }
 
-/// Length of the number at the front of `rest`, in JSON's grammar.
-fn number_len(rest: &[u8]) -> Option<usize> {
-    let digits = |from: usize| {
-        let tail = rest.get(from..).unwrap_or_default();
-        from.saturating_add(tail.iter().take_while(|b| b.is_ascii_digit()).count())
+/// What follows the number at the front of `text`, in JSON's grammar.
+#[inline]
+fn behind_number(text: &[u8]) -> Option<&[u8]> {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let mut rest = match unsigned {
+        [b'0', rest @ ..] => rest,
+        _ => behind_digits(unsigned)?,
     };
-    let int = usize::from(rest.first() == Some(&b'-'));
-    let mut end = digits(int);
-    let leading_zero = rest.get(int) == Some(&b'0') && end > int.saturating_add(1);
-    if end == int || leading_zero {
+    if let [b'.', fraction @ ..] = rest {
+        rest = behind_digits(fraction)?;
+    }
+    if let [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] = rest {
+        rest = behind_digits(exponent)?;
+    }
+    // `01` is no number, and not one number before another either.
+    (!rest.first().is_some_and(u8::is_ascii_digit)).then_some(rest)
+}
+
+/// What follows the digits at the front of `text`, of which there must be one.
+#[inline]
+fn behind_digits(text: &[u8]) -> Option<&[u8]> {
+    let [b'0'..=b'9', rest @ ..] = text else {
         return None;
+    };
+    let mut rest = rest;
+    while let [b'0'..=b'9', behind @ ..] = rest {
+        rest = behind;
     }
-    if rest.get(end) == Some(&b'.') {
-        let fraction = end.saturating_add(1);
-        end = digits(fraction);
-        if end == fraction {
-            return None;
-        }
-    }
-    if let Some(b'e' | b'E') = rest.get(end) {
-        let sign = end.saturating_add(1);
-        let exponent =
-            sign.saturating_add(usize::from(matches!(rest.get(sign), Some(b'+' | b'-'))));
-        end = digits(exponent);
-        if end == exponent {
-            return None;
-        }
-    }
-    Some(end)
+    Some(rest)
 }

@@ -1,5 +1,6 @@
 //! One face event, whichever way and in whichever dialect it came.
 
+use super::index::{EXT, Index, Known, Slot, TOP};
 use super::person::{member, person_type};
 use super::{
     DeviceKind, Dialect, IdentityInfo, Image, Limits, Person, PersonType, Picture, RemotePicture,
@@ -7,7 +8,7 @@ use super::{
 };
 use crate::{EventError, EventErrorKind};
 use bytes::Bytes;
-use lenient_wire::{Kind, ScanError, Scanner, Value, float, text, unix_millis};
+use lenient_wire::{Kind, Scanner, Value, float, text, unix_millis};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +33,7 @@ use std::hash::Hasher as _;
 pub struct FaceEvent {
     json: Bytes,
     shape: Shape,
-    fields: Fields,
+    index: Index,
 }
 
 /// Which of the vendor's forms an event came in.
@@ -63,48 +64,6 @@ pub struct Timestamp<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey(pub [u8; 16]);
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Fields {
-    event_id: Value,
-    video_id: Value,
-    timestamp: Value,
-    identity_id: Value,
-    identity_name: Value,
-    identity_info: Value,
-    group_name: Value,
-    group_id: Value,
-    score: Value,
-    device_id: Value,
-    device_ip: Value,
-    device_kind: Value,
-    person: Value,
-    registered: Value,
-    registered_id: Value,
-    face: Value,
-    face_id: Value,
-    scene: Value,
-    scene_id: Value,
-    signs: Signs,
-}
-
-/// What tells the forms apart.
-#[derive(Debug, Clone, Copy, Default)]
-struct Signs {
-    is_v2: bool,
-    is_recorded: bool,
-    is_pushed: bool,
-}
-
-/// The objects whose members are known.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Top,
-    ExtData,
-    Common,
-    Endpoint,
-    MediaDevice,
-}
-
 impl FaceEvent {
     /// Reads an event, within the default [`Limits`].
     ///
@@ -129,9 +88,8 @@ impl FaceEvent {
             return Err(EventError::new(kind, json));
         }
         let mut scan = Scanner::new(&json, limits.max_depth);
-        let mut fields = Fields::default();
         let read = if scan.at_object() {
-            fields.read(&mut scan, &json).map_err(EventErrorKind::from)
+            Index::read(&mut scan, &json).map_err(EventErrorKind::from)
         } else {
             // Valid JSON of another kind deserves the better message.
             scan.value().and_then(|_| scan.end()).map_or_else(
@@ -140,9 +98,9 @@ impl FaceEvent {
             )
         };
         match read {
-            Ok(()) => Ok(Self {
-                shape: fields.signs.shape(),
-                fields,
+            Ok(index) => Ok(Self {
+                shape: index.shape(),
+                index,
                 json,
             }),
             Err(kind) => Err(EventError::new(kind, json)),
@@ -176,17 +134,17 @@ impl FaceEvent {
     /// `event_id`, or `_id` of a recorded event. Undocumented in dialect 1, yet printed by the
     /// vendor's program.
     pub fn event_id(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.event_id)
+        self.text(self.index.of(Slot::EventId))
     }
 
     /// `video_id`. Undocumented, yet printed by the vendor's program.
     pub fn video_id(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.video_id)
+        self.text(self.index.of(Slot::VideoId))
     }
 
     /// `timestamp`: seconds, milliseconds or microseconds, told apart by size.
     pub fn timestamp(&self) -> Option<Timestamp<'_>> {
-        let raw = self.text(self.fields.timestamp)?;
+        let raw = self.text(self.index.of(Slot::Timestamp))?;
         Some(Timestamp {
             unix: UnixMillis(unix_millis(&raw)?),
             raw,
@@ -195,33 +153,33 @@ impl FaceEvent {
 
     /// `identity_id`: the user's number.
     pub fn identity_id(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.identity_id)
+        self.text(self.index.of(Slot::IdentityId))
     }
 
     /// `identity_name`
     pub fn identity_name(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.identity_name)
+        self.text(self.index.of(Slot::IdentityName))
     }
 
     /// `identity_info`: what was registered; `{}` for strangers.
     pub fn identity_info(&self) -> Option<IdentityInfo<'_>> {
-        let value = self.fields.identity_info;
+        let value = self.index.of(Slot::IdentityInfo);
         (value.kind == Kind::Object).then(|| IdentityInfo::new(value.of(&self.json)))
     }
 
     /// `group_name`, which is the group's id where it has no name.
     pub fn group_name(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.group_name)
+        self.text(self.index.of(Slot::GroupName))
     }
 
     /// `group_id`, of recorded events.
     pub fn group_id(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.group_id)
+        self.text(self.index.of(Slot::GroupId))
     }
 
     /// `score` as given; see [`ScoreScale`].
     pub fn score(&self) -> Option<f64> {
-        float(&self.json, self.fields.score)
+        float(&self.json, self.index.of(Slot::Score))
     }
 
     /// A hint on what range [`Self::score`] is.
@@ -231,30 +189,30 @@ impl FaceEvent {
 
     /// `device_id` or `media_device_id`: the device that saw the face, usually a UUID.
     pub fn device_id(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.device_id)
+        self.text(self.index.of(Slot::DeviceId))
     }
 
     /// `device_ip` or `media_device_ip`
     pub fn device_ip(&self) -> Option<Cow<'_, str>> {
-        self.text(self.fields.device_ip)
+        self.text(self.index.of(Slot::DeviceIp))
     }
 
     /// `device_type` or `media_device_type`: a number, digits or a word.
     pub fn device_kind(&self) -> Option<DeviceKind> {
-        self.text(self.fields.device_kind)
+        self.text(self.index.of(Slot::DeviceKind))
             .map(|text| DeviceKind::from_wire(&text))
     }
 
     /// `person_type` or `user_type`; employee if missing, and then flagged as a default.
     pub fn person(&self) -> Person {
-        match person_type(&self.json, self.fields.person) {
+        match person_type(&self.json, self.index.of(Slot::Person)) {
             Some(kind) => Person {
                 kind,
                 defaulted: false,
             },
             // Present but of another type is not the documented default.
-            None if !matches!(self.fields.person.kind, Kind::Missing | Kind::Null) => {
-                let raw = String::from_utf8_lossy(self.fields.person.of(&self.json));
+            None if !matches!(self.index.of(Slot::Person).kind, Kind::Missing | Kind::Null) => {
+                let raw = String::from_utf8_lossy(self.index.of(Slot::Person).of(&self.json));
                 Person {
                     kind: PersonType::Other(raw.into_owned()),
                     defaulted: false,
@@ -276,8 +234,8 @@ impl FaceEvent {
 
     /// `reg_pic`, `register_image` or `reg_image`: the registered picture.
     pub fn registered_picture(&self) -> Picture {
-        let registered = self.fields.registered_id;
-        self.picture(self.fields.registered, || {
+        let registered = self.index.of(Slot::RegisteredId);
+        self.picture(self.index.of(Slot::Registered), || {
             let id = self.text(registered).filter(|id| !id.trim().is_empty());
             let of_person = || self.identity_info()?.image_id().map(Cow::into_owned);
             let recorded = matches!(self.shape, Shape::Recorded(_));
@@ -290,15 +248,15 @@ impl FaceEvent {
 
     /// `recognize_face` or `recognize_face_image`: the face, cut from the scene.
     pub fn face_picture(&self) -> Picture {
-        self.picture(self.fields.face, || {
-            self.recorded_picture(self.fields.face_id)
+        self.picture(self.index.of(Slot::Face), || {
+            self.recorded_picture(self.index.of(Slot::FaceId))
         })
     }
 
     /// `spot_pic` or `spot_image`: the scene.
     pub fn scene_picture(&self) -> Picture {
-        self.picture(self.fields.scene, || {
-            self.recorded_picture(self.fields.scene_id)
+        self.picture(self.index.of(Slot::Scene), || {
+            self.recorded_picture(self.index.of(Slot::SceneId))
         })
     }
 
@@ -321,23 +279,22 @@ impl FaceEvent {
     /// Members no document names, name and JSON: at the top, and in `ext_data` of dialect 1.
     pub fn unknown_members(&self) -> Vec<(String, String)> {
         let mut unknown = Vec::new();
-        let mut collect = |json: &[u8], place: Place| -> Option<()> {
+        let mut collect = |json: &[u8], place: u8| -> Option<()> {
             let mut scan = Scanner::new(json, 64);
             scan.enter_object().ok()?;
             while let Some(key) = scan.key().ok()? {
                 let value = scan.bulk().ok()?;
                 let name = text(json, key)?;
-                let is_known = place.inner(name.as_bytes()).is_some()
-                    || Fields::default().slot(place, name.as_bytes()).is_some();
+                let is_known = Known::within(place, name.as_bytes()).is_some();
                 if let (false, Ok(raw)) = (is_known, std::str::from_utf8(whole(json, value))) {
                     unknown.push((name.into_owned(), raw.to_owned()));
                 }
             }
             Some(())
         };
-        collect(&self.json, Place::Top);
+        collect(&self.json, TOP);
         if let Some(ext_data) = self.raw(&["ext_data"]) {
-            collect(ext_data.as_bytes(), Place::ExtData);
+            collect(ext_data.as_bytes(), EXT);
         }
         unknown
     }
@@ -348,7 +305,7 @@ impl FaceEvent {
         Self {
             json,
             shape: Shape::Live(Dialect::V1),
-            fields: Fields::default(),
+            index: Index::default(),
         }
     }
 
@@ -401,7 +358,7 @@ impl FaceEvent {
             .into_owned();
         Some(RemotePicture::Recorded {
             id,
-            time: self.text(self.fields.timestamp)?.into_owned(),
+            time: self.text(self.index.of(Slot::Timestamp))?.into_owned(),
         })
     }
 }
@@ -452,141 +409,6 @@ impl fmt::Display for EventKey {
 impl fmt::Debug for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Fields {
-    fn read(&mut self, scan: &mut Scanner<'_>, json: &[u8]) -> Result<(), ScanError> {
-        scan.enter_object()?;
-        self.walk(scan, json, Place::Top)?;
-        scan.end()
-    }
-
-    /// Walks one object; goes into the known ones inside, which nest two deep at most.
-    fn walk(&mut self, scan: &mut Scanner<'_>, json: &[u8], place: Place) -> Result<(), ScanError> {
-        while let Some(key) = scan.key()? {
-            let unescaped;
-            let name = if key.kind == Kind::EscapedText {
-                unescaped = text(json, key).unwrap_or_default();
-                unescaped.as_bytes()
-            } else {
-                key.of(json)
-            };
-            if let Some(inner) = place.inner(name) {
-                if scan.at_object() {
-                    self.signs.note(name);
-                    scan.enter_object()?;
-                    self.walk(scan, json, inner)?;
-                    continue;
-                }
-            }
-            self.signs.note(name);
-            let value = if holds_picture(name) {
-                scan.bulk()?
-            } else {
-                scan.value()?
-            };
-            if let Some(slot) = self.slot(place, name) {
-                *slot = value;
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the value of member `name` belongs.
-    fn slot(&mut self, place: Place, name: &[u8]) -> Option<&mut Value> {
-        use Place::{Common, Endpoint, ExtData, MediaDevice, Top};
-        Some(match (place, name) {
-            (Top, b"reg_pic" | b"register_image" | b"reg_image") => &mut self.registered,
-            (Top, b"recognize_face_image") | (Top | ExtData, b"recognize_face") => &mut self.face,
-            (Top, b"spot_image") | (Top | ExtData, b"spot_pic") => &mut self.scene,
-            (Top | Common, b"identity_id") => &mut self.identity_id,
-            (Top | Common, b"identity_name") => &mut self.identity_name,
-            (Top | Common, b"identity_info") => &mut self.identity_info,
-            (Top | Common, b"group_name") => &mut self.group_name,
-            (Top | Common, b"group_id") => &mut self.group_id,
-            (Top | Common, b"score") => &mut self.score,
-            (Top, b"timestamp") => &mut self.timestamp,
-            (Top, b"event_id" | b"_id") => &mut self.event_id,
-            (Top, b"video_id") => &mut self.video_id,
-            (Top | Endpoint, b"device_id")
-            | (Top | MediaDevice, b"media_device_id")
-            | (MediaDevice, b"id") => &mut self.device_id,
-            (Top | ExtData, b"device_ip")
-            | (Top | MediaDevice, b"media_device_ip")
-            | (MediaDevice, b"ip")
-            | (Endpoint, b"ep_ip") => &mut self.device_ip,
-            (Top | ExtData, b"device_type")
-            | (Top | MediaDevice, b"media_device_type")
-            | (MediaDevice, b"type")
-            | (Endpoint, b"ep_type") => &mut self.device_kind,
-            (Top | ExtData | Common, b"person_type") | (Top, b"user_type") => &mut self.person,
-            (Common, b"recognize_face_pic_id") | (Top, b"recognize_face_image_id") => {
-                &mut self.face_id
-            }
-            (Common, b"spot_pic_id") | (Top, b"spot_image_id") => &mut self.scene_id,
-            (Top, b"register_image_id") => &mut self.registered_id,
-            _ => return None,
-        })
-    }
-}
-
-/// The members whose text may be megabytes and is not looked at.
-fn holds_picture(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"reg_pic"
-            | b"register_image"
-            | b"reg_image"
-            | b"recognize_face"
-            | b"recognize_face_image"
-            | b"spot_pic"
-            | b"spot_image"
-            | b"ir_pic"
-            | b"ir_image"
-    )
-}
-
-impl Place {
-    fn inner(self, name: &[u8]) -> Option<Self> {
-        match (self, name) {
-            (Self::Top, b"ext_data") => Some(Self::ExtData),
-            (Self::Top, b"common") => Some(Self::Common),
-            (Self::Top | Self::Common, b"ep_info") => Some(Self::Endpoint),
-            (Self::Top, b"media_device_info") => Some(Self::MediaDevice),
-            _ => None,
-        }
-    }
-}
-
-impl Signs {
-    fn note(&mut self, name: &[u8]) {
-        match name {
-            b"register_image"
-            | b"recognize_face_image"
-            | b"user_type"
-            | b"media_device_id"
-            | b"media_device_info" => self.is_v2 = true,
-            b"_id" | b"common" => self.is_recorded = true,
-            b"register_image_id" | b"recognize_face_image_id" | b"spot_image_id" => {
-                (self.is_v2, self.is_recorded) = (true, true);
-            }
-            b"api_version" | b"mq_license_key" | b"dev_sno" => self.is_pushed = true,
-            _ => {}
-        }
-    }
-
-    fn shape(self) -> Shape {
-        let dialect = if self.is_v2 { Dialect::V2 } else { Dialect::V1 };
-        match self {
-            Self {
-                is_pushed: true, ..
-            } => Shape::Pushed(dialect),
-            Self {
-                is_recorded: true, ..
-            } => Shape::Recorded(dialect),
-            _ => Shape::Live(dialect),
-        }
     }
 }
 

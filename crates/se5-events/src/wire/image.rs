@@ -71,6 +71,17 @@ impl Image {
         Self { text }
     }
 
+    /// True for the text of a picture that is not there: empty, white space, a bare prefix.
+    pub(crate) fn is_blank(text: &[u8]) -> bool {
+        let text = without_prefix(text);
+        // Escaped white space is told by the decoder; longer text is no placeholder.
+        let is_escaped_space = || {
+            let mut cleaner = Cleaner { rest: text };
+            text.len() <= 64 && cleaner.fill(&mut [0; CHUNK + OVERCOPY]) == 0
+        };
+        text.iter().all(u8::is_ascii_whitespace) || is_escaped_space()
+    }
+
     /// Length of the text on the wire, in bytes.
     pub fn encoded_len(&self) -> usize {
         self.text.len()
@@ -208,6 +219,7 @@ const OVERCOPY: usize = 64;
 
 /// The text behind `data:image/jpeg;base64,`, if it begins so.
 fn without_prefix(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
     if !text.starts_with(b"data:") {
         return text;
     }

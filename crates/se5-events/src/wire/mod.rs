@@ -1,9 +1,11 @@
 //! The messages: what they say, in Rust's terms.
 
+mod detail;
 mod devices;
 mod event;
 mod history;
 mod image;
+mod index;
 mod message;
 mod notice;
 mod person;
