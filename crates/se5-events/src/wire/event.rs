@@ -1,6 +1,6 @@
 //! One face event, whichever way and in whichever dialect it came.
 
-use super::index::{EXT, Index, Known, Slot, TOP};
+use super::index::{COMMON, EXT, Index, Known, Slot, TOP};
 use super::person::{member, person_type};
 use super::{
     DeviceKind, Dialect, IdentityInfo, Image, Limits, Person, PersonType, Picture, RemotePicture,
@@ -205,23 +205,22 @@ impl FaceEvent {
 
     /// `person_type` or `user_type`; employee if missing, and then flagged as a default.
     pub fn person(&self) -> Person {
-        match person_type(&self.json, self.index.of(Slot::Person)) {
-            Some(kind) => Person {
-                kind,
-                defaulted: false,
-            },
-            // Present but of another type is not the documented default.
-            None if !matches!(self.index.of(Slot::Person).kind, Kind::Missing | Kind::Null) => {
-                let raw = String::from_utf8_lossy(self.index.of(Slot::Person).of(&self.json));
-                Person {
-                    kind: PersonType::Other(raw.into_owned()),
-                    defaulted: false,
-                }
-            }
-            None => Person {
+        let value = self.index.of(Slot::Person);
+        match person_type(&self.json, value) {
+            Some(kind) => Person::new(kind),
+            //= docs/spec/se5-events.md#events
+            //# A missing or null person type MUST be read as employee and flagged as a default.
+            None if matches!(value.kind, Kind::Missing | Kind::Null) => Person {
                 kind: PersonType::Employee,
                 defaulted: true,
             },
+            //= docs/spec/se5-events.md#events
+            //# A person type that no document names MUST be kept as it was written and never be
+            //# taken for an employee.
+            None => {
+                let raw = String::from_utf8_lossy(value.of(&self.json));
+                Person::new(PersonType::Other(raw.into_owned()))
+            }
         }
     }
 
@@ -276,27 +275,31 @@ impl FaceEvent {
         std::str::from_utf8(json).ok()
     }
 
-    /// Members no document names, name and JSON: at the top, and in `ext_data` of dialect 1.
-    pub fn unknown_members(&self) -> Vec<(String, String)> {
-        let mut unknown = Vec::new();
+    /// Members without a place in a [`super::Sighting`], name and JSON, documented or not: at the
+    /// top, in `ext_data` and in `common`.
+    pub fn extra_members(&self) -> Vec<(String, String)> {
+        let mut extra = Vec::new();
         let mut collect = |json: &[u8], place: u8| -> Option<()> {
             let mut scan = Scanner::new(json, 64);
             scan.enter_object().ok()?;
             while let Some(key) = scan.key().ok()? {
                 let value = scan.bulk().ok()?;
                 let name = text(json, key)?;
-                let is_known = Known::within(place, name.as_bytes()).is_some();
-                if let (false, Ok(raw)) = (is_known, std::str::from_utf8(whole(json, value))) {
-                    unknown.push((name.into_owned(), raw.to_owned()));
+                let is_carried =
+                    Known::within(place, name.as_bytes()).is_some_and(Known::is_carried);
+                if let (false, Ok(raw)) = (is_carried, std::str::from_utf8(whole(json, value))) {
+                    extra.push((name.into_owned(), raw.to_owned()));
                 }
             }
             Some(())
         };
         collect(&self.json, TOP);
-        if let Some(ext_data) = self.raw(&["ext_data"]) {
-            collect(ext_data.as_bytes(), EXT);
+        for (name, place) in [("ext_data", EXT), ("common", COMMON)] {
+            if let Some(value) = member(&self.json, name) {
+                collect(value.of(&self.json), place);
+            }
         }
-        unknown
+        extra
     }
 
     /// The event that says nothing: `{}`.
@@ -344,8 +347,7 @@ impl FaceEvent {
 
     fn picture(&self, inline: Value, remote: impl FnOnce() -> Option<RemotePicture>) -> Picture {
         let is_text = matches!(inline.kind, Kind::Bulk | Kind::Text | Kind::EscapedText);
-        let is_blank = inline.of(&self.json).iter().all(u8::is_ascii_whitespace);
-        if is_text && !is_blank {
+        if is_text && !Image::is_blank(inline.of(&self.json)) {
             return Picture::Inline(Image::new(self.json.slice(inline.range())));
         }
         remote().map_or(Picture::Absent, Picture::Remote)
@@ -413,7 +415,7 @@ impl fmt::Debug for EventKey {
 }
 
 /// A value's JSON with the quotes that text has.
-fn whole(json: &[u8], value: Value) -> &[u8] {
+pub(super) fn whole(json: &[u8], value: Value) -> &[u8] {
     let range = match value.kind {
         Kind::Text | Kind::EscapedText | Kind::Bulk => {
             (value.start as usize).saturating_sub(1)..(value.end as usize).saturating_add(1)

@@ -3,6 +3,7 @@
 use crate::ImageError;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use base64::{DecodeError, DecodeSliceError};
 use bytes::Bytes;
 use memchr::memchr2;
 use std::fmt;
@@ -199,8 +200,14 @@ fn decode_untidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Result<usize, I
             return Ok(written);
         }
         let out = jpeg.get_mut(written..).unwrap_or_default();
-        let decoded = UNTIDY.decode_slice(chars, out).ok().filter(|_| !has_ended);
-        let decoded = decoded.ok_or(ImageError::NotBase64 { offset })?;
+        if has_ended {
+            return Err(ImageError::NotBase64 { offset });
+        }
+        let decoded = UNTIDY
+            .decode_slice(chars, out)
+            .map_err(|error| ImageError::NotBase64 {
+                offset: offset.saturating_add(place_of(&error)),
+            })?;
         // Less than three bytes for four characters: that was padding, and nothing may follow it.
         has_ended = decoded < chars.len().div_ceil(4).saturating_mul(3);
         offset = offset.saturating_add(filled);
@@ -243,7 +250,7 @@ impl Cleaner<'_> {
             let room = chunk.get_mut(filled..).unwrap_or_default();
             let count = match self.rest {
                 [] => break,
-                [b' ', rest @ ..] | [b'\\', b'n' | b'r' | b't', rest @ ..] => {
+                [b' ' | b'\n' | b'\r', rest @ ..] | [b'\\', b'n' | b'r' | b't', rest @ ..] => {
                     self.rest = rest;
                     continue;
                 }
@@ -270,9 +277,11 @@ impl Cleaner<'_> {
     /// [`OVERCOPY`].
     fn copy_run(&mut self, room: &mut [u8]) -> usize {
         let most = room.len().saturating_sub(OVERCOPY);
-        let run = memchr2(b'\\', b' ', self.rest)
-            .unwrap_or(self.rest.len())
-            .min(most);
+        // Looking no further than there is room for keeps the work linear.
+        let near = self.rest.get(..most).unwrap_or(self.rest);
+        let near = near.get(..memchr2(b'\\', b' ', near).unwrap_or(near.len()));
+        let near = near.unwrap_or_default();
+        let run = memchr2(b'\n', b'\r', near).unwrap_or(near.len());
         match (
             room.first_chunk_mut::<OVERCOPY>(),
             self.rest.first_chunk::<OVERCOPY>(),
@@ -286,6 +295,14 @@ impl Cleaner<'_> {
         }
         self.rest = self.rest.get(run..).unwrap_or_default();
         run
+    }
+}
+
+/// How far into a chunk an error is.
+fn place_of(error: &DecodeSliceError) -> usize {
+    match error {
+        DecodeSliceError::DecodeError(DecodeError::InvalidByte(at, _)) => *at,
+        _ => 0,
     }
 }
 

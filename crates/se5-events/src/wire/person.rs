@@ -1,6 +1,7 @@
 //! Who was seen, and by what.
 
 use super::UnixMillis;
+use super::event::whole;
 use lenient_wire::{Scanner, Value, integer, text, unix_millis};
 use std::borrow::Cow;
 use std::fmt;
@@ -79,6 +80,16 @@ pub enum ScoreScale {
 #[derive(Clone, Copy)]
 pub struct IdentityInfo<'a> {
     json: &'a [u8],
+}
+
+impl Person {
+    /// A person whose kind is stated.
+    pub fn new(kind: PersonType) -> Self {
+        Self {
+            kind,
+            defaulted: false,
+        }
+    }
 }
 
 impl PersonType {
@@ -200,7 +211,7 @@ impl<'a> IdentityInfo<'a> {
             .map(UnixMillis)
     }
 
-    /// `image_id`: the registered picture, for [`crate::Ask::RegisteredPicture`].
+    /// `image_id`: the registered picture, for [`super::RemotePicture::Registered`].
     pub fn image_id(&self) -> Option<Cow<'a, str>> {
         self.text("image_id")
     }
@@ -230,7 +241,7 @@ impl<'a> IdentityInfo<'a> {
     }
 
     fn raw(&self, name: &str) -> Option<&'a str> {
-        std::str::from_utf8(member(self.json, name)?.of(self.json)).ok()
+        std::str::from_utf8(whole(self.json, member(self.json, name)?)).ok()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a box knows of one sighting, and how it says so in each dialect.
 
 use super::image::CANONICAL;
-use super::{DeviceKind, Dialect, FaceEvent, PersonType, Picture, UnixMillis};
+use super::{DeviceKind, Dialect, FaceEvent, Limits, PersonType, Picture, UnixMillis};
 use crate::ImageError;
 use base64::Engine as _;
 use bytes::Bytes;
-use lenient_wire::ObjectWriter;
+use lenient_wire::{ObjectWriter, Scanner};
 use std::fmt;
 
 /// One face seen by one device, before it is put into words.
@@ -30,7 +30,7 @@ pub struct Sighting {
     pub identity_id: String,
     /// The person's name.
     pub identity_name: String,
-    /// Registered data as a JSON object; `{}` for strangers.
+    /// Registered data as a JSON object; `{}` for strangers. What is no object is written as `{}`.
     pub identity_info: String,
     /// The person's group.
     pub group_name: String,
@@ -42,7 +42,9 @@ pub struct Sighting {
     pub face: Option<Bytes>,
     /// The scene, a JPEG; dialect 2 has no place for it in live events.
     pub scene: Option<Bytes>,
-    /// Further members, name and JSON, in `ext_data` (dialect 1) or at the top (dialect 2).
+    /// Further members, name and JSON: in `ext_data` (dialect 1, live), in `common` (dialect 1,
+    /// recorded) or at the top (dialect 2). What is no JSON, or nests deeper than 60 levels, is left
+    /// out.
     pub extra: Vec<(String, String)>,
 }
 
@@ -182,7 +184,7 @@ impl Sighting {
         event
             .text("identity_id", &self.identity_id)
             .text("device_id", &self.device_id)
-            .raw("identity_info", &self.identity_info);
+            .raw("identity_info", object_or_empty(&self.identity_info));
         push_score(&mut event, self.score);
         event
             .display("timestamp", self.at.0)
@@ -235,7 +237,7 @@ impl Sighting {
         let mut common = record.object("common");
         common
             .text("identity_id", &self.identity_id)
-            .raw("identity_info", &self.identity_info)
+            .raw("identity_info", object_or_empty(&self.identity_info))
             .text("identity_name", &self.identity_name)
             .text(
                 "recognize_face_pic_id",
@@ -293,10 +295,13 @@ impl Sighting {
 }
 
 impl FaceEvent {
-    /// Our own encoding, which is valid unless the caller put invalid JSON into a [`Sighting`]; such
-    /// an event is the empty one.
+    /// Our own encoding, which is valid, and may be as long as its pictures make it.
     fn of_ours(json: Bytes) -> Self {
-        Self::decode(json).unwrap_or_else(|_| Self::empty())
+        let limits = Limits {
+            max_message: usize::MAX,
+            ..Limits::default()
+        };
+        Self::decode_within(json, &limits).unwrap_or_else(|_| Self::empty())
     }
 
     /// The plain values of this event, pictures decoded.
@@ -337,7 +342,7 @@ impl FaceEvent {
             registered: jpeg(self.registered_picture())?,
             face: jpeg(self.face_picture())?,
             scene: jpeg(self.scene_picture())?,
-            extra: self.unknown_members(),
+            extra: self.extra_members(),
         })
     }
 }
@@ -382,8 +387,21 @@ const RAW_CHUNK: usize = 24 << 10;
 
 fn push_extra(object: &mut ObjectWriter<'_>, extra: &[(String, String)]) {
     for (name, json) in extra {
-        object.raw(name, json);
+        if is_json(json) {
+            object.raw(name, json);
+        }
     }
+}
+
+fn object_or_empty(json: &str) -> &str {
+    let is_object = json.trim_start().starts_with('{') && is_json(json);
+    if is_object { json } else { "{}" }
+}
+
+/// Not too deep for the objects around it, either.
+fn is_json(json: &str) -> bool {
+    let mut scan = Scanner::new(json.as_bytes(), 60);
+    scan.value().and_then(|_| scan.end()).is_ok()
 }
 
 /// `1.0`, not `1`: the box is a Python program and always writes the point.
