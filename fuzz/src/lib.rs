@@ -1,0 +1,54 @@
+//! Properties that hold for every input, one module per crate.
+//!
+//! A property is a function of bytes that panics when it does not hold. `cargo fuzz` looks for
+//! bytes that break it; `tests/replay.rs` runs it over the seeds and past findings on stable:
+//!
+//! ```text
+//! cargo +nightly fuzz run xtea_token_open fuzz/corpus/xtea_token_open fuzz/seeds/xtea_token_open
+//! cargo test --manifest-path fuzz/Cargo.toml
+//! cargo run --manifest-path fuzz/Cargo.toml --bin xtea_token_open -- FILE
+//! ```
+//!
+//! To add one: write the function, name it in [`TARGETS`], add a file in `fuzz_targets` and its
+//! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
+
+pub mod xtea_token;
+
+/// A statement about the code that panics for the bytes that refute it.
+pub type Property = fn(&[u8]);
+
+/// Every property by the name of its fuzz target, seeds and regressions.
+pub const TARGETS: &[(&str, Property)] = &[
+    ("xtea_token_open", xtea_token::open),
+    ("xtea_token_identify", xtea_token::identify),
+    ("xtea_token_v2", xtea_token::v2),
+];
+
+/// The body of one file in `fuzz_targets`: the property named in [`TARGETS`] under libFuzzer, and
+/// without it a program that replays the files it is given.
+#[macro_export]
+macro_rules! target {
+    ($name:literal) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::run($name, data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            for file in std::env::args_os().skip(1) {
+                $crate::run($name, &std::fs::read(file)?);
+            }
+            Ok(())
+        }
+    };
+}
+
+/// Runs the property of that name.
+///
+/// # Panics
+///
+/// When the property does not hold, or there is none of that name.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    let (_, property) = target.expect("the target is named in TARGETS");
+    property(data);
+}
