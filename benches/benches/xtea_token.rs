@@ -4,8 +4,13 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use benches::Group;
+use sha2::{Digest, Sha256};
 use xtea::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
-use xtea_token::{Claim, Claims, Key, Padding, TokenFormat, UnixMillis, Verifier, WordOrder, Xtea};
+use xtea_token::v2::{self, AllowReplays, MacKey, ReplayCache, Request, Scope, Ticket};
+use xtea_token::{
+    Claim, Claims, Key, Padding, TokenFormat, UnixMillis, UnixSeconds, Verifier, WordOrder, Xtea,
+    identify,
+};
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
 const NOW: UnixMillis = UnixMillis(1_501_234_567_890);
@@ -16,6 +21,8 @@ fn main() {
     issue_32_bytes();
     verify_32_bytes();
     legacy_token();
+    identify_token();
+    v2_token();
 }
 
 fn single_block() {
@@ -123,6 +130,60 @@ fn legacy_token() {
         .case("naive open", || naive_open(&KEY, black_box(&token)))
         .against("issue", "naive issue")
         .against("verify, one key", "naive open")
+        .run();
+}
+
+fn identify_token() {
+    let token = TokenFormat::LEGACY.issue(&key(0), Claim::At(NOW)).unwrap();
+    let (right, wrong) = ([key(0)], [key(1)]);
+    Group::new("xtea-token: identify the format of the legacy token")
+        .case("first finding", || {
+            identify(black_box(&token), &right).next()
+        })
+        .case("all formats, one wrong key", || {
+            identify(black_box(&token), &wrong).count()
+        })
+        .run();
+}
+
+fn v2_token() {
+    let key = MacKey::new(7, [0x42; 32]);
+    let verifier = v2::Verifier::new(key.clone());
+    let now = UnixSeconds(NOW.0 / 1000);
+    let ticket = Ticket::new(Scope::PUBLISH, now, UnixSeconds(now.0 + 300), [7; 8]);
+    let body = vec![b'x'; 64 * 1024];
+    let hashed =
+        |body: &[u8]| Request::new("POST", "/push", Sha256::digest(body).into(), Scope::PUBLISH);
+    let request = hashed(&body);
+    let token = key.issue_bound(&ticket, &request).unwrap();
+    let verify = |request: &Request<'_>| {
+        let token = black_box(&token);
+        verifier
+            .verify_request(now, token, request, &mut AllowReplays)
+            .is_ok()
+    };
+    assert!(verify(&request));
+    let mut full = ReplayCache::<4096>::new();
+    for nonce in 0_u64..4095 {
+        let ticket = Ticket::new(Scope::PUBLISH, now, ticket.expires, nonce.to_be_bytes());
+        let token = key.issue_bound(&ticket, &request).unwrap();
+        assert!(
+            verifier
+                .verify_request(now, &token, &request, &mut full)
+                .is_ok()
+        );
+    }
+    let seen = Ticket::new(Scope::PUBLISH, now, ticket.expires, [0; 8]);
+    let seen = key.issue_bound(&seen, &request).unwrap();
+    Group::new("xtea-token: the v2 token, bound to a POST")
+        .case("issue", || key.issue_bound(black_box(&ticket), &request))
+        .case("verify, body hashed already", || verify(&request))
+        .case("verify, 64 KiB body", || verify(&hashed(black_box(&body))))
+        .case("refuse a replay, 4095 nonces held", || {
+            verifier
+                .verify_request(now, &seen, &request, &mut full)
+                .is_ok()
+        })
         .run();
 }
 
