@@ -34,7 +34,9 @@ pub struct Config {
     pub max_silence: Option<Duration>,
     /// Whether gaps are repaired from the history; true.
     pub backfill: bool,
-    /// How far a gap is widened at both ends; 2 s.
+    /// How long one question over HTTP may take before it counts as not answered; 10 s.
+    pub ask_timeout: Duration,
+    /// How far a gap is widened at both ends, and how long the history may lag behind; 2 s.
     pub overlap: Duration,
     /// How far a query is widened while the box's clock is not known; 60 s.
     pub clock_slack: Duration,
@@ -48,7 +50,8 @@ pub struct Config {
     pub match_tolerance: Duration,
     /// Events remembered against doubles, in keys; 65,536.
     pub window_keys: usize,
-    /// Events remembered against doubles, in event time; 10 min. The smaller of both counts.
+    /// How long an event is remembered against doubles after it came; 10 min. The smaller of both
+    /// counts, except that nothing younger than a gap under repair is forgotten for its age.
     pub window_time: Duration,
     /// Most time between two [`Op::Mark`]s while events come; 10 s.
     pub mark_every: Duration,
@@ -164,6 +167,10 @@ pub enum Event {
     /// A message that is no event. Nothing else is lost.
     Malformed(EventError),
     /// Events of this time may have been missed; they are being fetched.
+    ///
+    /// Gaps that touch are one: a gap that covers others not yet ended takes their place, and of
+    /// all of them only this one ends. A ledger of gaps therefore removes what the new span covers
+    /// and adds it; [`Self::GapFilled`] removes its span, [`Self::GapOpen`] the span that holds it.
     Gap(Span),
     /// Every event the box recorded in this time has been delivered.
     GapFilled {
@@ -174,9 +181,10 @@ pub enum Event {
         /// Events that had been delivered before.
         known: u64,
     },
-    /// Events of this time may be missing for good; [`super::Platform::backfill`] may ask again.
+    /// A gap has ended unrepaired: events of this time may be missing for good, those in the rest of
+    /// the gap have been delivered. [`super::Platform::backfill`] may ask again.
     GapOpen {
-        /// Which gap.
+        /// The part of the gap that stays open.
         span: Span,
         /// Why it stays open.
         why: OpenReason,
@@ -260,8 +268,10 @@ pub enum Cause {
     Io,
     /// Silent for too long, with proof.
     Silent,
-    /// We closed it.
+    /// We closed it, as [`Config::max_silence`] asks.
     Stopped,
+    /// The box answers the device list of neither dialect, or is still starting.
+    NoDialect,
 }
 
 /// How old an event was when it came. Only judges, never changes a time.
@@ -303,7 +313,7 @@ pub struct Span {
 pub enum OpenReason {
     /// [`Config::backfill`] is off.
     Off,
-    /// The history did not answer after three tries.
+    /// The history did not answer, nor after three more tries.
     NoAnswer,
     /// The history refused, or answered something else.
     Refused,
@@ -339,6 +349,50 @@ pub struct Mark {
     pub live: UnixMillis,
     /// Gaps not yet repaired, in order.
     pub open: Vec<Span>,
+    /// How far the box's clock was ahead of ours, in milliseconds; negative if it was behind.
+    pub box_ahead: i64,
+}
+
+/// What a subscriber has counted since it was made.
+///
+/// Every event that came is in exactly one place:
+/// `received = delivered_live + duplicates_live` and
+/// `fetched = delivered_backfill + duplicates_backfill`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Events pushed by the box.
+    pub received: u64,
+    /// Events fetched from the history that belong to the gap and the subscription.
+    pub fetched: u64,
+    /// Pushed events given to the application.
+    pub delivered_live: u64,
+    /// Fetched events given to the application.
+    pub delivered_backfill: u64,
+    /// Pushed events that had been delivered before.
+    pub duplicates_live: u64,
+    /// Fetched events that had been delivered before.
+    pub duplicates_backfill: u64,
+    /// Messages and history records that are no events.
+    pub malformed: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Attempts to open one.
+    pub dials: u64,
+    /// Connections lost.
+    pub losses: u64,
+    /// Gaps announced, merged ones included.
+    pub gaps: u64,
+    /// Gaps that ended repaired.
+    pub gaps_filled: u64,
+    /// Gaps that ended open.
+    pub gaps_open: u64,
+    /// Pings sent.
+    pub pings: u64,
+    /// Pongs received.
+    pub pongs: u64,
+    /// Questions asked over HTTP.
+    pub asks: u64,
 }
 
 /// Why a machine ended.
@@ -365,6 +419,7 @@ impl Config {
             http_recheck: Duration::from_secs(60),
             max_silence: None,
             backfill: true,
+            ask_timeout: Duration::from_secs(10),
             overlap: Duration::from_secs(2),
             clock_slack: Duration::from_secs(60),
             slice: Duration::from_secs(60),
@@ -385,6 +440,35 @@ impl Config {
             max_queue: 1_024,
             max_gaps: 64,
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Span {
+    /// From the earlier to the later of both.
+    pub fn new(one: UnixMillis, other: UnixMillis) -> Self {
+        Self {
+            from: one.min(other),
+            to: one.max(other),
+        }
+    }
+
+    /// True if `other` lies within.
+    pub fn covers(&self, other: Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
+
+    /// True if both have a moment in common.
+    pub fn touches(&self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+
+    /// The shortest span that covers both.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            to: self.to.max(other.to),
         }
     }
 }

@@ -1,0 +1,238 @@
+//! Questions over HTTP: which are out, what they are for, and what their answers mean.
+
+use super::clock::after;
+use super::{Assurance, Cause, Event, Link, Platform, Span};
+use crate::{Answer, Ask, AskError, Dialect, ExchangeId, ToBox};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The questions that are out.
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    next: u64,
+    out: BTreeMap<ExchangeId, Exchange>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Exchange {
+    purpose: Purpose,
+    dialect: Dialect,
+    /// The other dialect was tried before.
+    is_second: bool,
+    due: Option<Instant>,
+}
+
+/// What a question is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Which dialect the box speaks.
+    Dialect,
+    /// The application wants the device list.
+    List,
+    /// Whether a silent box is there.
+    Check,
+    /// A page of the history.
+    Page,
+}
+
+impl Exchanges {
+    /// Questions of the application that are out.
+    pub(super) fn lists(&self) -> usize {
+        let lists = self.out.values().filter(|one| one.purpose == Purpose::List);
+        lists.count()
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.out.values().filter_map(|exchange| exchange.due).min()
+    }
+
+    fn is_out(&self, purpose: Purpose) -> bool {
+        self.out
+            .values()
+            .any(|exchange| exchange.purpose == purpose)
+    }
+
+    /// Answers to these are not wanted any more.
+    pub(super) fn forget(&mut self, purpose: Purpose) {
+        self.out.retain(|_, exchange| exchange.purpose != purpose);
+    }
+
+    fn add(&mut self, exchange: Exchange) -> ExchangeId {
+        let id = ExchangeId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.out.insert(id, exchange);
+        id
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<Exchange> {
+        let is_due = |exchange: &Exchange| exchange.due.is_some_and(|due| due <= now);
+        let (&id, _) = self.out.iter().find(|(_, exchange)| is_due(exchange))?;
+        self.out.remove(&id)
+    }
+}
+
+impl Platform {
+    /// Asks which dialect the box speaks: first in the one it spoke last, then in the other.
+    pub(super) fn ask_dialect(&mut self, now: Instant) {
+        self.verify_at = None;
+        let first = self.dialect.unwrap_or(Dialect::V1);
+        self.ask(now, Purpose::Dialect, first, false, Ask::Devices(None));
+    }
+
+    /// True until the box has answered which dialect it speaks, or cannot be asked.
+    pub(super) fn is_dialect_in_doubt(&self) -> bool {
+        self.verify_at.is_some() || self.exchanges.is_out(Purpose::Dialect)
+    }
+
+    pub(super) fn ask_list(&mut self, now: Instant) -> ExchangeId {
+        let first = self.dialect.unwrap_or(Dialect::V1);
+        self.ask(now, Purpose::List, first, false, Ask::Devices(None))
+    }
+
+    pub(super) fn ask_check(&mut self, now: Instant) {
+        let dialect = self.dialect.unwrap_or(Dialect::V1);
+        self.ask(now, Purpose::Check, dialect, false, Ask::Devices(None));
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        dialect: Dialect,
+        is_second: bool,
+        ask: Ask,
+    ) -> ExchangeId {
+        let wait = match purpose {
+            Purpose::Check => self.config.answer,
+            _ => self.config.ask_timeout,
+        };
+        let id = self.exchanges.add(Exchange {
+            purpose,
+            dialect,
+            is_second,
+            due: after(now, wait),
+        });
+        self.counters.asks = self.counters.asks.saturating_add(1);
+        self.send(ToBox::Ask(id, dialect, ask));
+        id
+    }
+
+    pub(super) fn fire_exchanges(&mut self, now: Instant) {
+        while let Some(exchange) = self.exchanges.take_due(now) {
+            self.settle(now, exchange, Answer::Failed(AskError::Unreachable));
+        }
+        if self.verify_at.is_some_and(|due| due <= now) {
+            self.ask_dialect(now);
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Instant, id: ExchangeId, answer: Answer) {
+        if let Some(exchange) = self.exchanges.out.remove(&id) {
+            self.settle(now, exchange, answer);
+        }
+    }
+
+    fn settle(&mut self, now: Instant, exchange: Exchange, answer: Answer) {
+        match exchange.purpose {
+            Purpose::Page => self.page(now, answer),
+            Purpose::Check => self.checked(now, &answer),
+            Purpose::Dialect | Purpose::List => self.listed(now, exchange, answer),
+        }
+    }
+
+    /// A device list, or none: it tells the dialect, too.
+    fn listed(&mut self, now: Instant, exchange: Exchange, answer: Answer) {
+        let error = match answer {
+            Answer::Devices(list) => {
+                if self.config.dialect.is_none() {
+                    self.found(now, exchange.dialect);
+                }
+                if exchange.purpose == Purpose::List {
+                    self.tell(Event::Devices(list));
+                }
+                return self.repair(now);
+            }
+            Answer::Failed(error) => error,
+            _ => AskError::Body,
+        };
+        let is_open = self.config.dialect.is_none() && !exchange.is_second;
+        if is_open && speaks_otherwise(&error) {
+            let other = match exchange.dialect {
+                Dialect::V1 => Dialect::V2,
+                Dialect::V2 => Dialect::V1,
+            };
+            self.ask(now, exchange.purpose, other, true, Ask::Devices(None));
+            return;
+        }
+        match (exchange.purpose, self.link) {
+            (Purpose::List, _) => self.tell(Event::DevicesFailed(error)),
+            (_, Link::Probing) => {
+                let cause = match error {
+                    AskError::Unreachable => Cause::Unreachable,
+                    _ => Cause::NoDialect,
+                };
+                self.wait(now, cause);
+            }
+            // Nothing was learnt, so nothing changes, except that a starting box may yet tell.
+            _ => {
+                if self.is_up() && is_starting(&error) {
+                    self.verify_at = after(now, Duration::from_secs(4));
+                }
+                self.repair(now);
+            }
+        }
+    }
+
+    fn found(&mut self, now: Instant, dialect: Dialect) {
+        let before = self.dialect.replace(dialect);
+        self.is_verified = true;
+        if before != Some(dialect) {
+            self.unit.found = None;
+            self.seen.doubt_ids();
+            self.tell(Event::DialectFound(dialect));
+        }
+        if self.link == Link::Probing {
+            self.exchanges.forget(Purpose::Dialect);
+            self.dial(now);
+        } else if self.is_up() && before != Some(dialect) {
+            // The box was asked in words it does not know: it has sent nothing since.
+            let deaf_from = self.subscribed;
+            self.stop_slice();
+            self.send_subscription(now);
+            if let Some(at) = self.wall.at(now) {
+                let overlap = super::clock::millis(self.config.overlap);
+                let from = deaf_from.plus(0_i64.saturating_sub(overlap));
+                self.missed(Span::new(from, at.plus(overlap)));
+            }
+        }
+    }
+
+    /// The answer to whether a silent box is there.
+    fn checked(&mut self, now: Instant, answer: &Answer) {
+        if self.link != Link::Suspect {
+            return;
+        }
+        if matches!(answer, Answer::Failed(AskError::Unreachable)) {
+            if self.life.not_answered(now, Duration::from_secs(1)) {
+                self.hang_up(now, Cause::Silent);
+            }
+            return;
+        }
+        self.life.answered(now, self.config.http_recheck);
+        self.go(self.quiet_link(), Assurance::HttpOnly, None);
+    }
+}
+
+/// True if the box answered, but not as one that speaks the dialect it was asked in.
+fn speaks_otherwise(error: &AskError) -> bool {
+    !matches!(error, AskError::Unreachable) && !is_starting(error)
+}
+
+/// True if the box will answer once it has started.
+pub(super) fn is_starting(error: &AskError) -> bool {
+    match error {
+        AskError::Http(status) => *status == 503,
+        AskError::Box { code, .. } => code == "DEVICE_INIT_ERROR",
+        _ => false,
+    }
+}

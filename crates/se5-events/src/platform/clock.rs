@@ -1,0 +1,176 @@
+//! Three clocks: the driver's timer, its wall clock, and the clock of the box.
+
+use super::Freshness;
+use crate::UnixMillis;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The driver's wall clock, carried on by the timer between two readings.
+#[derive(Debug, Default)]
+pub(super) struct Wall {
+    read: Option<(Instant, UnixMillis)>,
+}
+
+/// What is known of the clock of the box. It moves query windows and nothing else.
+#[derive(Debug)]
+pub(super) struct BoxClock {
+    ahead: VecDeque<i64>,
+    known: i64,
+    here: usize, // samples of this connection
+}
+
+/// Looks for a box whose clock is plainly wrong, in the first events of a connection.
+#[derive(Debug, Default)]
+pub(super) struct SkewWatch {
+    judged: usize,
+    least: i64,
+    most: i64,
+    told: Option<i64>,
+}
+
+impl Wall {
+    pub(super) fn set(&mut self, now: Instant, at: UnixMillis) {
+        self.read = Some((now, at));
+    }
+
+    /// The wall-clock time at `now`; `None` before the first reading.
+    pub(super) fn at(&self, now: Instant) -> Option<UnixMillis> {
+        let (then, at) = self.read?;
+        Some(at.plus(millis(now.saturating_duration_since(then))))
+    }
+
+    /// The moment at which the wall clock reads `at`: at once if it is past, `None` if never.
+    pub(super) fn when(&self, now: Instant, at: UnixMillis) -> Option<Instant> {
+        let wait = at.since(self.at(now)?);
+        after(now, Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+    }
+}
+
+impl BoxClock {
+    /// With `known` as the estimate until there are samples.
+    pub(super) fn new(known: i64) -> Self {
+        Self {
+            ahead: VecDeque::new(),
+            known,
+            here: 0,
+        }
+    }
+
+    /// A new connection: the box may have restarted with another clock.
+    pub(super) fn reconnected(&mut self) {
+        self.here = 0;
+    }
+
+    /// A live event of `time` by the box came `at` by us.
+    pub(super) fn sample(&mut self, at: UnixMillis, time: UnixMillis) {
+        if self.ahead.len() >= SAMPLES {
+            self.ahead.pop_front();
+        }
+        self.ahead.push_back(time.since(at));
+        self.here = self.here.saturating_add(1);
+        if self.here == ENOUGH {
+            // From here on what earlier connections showed can only mislead.
+            self.ahead.drain(..self.ahead.len().saturating_sub(ENOUGH));
+        }
+        let mut sorted: Vec<i64> = self.ahead.iter().copied().collect();
+        sorted.sort_unstable();
+        self.known = sorted.get(sorted.len() / 2).copied().unwrap_or(self.known);
+    }
+
+    /// How far the box is ahead of us, in milliseconds: the median of the last samples.
+    pub(super) fn ahead(&self) -> i64 {
+        self.known
+    }
+
+    /// True once there was any event.
+    pub(super) fn has_samples(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// True once enough events of this connection agree on it.
+    pub(super) fn is_known(&self) -> bool {
+        self.here >= ENOUGH
+    }
+}
+
+impl SkewWatch {
+    pub(super) fn reconnected(&mut self) {
+        self.judged = 0;
+    }
+
+    /// The skew to tell of, if the event judged last is the one that shows it.
+    pub(super) fn judge(&mut self, freshness: Freshness) -> Option<i64> {
+        if self.judged >= ENOUGH {
+            return None;
+        }
+        let ahead = match freshness {
+            Freshness::Late(age) => 0_i64.saturating_sub(millis(age)),
+            Freshness::Future(by) => millis(by),
+            Freshness::Live | Freshness::Unknown => {
+                self.judged = ENOUGH;
+                return None;
+            }
+        };
+        if self.judged == 0 {
+            (self.least, self.most) = (ahead, ahead);
+        }
+        self.judged = self.judged.saturating_add(1);
+        (self.least, self.most) = (self.least.min(ahead), self.most.max(ahead));
+        if self.most.saturating_sub(self.least) > AGREEMENT {
+            self.judged = ENOUGH;
+            return None;
+        }
+        let skew = self
+            .least
+            .saturating_add(self.most.saturating_sub(self.least) / 2);
+        let is_news = |told: i64| told.saturating_sub(skew).saturating_abs() > AGREEMENT;
+        if self.judged < ENOUGH || !self.told.is_none_or(is_news) {
+            return None;
+        }
+        self.told = Some(skew);
+        Some(skew)
+    }
+}
+
+/// How old an event of `time` is that came `at`, the operator's correction applied.
+pub(super) fn freshness(
+    at: UnixMillis,
+    time: Option<UnixMillis>,
+    clock_offset: i64,
+    live_within: Duration,
+    future_tolerance: Duration,
+) -> Freshness {
+    let Some(time) = time else {
+        return Freshness::Unknown;
+    };
+    let age = at.since(time.plus(clock_offset));
+    let length = Duration::from_millis(age.unsigned_abs());
+    if age >= 0 {
+        if length <= live_within {
+            Freshness::Live
+        } else {
+            Freshness::Late(length)
+        }
+    } else if length <= future_tolerance {
+        Freshness::Live
+    } else {
+        Freshness::Future(length)
+    }
+}
+
+/// `now` and then some; `None`, a timer that is never due, if the clock does not reach that far.
+pub(super) fn after(now: Instant, wait: Duration) -> Option<Instant> {
+    now.checked_add(wait)
+}
+
+/// A duration as a difference of wall-clock times.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Samples of which the median is taken.
+const SAMPLES: usize = 16;
+/// Samples from which on it is believed.
+const ENOUGH: usize = 8;
+/// How far events may differ and still show the same wrong clock, in milliseconds.
+const AGREEMENT: i64 = 2_000;

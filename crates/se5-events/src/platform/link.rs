@@ -1,0 +1,232 @@
+//! The connection: dialling, being up, being silent, being lost.
+
+use super::ask::Purpose;
+use super::clock::{after, freshness, millis};
+use super::liveness::Life;
+use super::{Assurance, Cause, Event, Freshness, Link, Output, Platform, Source, Span};
+use crate::{FaceEvent, ToBox, UnixMillis};
+use std::time::Instant;
+
+impl Platform {
+    /// Opens the connection, once it is known in which dialect to subscribe.
+    pub(super) fn dial(&mut self, now: Instant) {
+        if self.dialect.is_none() {
+            self.wake_at = None;
+            self.go(Link::Probing, Assurance::TcpOnly, None);
+            self.ask_dialect(now);
+            return;
+        }
+        self.counters.dials = self.counters.dials.saturating_add(1);
+        self.wake_at = after(now, self.config.dial_timeout);
+        self.out.push_back(Output::Connect);
+        self.go(Link::Dialing, Assurance::TcpOnly, None);
+    }
+
+    pub(super) fn connected(&mut self, now: Instant, at: UnixMillis) {
+        if self.link != Link::Dialing {
+            return;
+        }
+        self.wake_at = None;
+        self.is_streaming = false;
+        self.counters.connections = self.counters.connections.saturating_add(1);
+        self.life = Life::begin(now, self.config.idle, self.config.max_silence);
+        self.box_clock.reconnected();
+        self.skew.reconnected();
+        self.link = Link::Unconfirmed;
+        let missed_from = self.proven.replace(at);
+        self.send_subscription(now);
+        self.tell(Event::State {
+            link: self.link,
+            assurance: self.assurance,
+            cause: None,
+        });
+        if !self.is_verified {
+            // The box may have come back with another firmware.
+            self.ask_dialect(now);
+        }
+        for span in std::mem::take(&mut self.recovered) {
+            self.missed(span);
+        }
+        if let Some(from) = missed_from {
+            let overlap = millis(self.config.overlap);
+            let from = from.plus(0_i64.saturating_sub(overlap));
+            self.missed(Span::new(from, at.plus(overlap).max(from)));
+        } else {
+            self.since = Some(at);
+        }
+        self.mark(now);
+        self.repair(now);
+    }
+
+    pub(super) fn disconnected(&mut self, now: Instant, cause: Cause) {
+        match self.link {
+            Link::Dialing => {
+                self.out.push_back(Output::Disconnect);
+                self.wait(now, cause);
+            }
+            _ if self.is_up() => {
+                if self.pings.lost(now, &self.life) {
+                    self.tell(Event::PingHarmful);
+                }
+                self.lost(now, cause);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the connection up.
+    pub(super) fn hang_up(&mut self, now: Instant, cause: Cause) {
+        self.out.push_back(Output::Disconnect);
+        self.lost(now, cause);
+    }
+
+    /// Sends what is subscribed to; what came before proves nothing about it.
+    pub(super) fn send_subscription(&mut self, now: Instant) {
+        let (Some(dialect), Some(subscription)) = (self.dialect, self.subscription.clone()) else {
+            return;
+        };
+        self.send(ToBox::Subscribe(dialect, subscription));
+        let at = self.wall.at(now).unwrap_or_default();
+        (self.subscribed, self.last_face) = (at, at);
+        self.is_streaming = false;
+        if self.link == Link::Streaming {
+            self.go(Link::Unconfirmed, self.assurance, None);
+        }
+    }
+
+    /// Takes note of life. True if the connection is up.
+    pub(super) fn heard(&mut self, now: Instant, at: UnixMillis) -> bool {
+        if !self.is_up() {
+            return false;
+        }
+        self.proven = Some(at);
+        self.life.heard(now, self.config.idle);
+        if self.link == Link::Suspect {
+            self.exchanges.forget(Purpose::Check);
+            self.go(self.quiet_link(), self.assurance, None);
+        }
+        self.mark_soon(now);
+        true
+    }
+
+    pub(super) fn pong(&mut self, now: Instant, at: UnixMillis) {
+        if self.heard(now, at) {
+            self.counters.pongs = self.counters.pongs.saturating_add(1);
+            self.pings.pong(&mut self.life);
+            self.go(self.link, self.assurance.max(Assurance::Pong), None);
+        }
+    }
+
+    pub(super) fn face(&mut self, now: Instant, at: UnixMillis, event: FaceEvent) {
+        self.counters.received = self.counters.received.saturating_add(1);
+        self.is_streaming = true;
+        self.backoff.reset();
+        self.last_face = at;
+        self.life.stop_at = self.config.max_silence.and_then(|wait| after(now, wait));
+        self.go(Link::Streaming, Assurance::Event, None);
+        self.forget(now);
+        if !self.seen.push(now, &event) {
+            self.counters.duplicates_live = self.counters.duplicates_live.saturating_add(1);
+            return;
+        }
+        let freshness = self.freshness(at, &event);
+        if let Some(timestamp) = event.timestamp() {
+            self.box_clock.sample(at, timestamp.unix);
+        }
+        self.counters.delivered_live = self.counters.delivered_live.saturating_add(1);
+        self.tell(Event::Face {
+            event,
+            freshness,
+            source: Source::Live,
+        });
+        if let Some(millis) = self.skew.judge(freshness) {
+            self.tell(Event::ClockSkew { millis });
+        }
+    }
+
+    pub(super) fn freshness(&self, at: UnixMillis, event: &FaceEvent) -> Freshness {
+        freshness(
+            at,
+            event.timestamp().map(|timestamp| timestamp.unix),
+            self.config.clock_offset,
+            self.config.live_within,
+            self.config.future_tolerance,
+        )
+    }
+
+    pub(super) fn fire_link(&mut self, now: Instant) {
+        let is_due = |timer: Option<Instant>| timer.is_some_and(|due| due <= now);
+        match self.link {
+            Link::Dialing if is_due(self.wake_at) => {
+                self.out.push_back(Output::Disconnect);
+                self.wait(now, Cause::Timeout);
+            }
+            Link::Waiting if is_due(self.wake_at) => self.dial(now),
+            _ => {}
+        }
+        if !self.is_up() {
+            return;
+        }
+        if is_due(self.life.ignored_at) {
+            self.life.ignored_at = None;
+            if self.pings.ping_ignored() {
+                self.tell(Event::PingIgnored);
+            }
+        }
+        if is_due(self.life.dead_at) {
+            self.pings.pong_missed();
+            self.hang_up(now, Cause::Silent);
+        } else if is_due(self.life.stop_at) {
+            // What keeps such a connection open may not be the box: only its events are proof.
+            self.proven = Some(self.last_face);
+            self.hang_up(now, Cause::Stopped);
+        } else if is_due(self.life.check_at) {
+            self.inquire(now);
+        }
+    }
+
+    /// Where a link is while nothing is wrong with it.
+    pub(super) fn quiet_link(&self) -> Link {
+        if self.is_streaming {
+            Link::Streaming
+        } else {
+            Link::Unconfirmed
+        }
+    }
+
+    /// Down, to dial again after a while.
+    pub(super) fn wait(&mut self, now: Instant, cause: Cause) {
+        self.is_verified = self.config.dialect.is_some();
+        self.wake_at = after(now, self.backoff.next());
+        self.go(Link::Waiting, Assurance::TcpOnly, Some(cause));
+    }
+
+    fn lost(&mut self, now: Instant, cause: Cause) {
+        self.counters.losses = self.counters.losses.saturating_add(1);
+        if self.life.lasted(now) >= self.config.stable {
+            self.backoff.reset();
+        }
+        self.life = Life::default();
+        self.verify_at = None;
+        self.exchanges.forget(Purpose::Check);
+        self.exchanges.forget(Purpose::Dialect);
+        self.stop_slice();
+        self.wait(now, cause);
+        self.mark(now);
+    }
+
+    /// Looks into a silence.
+    fn inquire(&mut self, now: Instant) {
+        let inquiry = self
+            .life
+            .inquire(now, self.config.ping, &self.pings, self.config.answer);
+        self.go(Link::Suspect, self.assurance, None);
+        if inquiry.ping {
+            self.counters.pings = self.counters.pings.saturating_add(1);
+            self.send(ToBox::Ping);
+        }
+        if inquiry.ask {
+            self.ask_check(now);
+        }
+    }
+}

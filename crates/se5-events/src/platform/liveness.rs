@@ -1,0 +1,142 @@
+//! Whether the box is still there.
+
+use super::PingPolicy;
+use super::clock::after;
+use std::time::{Duration, Instant};
+
+/// Life on one connection: any byte from the box, and what is done when there is none.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    /// When the silence is looked into.
+    pub(super) check_at: Option<Instant>,
+    /// When a proven box that does not answer its ping is given up.
+    pub(super) dead_at: Option<Instant>,
+    /// When a ping counts as ignored by a box that never answered one.
+    pub(super) ignored_at: Option<Instant>,
+    /// When silence alone is reason enough.
+    pub(super) stop_at: Option<Instant>,
+    connected_at: Option<Instant>,
+    pinged_at: Option<Instant>,
+    http_failures: u8,
+}
+
+/// What pings have shown of a box, over all connections.
+#[derive(Debug, Default)]
+pub(super) struct PingRecord {
+    answers: bool,
+    missed: u8,  // connections given up for want of a pong, in a row
+    ignored: u8, // pings ignored by a box that never answered one
+    harmed: u8,  // connections lost right after a ping, in a row
+    is_harmful: bool,
+}
+
+/// What to do about a silent box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inquiry {
+    pub(super) ping: bool,
+    pub(super) ask: bool,
+}
+
+impl Life {
+    pub(super) fn begin(now: Instant, idle: Duration, max_silence: Option<Duration>) -> Self {
+        Self {
+            check_at: after(now, idle),
+            stop_at: max_silence.and_then(|silence| after(now, silence)),
+            connected_at: Some(now),
+            ..Self::default()
+        }
+    }
+
+    /// The box said something, be it half a message.
+    pub(super) fn heard(&mut self, now: Instant, idle: Duration) {
+        self.check_at = after(now, idle);
+        self.dead_at = None;
+        self.http_failures = 0;
+    }
+
+    /// The silence has lasted too long: how to look into it.
+    pub(super) fn inquire(
+        &mut self,
+        now: Instant,
+        policy: PingPolicy,
+        record: &PingRecord,
+        answer: Duration,
+    ) -> Inquiry {
+        self.check_at = None;
+        let may_ping = policy == PingPolicy::WhenIdle && !record.is_harmful;
+        if may_ping && record.answers {
+            self.pinged_at = Some(now);
+            self.dead_at = after(now, answer);
+            return Inquiry {
+                ping: true,
+                ask: false,
+            };
+        }
+        // One ping a connection, to find out whether the box answers. Its silence proves nothing.
+        let ping = may_ping && self.pinged_at.is_none();
+        if ping {
+            self.pinged_at = Some(now);
+            self.ignored_at = after(now, answer);
+        }
+        Inquiry { ping, ask: true }
+    }
+
+    /// The box answered over HTTP.
+    pub(super) fn answered(&mut self, now: Instant, recheck: Duration) {
+        self.http_failures = 0;
+        self.check_at = after(now, recheck);
+    }
+
+    /// The box did not answer over HTTP: true if that proves it gone.
+    pub(super) fn not_answered(&mut self, now: Instant, again: Duration) -> bool {
+        self.http_failures = self.http_failures.saturating_add(1);
+        self.check_at = after(now, again);
+        self.http_failures >= 2
+    }
+
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        let since = self.connected_at.unwrap_or(now);
+        now.saturating_duration_since(since)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        let timers = [self.check_at, self.dead_at, self.ignored_at, self.stop_at];
+        timers.into_iter().flatten().min()
+    }
+}
+
+impl PingRecord {
+    pub(super) fn pong(&mut self, life: &mut Life) {
+        (self.answers, self.missed, self.harmed) = (true, 0, 0);
+        life.ignored_at = None;
+    }
+
+    /// A ping went unanswered: true if that is worth telling.
+    pub(super) fn ping_ignored(&mut self) -> bool {
+        self.ignored = self.ignored.saturating_add(1);
+        self.ignored == 3
+    }
+
+    /// A connection was given up for want of a pong. A box that has stopped answering pings must
+    /// not be given up for ever: from the second time on it has to prove itself anew.
+    pub(super) fn pong_missed(&mut self) {
+        self.missed = self.missed.saturating_add(1);
+        if self.missed >= 2 {
+            self.answers = false;
+        }
+    }
+
+    /// A connection was lost by itself: true if its ping is found to be the reason.
+    pub(super) fn lost(&mut self, now: Instant, life: &Life) -> bool {
+        let Some(pinged_at) = life.pinged_at.filter(|_| !self.answers) else {
+            return false;
+        };
+        if now.saturating_duration_since(pinged_at) > Duration::from_secs(2) {
+            self.harmed = 0;
+            return false;
+        }
+        self.harmed = self.harmed.saturating_add(1);
+        self.is_harmful |= self.harmed >= 2;
+        self.harmed == 2
+    }
+}
