@@ -10,9 +10,10 @@ use crate::wire::{percent_decoded, push_percent};
 use bytes::Bytes;
 use lenient_wire::{ObjectWriter, Scanner, text};
 use std::borrow::Cow;
+use std::fmt;
 
 /// An HTTP request, as far as the protocol cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpRequest {
     /// `GET` or `POST`.
@@ -24,7 +25,7 @@ pub struct HttpRequest {
 }
 
 /// An HTTP answer, as far as the protocol cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpResponse {
     /// 200, or what went wrong.
@@ -47,15 +48,15 @@ pub fn encode_ask(ask: &Ask, dialect: Dialect) -> HttpRequest {
     match dialect {
         Dialect::V1 => get(target_v1(ask)),
         Dialect::V2 => match ask {
-            Ask::Devices(id) => post("/sophon/v2/face/getmediadevices", |body| {
+            Ask::Devices(id) => post(DEVICES_V2, |body| {
                 let mut object = ObjectWriter::new(body);
                 if let Some(id) = id {
                     object.text("media_device_id", id);
                 }
                 object.end();
             }),
-            Ask::Events(query) => post("/sophon/v2/face/getevents", |body| query.encode(body)),
-            Ask::Event(id) => post("/sophon/v2/face/getevent", |body| {
+            Ask::Events(query) => post(EVENTS_V2, |body| query.encode(body)),
+            Ask::Event(id) => post(EVENT_V2, |body| {
                 ObjectWriter::new(body).text("event_id", id).end();
             }),
             Ask::Picture(RemotePicture::Recorded { id, time }) => get(picture_target(
@@ -90,40 +91,36 @@ pub fn decode_ask(
             .find(|(key, _)| *key == name)
             .map(|(_, value)| percent_decoded(value))
     };
-    let bad_body = |_| AskError::Http(400);
-    let (wanted, dialect, ask) = match path {
-        "/SophonDevice/api/Devices" => {
+    let is_post = POST_PATHS.contains(&path);
+    let (dialect, ask) = match path {
+        _ if method != if is_post { "POST" } else { "GET" } => {
+            let is_known = is_post || GET_PATHS.contains(&path);
+            let is_known = is_known || picture_of(path, &parameter).is_some();
+            return Err(AskError::Http(if is_known { 405 } else { 404 }));
+        }
+        _ if is_post && !is_small_object(body, limits) => return Err(AskError::Http(400)),
+        DEVICES_V1 => {
             let id = parameter("device_id").filter(|id| !id.is_empty());
-            ("GET", Dialect::V1, Ask::Devices(id))
+            (Dialect::V1, Ask::Devices(id))
         }
-        "/SophonFace/api/events" => (
-            "GET",
-            Dialect::V1,
-            Ask::Events(HistoryQuery::from_query(query)),
-        ),
-        "/sophon/v2/face/getmediadevices" => {
+        EVENTS_V1 => (Dialect::V1, Ask::Events(HistoryQuery::from_query(query))),
+        DEVICES_V2 => {
             let id = member_text(body, "media_device_id").filter(|id| !id.is_empty());
-            ("POST", Dialect::V2, Ask::Devices(id))
+            (Dialect::V2, Ask::Devices(id))
         }
-        "/sophon/v2/face/getevents" => {
-            if method != "POST" {
-                return Err(AskError::Http(405));
-            }
-            let query = HistoryQuery::decode(body, limits).map_err(bad_body)?;
-            ("POST", Dialect::V2, Ask::Events(query))
+        EVENTS_V2 => {
+            let query = HistoryQuery::decode(body, limits).map_err(|_| AskError::Http(400))?;
+            (Dialect::V2, Ask::Events(query))
         }
-        "/sophon/v2/face/getevent" => {
+        EVENT_V2 => {
             let id = member_text(body, "event_id").unwrap_or_default();
-            ("POST", Dialect::V2, Ask::Event(id))
+            (Dialect::V2, Ask::Event(id))
         }
         _ => {
             let (dialect, picture) = picture_of(path, &parameter).ok_or(AskError::Http(404))?;
-            ("GET", dialect, Ask::Picture(picture))
+            (dialect, Ask::Picture(picture))
         }
     };
-    if method != wanted {
-        return Err(AskError::Http(405));
-    }
     Ok((dialect, ask))
 }
 
@@ -142,9 +139,7 @@ pub fn decode_answer(ask: &Ask, status: u16, body: Bytes, limits: &Limits) -> An
     let answer = match ask {
         Ask::Devices(_) => DeviceList::decode(&body, limits).map(Answer::Devices),
         Ask::Events(_) => HistoryPage::decode(&body, limits).map(Answer::Page),
-        Ask::Event(_) => FaceEvent::decode_recorded(body, limits)
-            .map(|record| Answer::Page(HistoryPage::single(record)))
-            .map_err(|_| AskError::Body),
+        Ask::Event(id) => one_record(id, body, limits).map(Answer::Page),
         Ask::Picture(_) => Ok(Answer::Picture(body)),
     };
     answer.unwrap_or_else(Answer::Failed)
@@ -185,11 +180,31 @@ pub fn encode_answer(answer: &Answer, ask: &Ask, dialect: Dialect) -> HttpRespon
     }
 }
 
+/// The record called `id`, alone or, as dialect 1 gives it, on a page.
+fn one_record(id: &str, body: Bytes, limits: &Limits) -> Result<HistoryPage, AskError> {
+    if let Ok(mut page) = HistoryPage::decode(&body, limits) {
+        page.records
+            .retain(|record| record.event_id().as_deref() == Some(id));
+        return Ok(page);
+    }
+    FaceEvent::decode_recorded(body, limits)
+        .map(HistoryPage::single)
+        .map_err(|_| AskError::Body)
+}
+
 const JSON: &str = "application/json";
+
+const DEVICES_V1: &str = "/SophonDevice/api/Devices";
+const EVENTS_V1: &str = "/SophonFace/api/events";
+const DEVICES_V2: &str = "/sophon/v2/face/getmediadevices";
+const EVENTS_V2: &str = "/sophon/v2/face/getevents";
+const EVENT_V2: &str = "/sophon/v2/face/getevent";
+const GET_PATHS: [&str; 2] = [DEVICES_V1, EVENTS_V1];
+const POST_PATHS: [&str; 3] = [DEVICES_V2, EVENTS_V2, EVENT_V2];
 
 fn target_v1(ask: &Ask) -> String {
     match ask {
-        Ask::Devices(None) => "/SophonDevice/api/Devices".to_owned(),
+        Ask::Devices(None) => DEVICES_V1.to_owned(),
         Ask::Devices(Some(id)) => joined("/SophonDevice/api/Devices?device_id=", id),
         Ask::Events(query) => format!("/SophonFace/api/events?{}", query.to_query()),
         // Dialect 1 has no such question; the page of one record is the nearest.
@@ -253,7 +268,8 @@ fn picture_of(
         ("/sophon/v2/face/getregisterimage/", Dialect::V2, None),
     ];
     places.into_iter().find_map(|(prefix, dialect, time)| {
-        let id = percent_decoded(path.strip_prefix(prefix)?);
+        // A plus sign is a space in a query only.
+        let id = percent_decoded(&path.strip_prefix(prefix)?.replace('+', "%2B"));
         let picture = match time {
             Some(name) => RemotePicture::Recorded {
                 id,
@@ -263,6 +279,13 @@ fn picture_of(
         };
         Some((dialect, picture))
     })
+}
+
+/// True for the body of a question; nothing at all is as good as `{}`.
+fn is_small_object(body: &[u8], limits: &Limits) -> bool {
+    let mut scan = Scanner::new(body, limits.max_depth);
+    let is_object = scan.at_object() && scan.value().and_then(|_| scan.end()).is_ok();
+    body.trim_ascii().is_empty() || is_object && body.len() <= limits.max_message
 }
 
 /// The text of a top-level member of a small body.
@@ -296,9 +319,9 @@ fn box_error(body: &[u8]) -> Option<AskError> {
 /// Appends the error body; returns the HTTP status that goes with it.
 fn encode_error(error: &AskError, dialect: Dialect, body: &mut Vec<u8>) -> u16 {
     let (status, code, message) = match error {
-        AskError::Http(status) => (*status, status.to_string(), reason(*status)),
+        AskError::Http(status) => (*status, code_of(*status, dialect), reason(*status)),
         AskError::Box { code, message, .. } => (200, code.clone(), message.as_str()),
-        AskError::Body => (400, "400".to_owned(), reason(400)),
+        AskError::Body => (400, code_of(400, dialect), reason(400)),
         AskError::Unreachable => (503, "503".to_owned(), reason(503)),
     };
     let mut object = ObjectWriter::new(body);
@@ -318,6 +341,29 @@ fn encode_error(error: &AskError, dialect: Dialect, body: &mut Vec<u8>) -> u16 {
     inner.end();
     object.end();
     status
+}
+
+/// The error code for an HTTP status; dialect 2 has words for some.
+fn code_of(status: u16, dialect: Dialect) -> String {
+    match (dialect, status) {
+        (Dialect::V2, 400) => "INVALID_ARGUMENTS".to_owned(),
+        _ => status.to_string(),
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    /// Queries and bodies may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(f, "{} {path} ({} bytes)", self.method, self.body.len())
+    }
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (status, length) = (self.status, self.body.len());
+        write!(f, "{status} {} ({length} bytes)", self.content_type)
+    }
 }
 
 fn reason(status: u16) -> &'static str {

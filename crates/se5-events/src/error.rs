@@ -63,7 +63,7 @@ pub enum ImageError {
 }
 
 /// A question over HTTP that was not answered as asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
     /// An HTTP status other than 200 without an error body.
@@ -123,6 +123,20 @@ impl From<ScanError> for EventErrorKind {
             _ => Self::TooLarge {
                 max: u32::MAX as usize,
             },
+        }
+    }
+}
+
+impl std::fmt::Debug for AskError {
+    /// The box's words may name people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Http(status) => write!(f, "Http({status})"),
+            Self::Box { code, message, .. } => {
+                write!(f, "Box({code:?}, {} bytes)", message.len())
+            }
+            Self::Body => f.write_str("Body"),
+            Self::Unreachable => f.write_str("Unreachable"),
         }
     }
 }

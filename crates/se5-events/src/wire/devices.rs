@@ -1,10 +1,12 @@
 //! The device list, which tells the ids that a subscription names.
 
+use super::event::raw;
 use super::person::member;
 use super::{DeviceKind, Dialect, Limits};
 use crate::AskError;
 use lenient_wire::{Kind, ObjectWriter, Scanner, text};
 use std::borrow::Cow;
+use std::fmt;
 
 /// The devices a box knows.
 ///
@@ -12,7 +14,7 @@ use std::borrow::Cow;
 /// {"data":{"devices_list":[{"device_id":"2c1a6a12-…", …}],"preview_list":{…}}}   dialect 1
 /// {"devices":[{"media_device_id":"2c1a6a12-…", …}]}                              dialect 2
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DeviceList {
     /// In the box's order.
@@ -22,7 +24,7 @@ pub struct DeviceList {
 }
 
 /// One device: a camera, turnstile or door.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceInfo {
     /// `device_id` or `media_device_id`: what a subscription names. Devices without one are left out.
@@ -33,7 +35,7 @@ pub struct DeviceInfo {
     pub ip: Option<String>,
     /// `device_type` or `media_device_type`
     pub kind: Option<DeviceKind>,
-    /// `media_device_url` (dialect 2)
+    /// `media_device_url` (dialect 2); may hold a password.
     pub url: Option<String>,
     /// `permission_id`
     pub permission_id: Option<String>,
@@ -120,6 +122,7 @@ impl DeviceList {
             }
             return Ok(false);
         }
+        self.devices.clear(); // the last list wins
         scan.enter_array().map_err(body)?;
         while scan.element().map_err(body)? {
             let value = scan.value().map_err(body)?;
@@ -167,6 +170,22 @@ impl DeviceInfo {
     pub fn with_kind(mut self, kind: DeviceKind) -> Self {
         self.kind = Some(kind);
         self
+    }
+
+    /// `device_attr.actions` (dialect 1) as JSON: `do_attribute`, `do_detect`, `do_feature`,
+    /// `do_match`, `do_track`, `fast_mode`, `paint_bbox`, `paint_landmark`.
+    pub fn actions(&self) -> Option<&str> {
+        self.raw(&["device_attr", "actions"])
+    }
+
+    /// `netRelay` (dialect 1) or `net_relay` (dialect 2), as JSON.
+    pub fn net_relay(&self) -> Option<&str> {
+        self.raw(&["netRelay"]).or_else(|| self.raw(&["net_relay"]))
+    }
+
+    /// The JSON of the member that `path` leads to, be it named in a document or not.
+    pub fn raw(&self, path: &[&str]) -> Option<&str> {
+        raw(self.json.as_bytes(), path)
     }
 
     /// From a device's object in either dialect; `None` if it has no id.
@@ -232,5 +251,22 @@ impl DeviceInfo {
             }
         }
         object.end();
+    }
+}
+
+impl fmt::Debug for DeviceList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.devices).finish()
+    }
+}
+
+impl fmt::Debug for DeviceInfo {
+    /// Addresses, keys and what else the box tells may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceInfo")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
     }
 }

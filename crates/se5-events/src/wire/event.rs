@@ -268,11 +268,7 @@ impl FaceEvent {
     /// # Ok::<(), se5_events::EventError>(())
     /// ```
     pub fn raw(&self, path: &[&str]) -> Option<&str> {
-        let mut json: &[u8] = &self.json;
-        for name in path {
-            json = whole(json, member(json, name)?);
-        }
-        std::str::from_utf8(json).ok()
+        raw(&self.json, path)
     }
 
     /// Members without a place in a [`super::Sighting`], name and JSON, documented or not: at the
@@ -412,6 +408,15 @@ impl fmt::Debug for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The JSON of the member of `json` that `path` leads to.
+pub(super) fn raw<'a>(json: &'a [u8], path: &[&str]) -> Option<&'a str> {
+    let mut json = json;
+    for name in path {
+        json = whole(json, member(json, name)?);
+    }
+    std::str::from_utf8(json).ok()
 }
 
 /// A value's JSON with the quotes that text has.

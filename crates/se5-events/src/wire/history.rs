@@ -5,6 +5,7 @@ use super::{Dialect, FaceEvent, Limits, Sighting, UnixMillis};
 use crate::AskError;
 use bytes::Bytes;
 use lenient_wire::{Kind, ObjectWriter, Scanner, float, integer, text, unix_millis};
+use std::fmt;
 
 /// A question for recorded events.
 ///
@@ -14,7 +15,7 @@ use lenient_wire::{Kind, ObjectWriter, Scanner, float, integer, text, unix_milli
 ///      {"filters":{"datetime_gte":1607062600000,"datetime_lte":1607062660000,"media_device_ids":["<id>"]},
 ///       "page_limit":50,"page_index":0}
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HistoryQuery {
     /// `datetime_gte`: the earliest time wanted.
@@ -138,10 +139,13 @@ impl HistoryQuery {
                 add("streams", &String::from_utf8_lossy(&list));
             }
         }
-        let number = |number: f64| format!("{number}");
+        let number = |score: Option<f64>| {
+            let score = score.filter(|score| score.is_finite());
+            score.map(|score| score.to_string())
+        };
         let optional = [
-            ("score_min", self.score_min.map(number)),
-            ("score_max", self.score_max.map(number)),
+            ("score_min", number(self.score_min)),
+            ("score_max", number(self.score_max)),
             ("identity_id", self.identity_id.clone()),
             ("name", self.identity_name.clone()),
             ("userType", self.user_type.clone()),
@@ -169,8 +173,8 @@ impl HistoryQuery {
                 "page" => this.page = value.parse().unwrap_or_default(),
                 "per_page" => this.per_page = value.parse().unwrap_or(50),
                 "streams" => this.devices.extend(list_items(&value)),
-                "score_min" => this.score_min = value.parse().ok(),
-                "score_max" => this.score_max = value.parse().ok(),
+                "score_min" => this.score_min = finite(&value),
+                "score_max" => this.score_max = finite(&value),
                 "identity_id" => this.identity_id = Some(value),
                 "name" => this.identity_name = Some(value),
                 "userType" => this.user_type = Some(value),
@@ -300,6 +304,19 @@ impl HistoryQuery {
     }
 }
 
+impl fmt::Debug for HistoryQuery {
+    /// Whom it asks for is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryQuery")
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("page", &self.page)
+            .field("per_page", &self.per_page)
+            .field("devices", &self.devices)
+            .finish_non_exhaustive()
+    }
+}
+
 impl HistoryPage {
     /// A page as a box gives it: `sightings` are those of this page, `total` counts all that match.
     pub fn of(
@@ -397,6 +414,7 @@ impl HistoryPage {
         limits: &Limits,
     ) -> Result<(), AskError> {
         let body = |_| AskError::Body;
+        (self.records, self.garbled) = (Vec::new(), 0); // the last list wins
         scan.enter_array().map_err(body)?;
         while scan.element().map_err(body)? {
             let value = scan.value().map_err(body)?;
@@ -430,6 +448,10 @@ impl HistoryPage {
         }
         Ok(())
     }
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|score: &f64| score.is_finite())
 }
 
 fn millis(text: &str, default: UnixMillis) -> UnixMillis {

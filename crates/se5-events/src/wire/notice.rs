@@ -1,13 +1,15 @@
 //! The broadcast on port 54547 of dialect 2: devices come, change and go.
 
+use super::event::raw;
 use super::person::member;
 use super::{DeviceInfo, Limits};
 use crate::{EventError, EventErrorKind};
 use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, text};
+use std::fmt;
 
 /// One message of the broadcast. Read only: we offer no such port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceNotice {
     /// `modify_media_device`: a device was added, changed or deleted.
@@ -26,6 +28,14 @@ pub enum DeviceNotice {
 }
 
 impl DeviceNotice {
+    /// The JSON of the member called `name`, of a message other than `modify_media_device`.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Other { json } => raw(json.as_bytes(), &[name]),
+            Self::Modified { .. } => None,
+        }
+    }
+
     /// Reads a message.
     ///
     /// # Errors
@@ -59,5 +69,18 @@ impl DeviceNotice {
             action: action.unwrap_or_default().into_owned(),
             device,
         })
+    }
+}
+
+impl fmt::Debug for DeviceNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Modified { action, device } => f
+                .debug_struct("Modified")
+                .field("action", action)
+                .field("device", device)
+                .finish(),
+            Self::Other { json } => write!(f, "Other({} bytes)", json.len()),
+        }
     }
 }

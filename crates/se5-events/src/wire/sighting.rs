@@ -383,7 +383,7 @@ fn push_picture(out: &mut Vec<u8>, prefix: &str, jpeg: Option<&Bytes>) {
 }
 
 /// Bytes put into base64 at a time; a multiple of three.
-const RAW_CHUNK: usize = 24 << 10;
+const RAW_CHUNK: usize = 12 << 10;
 
 fn push_extra(object: &mut ObjectWriter<'_>, extra: &[(String, String)]) {
     for (name, json) in extra {
