@@ -21,6 +21,7 @@ fn main() {
     issue_32_bytes();
     verify_32_bytes();
     legacy_token();
+    rejections();
     identify_token();
     v2_token();
 }
@@ -130,6 +131,25 @@ fn legacy_token() {
         .case("naive open", || naive_open(&KEY, black_box(&token)))
         .against("issue", "naive issue")
         .against("verify, one key", "naive open")
+        .run();
+}
+
+/// What a refused token costs should not tell why it is refused.
+fn rejections() {
+    let blocks = |plaintext: &[u8; 16]| naive_issue(&KEY, plaintext);
+    let token = blocks(b"1501234567890\x03\x03\x03");
+    let padding = blocks(b"1501234567890\x03\x02\x03");
+    let digits = blocks(b"15012x4567890\x03\x03\x03");
+    let late = blocks(b"1401234567890\x03\x03\x03");
+    let verifier = Verifier::new(TokenFormat::LEGACY, Key::new(KEY)).unwrap();
+    let verify = |token: &str| verifier.verify(NOW, black_box(token)).is_ok();
+    assert!(verify(&token) && !verify(&padding) && !verify(&digits) && !verify(&late));
+    Group::new("xtea-token: tokens refused for different reasons")
+        .case("padding", || verify(&padding))
+        .case("digits", || verify(&digits))
+        .case("time", || verify(&late))
+        .against("padding", "digits")
+        .against("padding", "time")
         .run();
 }
 

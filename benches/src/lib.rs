@@ -54,37 +54,22 @@ struct Goal {
     at_least: Option<f64>,
 }
 
-/// What a group measured.
-#[derive(Debug, Clone)]
-pub struct Report {
+struct Report {
     name: String,
     bytes: Option<usize>,
     rows: Vec<Row>,
     ratios: Vec<Ratio>,
 }
 
-/// The figures of one case.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The case.
-    pub case: String,
-    /// CPU time of one call, in nanoseconds, median over the rounds.
-    pub nanos: f64,
-    /// Allocations of one call, reallocations included.
-    pub allocations: usize,
+struct Row {
+    case: String,
+    nanos: f64, // CPU time of one call, median over the rounds
+    allocations: usize,
 }
 
-/// How one case compares with a peer.
-#[derive(Debug, Clone)]
-pub struct Ratio {
-    /// The case.
-    pub case: String,
-    /// What it is compared with.
-    pub peer: String,
-    /// How many times as fast as the peer, median over the rounds.
-    pub times: f64,
-    /// The least that is aimed at, where a goal is set.
-    pub at_least: Option<f64>,
+struct Ratio {
+    goal: Goal,
+    times: f64, // as fast as the peer, median over the rounds
 }
 
 impl<'a> Group<'a> {
@@ -149,15 +134,13 @@ impl<'a> Group<'a> {
     /// # Panics
     ///
     /// When a goal names a case that does not exist.
-    #[expect(clippy::print_stdout, reason = "the table is the result")]
-    pub fn run(self) -> Report {
+    pub fn run(self) {
         let report = if std::env::args().any(|argument| argument == "--bench") {
             self.measure(ROUNDS, SAMPLE)
         } else {
             self.measure(1, Duration::ZERO)
         };
         println!("{report}");
-        report
     }
 
     fn measure(mut self, rounds: usize, sample: Duration) -> Report {
@@ -170,20 +153,19 @@ impl<'a> Group<'a> {
                 nanos[index].push(self.cases[index].nanos_per_call(calls[index]));
             }
         }
-        let index_of = |name: &str| {
-            let position = self.cases.iter().position(|case| case.name == name);
-            position.unwrap_or_else(|| panic!("no case `{name}` in `{}`", self.name))
+        let nanos_of = |name: &str| {
+            let mut measured = self.cases.iter().zip(&nanos);
+            let found = measured.find(|(case, _)| case.name == name);
+            found
+                .unwrap_or_else(|| panic!("no case `{name}` in `{}`", self.name))
+                .1
         };
-        let ratio = |goal: &Goal| {
-            let (case, peer) = (&nanos[index_of(&goal.case)], &nanos[index_of(&goal.peer)]);
-            Ratio {
-                case: goal.case.clone(),
-                peer: goal.peer.clone(),
-                times: median(peer.iter().zip(case).map(|(peer, case)| peer / case)),
-                at_least: goal.at_least,
-            }
+        let ratio = |goal: Goal| {
+            let pairs = nanos_of(&goal.peer).iter().zip(nanos_of(&goal.case));
+            let times = median(pairs.map(|(peer, case)| peer / case));
+            Ratio { goal, times }
         };
-        let ratios = self.goals.iter().map(ratio).collect();
+        let ratios = self.goals.into_iter().map(ratio).collect();
         let rows = self.cases.iter().zip(allocations).zip(&nanos);
         let row = |((case, allocations), nanos): ((&Case<'_>, usize), &Vec<f64>)| Row {
             case: case.name.clone(),
@@ -243,12 +225,9 @@ impl fmt::Display for Report {
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## {}\n", self.name)?;
-        for ratio in &self.ratios {
-            let Ratio {
-                case, peer, times, ..
-            } = ratio;
-            write!(f, "{case} is {times:.2}x as fast as {peer}")?;
-            match ratio.at_least {
+        for Ratio { goal, times } in &self.ratios {
+            write!(f, "{} is {times:.2}x as fast as {}", goal.case, goal.peer)?;
+            match goal.at_least {
                 Some(goal) if *times >= goal => writeln!(f, " (goal {goal:.2}x: met)")?,
                 Some(goal) => writeln!(f, " (goal {goal:.2}x: MISSED)")?,
                 None => writeln!(f)?,

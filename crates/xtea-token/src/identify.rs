@@ -1,6 +1,7 @@
 //! Finding out which format a deployed server uses, from one token and the key.
 
 use core::fmt;
+use core::iter::FusedIterator;
 
 use crate::cipher::{Key, WordOrder, Xtea};
 use crate::claims::{Claim, Claims, UnixMillis};
@@ -59,33 +60,22 @@ pub fn identify<'a>(token: &'a str, keys: &'a [Key]) -> Identify<'a> {
 /// The text forms are tried in the order of [`Text`]'s variants; the first that gives a hint other
 /// than [`Hint::NotAToken`] decides.
 pub fn shape(token: &str) -> Shape {
-    let parses_as = TEXTS.map(|text| decoded_len(text, token).is_some());
-    if token.starts_with(V2_PREFIX) {
-        return Shape {
-            hint: Hint::V2,
-            bytes: 0,
-            parses_as,
-        };
+    let lengths = TEXTS.map(|text| decoded_len(text, token));
+    let hints = TEXTS.into_iter().zip(lengths).filter_map(|(text, bytes)| {
+        let bytes = bytes?;
+        Some((Hint::of(text, bytes), bytes))
+    });
+    let (hint, bytes) = if token.starts_with(V2_PREFIX) {
+        (Hint::V2, 0)
+    } else {
+        let mut hints = hints.filter(|(hint, _)| *hint != Hint::NotAToken);
+        hints.next().unwrap_or((Hint::NotAToken, 0))
+    };
+    Shape {
+        hint,
+        bytes,
+        parses_as: lengths.map(|bytes| bytes.is_some()),
     }
-    TEXTS
-        .into_iter()
-        .filter_map(|text| {
-            let bytes = decoded_len(text, token)?;
-            Some((Hint::of(text, bytes), bytes))
-        })
-        .find(|(hint, _)| *hint != Hint::NotAToken)
-        .map_or(
-            Shape {
-                hint: Hint::NotAToken,
-                bytes: 0,
-                parses_as,
-            },
-            |(hint, bytes)| Shape {
-                hint,
-                bytes,
-                parses_as,
-            },
-        )
 }
 
 /// The findings of [`identify`], best first.
@@ -216,6 +206,8 @@ impl Iterator for Identify<'_> {
         None
     }
 }
+
+impl FusedIterator for Identify<'_> {}
 
 impl Identify<'_> {
     fn decrypt(&self, attempt: Attempt) -> Option<Opened> {

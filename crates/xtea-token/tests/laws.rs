@@ -111,3 +111,12 @@ fn debug_shows_neither_key_nor_token_nor_iv_nor_plaintext() {
         assert!(!shown.contains(leak), "{leak:?} in {shown}");
     }
 }
+
+#[cfg(feature = "zeroize")]
+#[test]
+fn keys_and_schedules_are_wiped_when_dropped() {
+    fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+    is_wiped::<Key>();
+    is_wiped::<Xtea>();
+    assert!(std::mem::needs_drop::<Verifier>());
+}

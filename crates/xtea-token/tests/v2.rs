@@ -362,6 +362,11 @@ fn a_full_replay_cache_fails_closed_until_something_expires() {
 }
 
 #[test]
+fn a_replay_cache_holds_24_bytes_for_each_nonce() {
+    assert_eq!(size_of::<ReplayCache>(), 4096 * 24);
+}
+
+#[test]
 fn a_rejected_token_does_not_use_up_its_nonce() {
     let mut replays = ReplayCache::<1>::new();
     let token = key()

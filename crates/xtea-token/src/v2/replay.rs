@@ -26,23 +26,36 @@ pub struct Nonce {
 /// The default holds 96 KiB: keep it in a `static` or on the heap. Taking a nonce walks all `N`.
 #[derive(Debug, Clone)]
 pub struct ReplayCache<const N: usize = 4096> {
-    entries: [Option<Entry>; N],
+    entries: [Entry; N],
 }
 
 /// Takes every nonce: for servers whose operations may be repeated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowReplays;
 
+/// A nonce until it expires; from then on a free place.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     nonce: Nonce,
     expires: UnixSeconds,
 }
 
+impl Entry {
+    const FREE: Self = Self {
+        nonce: Nonce {
+            key_id: 0,
+            bytes: [0; 8],
+        },
+        expires: UnixSeconds(0),
+    };
+}
+
 impl<const N: usize> ReplayCache<N> {
     /// An empty cache.
     pub const fn new() -> Self {
-        Self { entries: [None; N] }
+        Self {
+            entries: [Entry::FREE; N],
+        }
     }
 }
 
@@ -55,22 +68,19 @@ impl<const N: usize> Default for ReplayCache<N> {
 impl<const N: usize> ReplayGuard for ReplayCache<N> {
     fn take(&mut self, now: UnixSeconds, nonce: Nonce, expires: UnixSeconds) -> bool {
         let mut free = None;
-        for slot in &mut self.entries {
-            match slot {
-                Some(entry) if now < entry.expires => {
-                    if entry.nonce == nonce {
-                        return false;
-                    }
-                }
-                _ => free = Some(slot),
+        for entry in &mut self.entries {
+            if now >= entry.expires {
+                free = Some(entry);
+            } else if entry.nonce == nonce {
+                return false;
             }
         }
         //= docs/spec/xtea-token.md#use-of-v2-tokens
         //# A replay cache that is full of nonces of live tokens MUST reject further tokens.
-        let Some(slot) = free else {
+        let Some(entry) = free else {
             return false;
         };
-        *slot = Some(Entry { nonce, expires });
+        *entry = Entry { nonce, expires };
         true
     }
 }
