@@ -253,11 +253,7 @@ impl Verifier {
     ) -> Option<wire::Claims<'t>> {
         let header = token.header()?;
         let key = self.key_with(header.key_id)?;
-        let binding = match (header.bound, request) {
-            (true, Some(request)) => Some(request),
-            (true, None) => return None,
-            (false, _) => None,
-        };
+        let binding = if header.bound { Some(request?) } else { None };
         //= docs/spec/xtea-token.md#checks-of-a-v2-token
         //# The MAC MUST be compared in constant time.
         key.mac(token.claims(), binding)?
