@@ -1,1 +1,16 @@
-//! Drivers
+//! The only layer that does I/O: sockets, clocks, files. Every example is thin over it.
+//!
+//! The protocol crates decide, this library acts: it hands facts to a machine and carries out what
+//! the machine asks for. Nothing here is published; it shows how a driver is written.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a driver is where the clocks are read"
+)]
+
+pub mod cli;
+pub mod clock;
+pub mod faces;
+pub mod http;
+pub mod mark;
+pub mod se5;
+pub mod ws;
