@@ -94,6 +94,16 @@ node_packages() {
   echo "${NODE_PACKAGES[*]}" >"$folder/installed.txt"
 }
 
+# What the lock file beside a manifest names; a stale one is told apart from a
+# failed download.
+fetch_locked() {
+  local said
+  said="$(cargo fetch --locked --manifest-path "$1" 2>&1)" && return
+  [[ $said != *'--locked was passed'* ]] ||
+    fail "the lock file of $1 is out of date; run cargo check beside it and commit the lock file"
+  retry cargo fetch --locked --manifest-path "$1"
+}
+
 # A program from the crate registry, built once and kept. Unoptimised: it is
 # used for seconds and would take minutes longer to build.
 cargo_tool() {
