@@ -1,5 +1,6 @@
 //! What command lines have in common: keys, the local clock, times for people.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ const KEY_VARIABLE: &str = "XTEA_KEY";
 
 /// Where a key may come from, in the order of preference; the environment variable `XTEA_KEY` is
 /// the last.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub struct KeyArgs {
     /// The key as 32 hexadecimal digits, or 16 ASCII characters.
     ///
@@ -45,6 +46,14 @@ impl KeyArgs {
             (None, Some(file)) => format!(" --key-file {}", file.display()),
             (None, None) => String::new(),
         }
+    }
+}
+
+impl fmt::Debug for KeyArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyArgs")
+            .field("key_file", &self.key_file)
+            .finish_non_exhaustive()
     }
 }
 
