@@ -9,8 +9,10 @@
 
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod faces;
 pub mod http;
 pub mod mark;
 pub mod se5;
+pub mod web;
 pub mod ws;

@@ -1,0 +1,116 @@
+//! The demo: every end that exists, on the loopback address, behind one page.
+//!
+//! A lane is a module with a `start` function that adds a [`view::Lane`] and its flows to the
+//! [`hub::Hub`] and spawns one task for each flow; the task ends with an [`Outcome`] once it is told
+//! to stop. The page knows lanes and flows, but no protocol.
+
+mod cable;
+pub mod hub;
+mod ledger;
+mod outcome;
+mod ring;
+mod se5;
+mod token;
+pub mod view;
+
+pub use outcome::{Outcome, table};
+
+use crate::http;
+use hub::Hub;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How the demo is to run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where to serve the page; `None` is port 8800, or a free one if that is taken.
+    pub listen: Option<SocketAddr>,
+    /// End after so long; `None` is when told to.
+    pub lasts: Option<Duration>,
+    /// Decides who is seen, and when.
+    pub seed: u64,
+}
+
+/// Runs the demo until its time is over or `interrupted` is, then waits for what is still on its
+/// way, and tells what became of each flow. `announce` is given the page's address.
+///
+/// With a duration, every link that can be cut is cut once, a third of the way through: a gap and
+/// its repair are part of what is shown.
+///
+/// # Errors
+///
+/// If an address cannot be listened on, or is none of this computer's own.
+pub async fn run(
+    options: Options,
+    interrupted: impl Future<Output = ()>,
+    announce: impl FnOnce(SocketAddr),
+) -> io::Result<Vec<Outcome>> {
+    let hub = Hub::new();
+    let (stop, stopped) = watch::channel(false);
+    let mut flows = JoinSet::new();
+    let listener = listen(options.listen).await?;
+    se5::start(&hub, &mut flows, &stopped, options.seed).await?;
+    token::start(&hub, &mut flows, stopped);
+    let page = crate::web::serve(listener, hub.clone())?;
+    announce(page.address());
+
+    let mut flush = tokio::time::interval(Duration::from_millis(100));
+    let cut = after(options.lasts.map(|lasts| lasts / 3));
+    let end = after(options.lasts);
+    tokio::pin!(cut, end, interrupted);
+    let mut has_cut = false;
+    loop {
+        tokio::select! {
+            _ = flush.tick() => hub.flush(),
+            () = &mut cut, if !has_cut => {
+                has_cut = true;
+                hub.press_everywhere("cut");
+            }
+            () = &mut end => break,
+            () = &mut interrupted => break,
+        }
+    }
+    stop.send_replace(true);
+    let mut outcomes = Vec::new();
+    while !flows.is_empty() {
+        tokio::select! {
+            _ = flush.tick() => hub.flush(),
+            Some(ended) = flows.join_next() => outcomes.push(ended?),
+        }
+    }
+    outcomes.sort_by_key(|outcome| outcome.flow);
+    Ok(outcomes)
+}
+
+/// The page shows pictures and takes commands, so it is nobody else's business.
+async fn listen(address: Option<SocketAddr>) -> io::Result<tokio::net::TcpListener> {
+    match address {
+        Some(address) if !address.ip().is_loopback() => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{address} can be reached from outside: use 127.0.0.1 or [::1]"),
+        )),
+        Some(address) => http::listen(address).await,
+        None => match http::listen(SocketAddr::from(([127, 0, 0, 1], PORT))).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => free().await,
+            listener => listener,
+        },
+    }
+}
+
+/// A loopback address on a port that nobody uses.
+async fn free() -> io::Result<tokio::net::TcpListener> {
+    http::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await
+}
+
+/// Where people expect the page.
+pub const PORT: u16 = 8800;
+
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
