@@ -1,8 +1,5 @@
 //! Finding out which format a deployed server uses, from one token and the key.
 
-use core::fmt;
-use core::iter::FusedIterator;
-
 use crate::cipher::{Key, WordOrder, Xtea};
 use crate::claims::{Claim, Claims, UnixMillis};
 use crate::mode::Mode;
@@ -46,13 +43,14 @@ const SEPARATORS: [u8; 6] = *b"|_:,#;";
 /// assert_eq!(found.map(|finding| finding.format), Some(TokenFormat::LEGACY));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn identify<'a>(token: &'a str, keys: &'a [Key]) -> Identify<'a> {
-    Identify {
-        token,
-        keys,
-        next: Attempt::FIRST,
-        opened: None,
-    }
+pub fn identify<'a>(token: &'a str, keys: &'a [Key]) -> impl Iterator<Item = Finding> + Clone + 'a {
+    //= docs/spec/xtea-token.md#identification
+    //# Findings whose plaintext holds a time MUST come before findings whose plaintext is only text.
+    [Evidence::Time, Evidence::Text]
+        .into_iter()
+        .flat_map(move |evidence| {
+            openings(token, keys).flat_map(move |opening| opening.findings(evidence))
+        })
 }
 
 /// What the outside of `token` tells, without a key.
@@ -76,15 +74,6 @@ pub fn shape(token: &str) -> Shape {
         bytes,
         parses_as: lengths.map(|bytes| bytes.is_some()),
     }
-}
-
-/// The findings of [`identify`], best first.
-#[derive(Clone)]
-pub struct Identify<'a> {
-    token: &'a str,
-    keys: &'a [Key],
-    next: Attempt,
-    opened: Option<Opened>,
 }
 
 /// One format under which a token opens canonically.
@@ -143,20 +132,19 @@ pub enum Hint {
     NotAToken,
 }
 
-/// Where [`Identify`] stands; the fields are in the order of the search, slowest first.
+/// What a plaintext has to hold, strong evidence first.
 #[derive(Clone, Copy)]
-struct Attempt {
-    text_only: bool, // second pass: plaintext without a time
-    key: usize,
-    text: usize,
-    order: usize,
-    mode: usize,
-    padding: usize,
+enum Evidence {
+    Time,
+    Text,
 }
 
 /// A token decrypted with one key, text form and word order.
 #[derive(Clone)]
-struct Opened {
+struct Opening {
+    key_index: usize,
+    text: Text,
+    order: WordOrder,
     ciphertext: Ciphertext,
     raw: Raw,
 }
@@ -184,150 +172,78 @@ impl Hint {
     }
 }
 
-impl Iterator for Identify<'_> {
-    type Item = Finding;
-
-    fn next(&mut self) -> Option<Finding> {
-        while self.next.key < self.keys.len() || !self.next.text_only {
-            let attempt = self.next;
-            if attempt.is_start_of_order() {
-                self.opened = self.decrypt(attempt);
-            }
-            if self.opened.is_none() {
-                self.next = attempt.after_order(self.keys.len());
-                continue;
-            }
-            self.next = attempt.after(self.keys.len());
-            let finding = self.try_one(attempt);
-            if finding.is_some() {
-                return finding;
-            }
-        }
-        None
-    }
-}
-
-impl FusedIterator for Identify<'_> {}
-
-impl Identify<'_> {
-    fn decrypt(&self, attempt: Attempt) -> Option<Opened> {
-        let key = self.keys.get(attempt.key)?;
-        let text = *TEXTS.get(attempt.text)?;
-        let order = *ORDERS.get(attempt.order)?;
-        let is_upper = self.token.bytes().any(|byte| byte.is_ascii_uppercase());
-        if matches!(text, Text::HexLower | Text::HexUpper) && (text == Text::HexUpper) != is_upper {
-            return None; // reported once, under the case it is written in
-        }
-        let ciphertext = Ciphertext::decode(text, self.token)?;
-        let raw = ciphertext.decrypt(&Xtea::new(key, order));
-        Some(Opened { ciphertext, raw })
-    }
-
-    fn try_one(&self, attempt: Attempt) -> Option<Finding> {
-        let Opened { ciphertext, raw } = self.opened.as_ref()?;
-        let first_block = *ciphertext.blocks().first()?;
+impl Opening {
+    /// Tries every mode and padding: exclusive-ors and comparisons, no further decryption.
+    fn findings(self, evidence: Evidence) -> impl Iterator<Item = Finding> + Clone {
+        let first_block = self.ciphertext.blocks().first().copied();
         let modes = [
             Mode::Ecb,
             Mode::Cbc { iv: [0; 8] },
-            Mode::CbcIvPrefix { iv: first_block },
+            Mode::CbcIvPrefix {
+                iv: first_block.unwrap_or_default(),
+            },
         ];
+        modes
+            .into_iter()
+            .flat_map(|mode| PADDINGS.map(|padding| (mode, padding)))
+            .filter_map(move |(mode, padding)| self.finding(mode, padding, evidence))
+    }
+
+    fn finding(&self, mode: Mode, padding: Padding, evidence: Evidence) -> Option<Finding> {
         let format = TokenFormat::LEGACY
-            .with_order(*ORDERS.get(attempt.order)?)
-            .with_mode(*modes.get(attempt.mode)?)
-            .with_padding(*PADDINGS.get(attempt.padding)?)
-            .with_text(*TEXTS.get(attempt.text)?)
+            .with_order(self.order)
+            .with_mode(mode)
+            .with_padding(padding)
+            .with_text(self.text)
             .with_claims(Claims::Opaque);
         let mut buffer = [0; 152];
         //= docs/spec/xtea-token.md#identification
         //# A finding MUST be reported only when the token is the canonical spelling of a plaintext in that format.
-        let Claim::Bytes(plaintext) = raw.open(ciphertext, &format, &mut buffer)? else {
+        let Claim::Bytes(plaintext) = self.raw.open(&self.ciphertext, &format, &mut buffer)? else {
             return None;
         };
-        let time = time_in(plaintext);
-        //= docs/spec/xtea-token.md#identification
-        //# Findings whose plaintext holds a time MUST come before findings whose plaintext is only text.
-        let (claims, claim_kind, at) = match time {
-            Some((claims, kind, at)) if !attempt.text_only => (claims, kind, Some(at)),
-            None if attempt.text_only && is_printable(plaintext) => {
+        let (claims, claim_kind, at) = match (evidence, time_in(plaintext)) {
+            (Evidence::Time, Some((claims, kind, at))) => (claims, kind, Some(at)),
+            (Evidence::Text, None) if is_printable(plaintext) => {
                 (Claims::Opaque, ClaimKind::Text, None)
             }
             _ => return None,
         };
         Some(Finding {
             format: format.with_claims(claims),
-            key_index: attempt.key,
+            key_index: self.key_index,
             claim_kind,
             at,
         })
     }
 }
 
-impl fmt::Debug for Identify<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identify(..)")
-    }
-}
-
-impl Attempt {
-    const FIRST: Self = Self {
-        text_only: false,
-        key: 0,
-        text: 0,
-        order: 0,
-        mode: 0,
-        padding: 0,
-    };
-    const MODES: usize = 3;
-
-    fn is_start_of_order(self) -> bool {
-        self.mode == 0 && self.padding == 0
-    }
-
-    /// The next padding, else the next mode, else what follows the word order.
-    fn after(self, keys: usize) -> Self {
-        let padding = self.padding.saturating_add(1);
-        if padding < PADDINGS.len() {
-            return Self { padding, ..self };
-        }
-        let mode = self.mode.saturating_add(1);
-        if mode < Self::MODES {
-            return Self {
-                mode,
-                padding: 0,
-                ..self
-            };
-        }
-        self.after_order(keys)
-    }
-
-    /// The next word order, else text form, else key, else pass.
-    fn after_order(self, keys: usize) -> Self {
-        let order = self.order.saturating_add(1);
-        let text = self.text.saturating_add(1);
-        let key = self.key.saturating_add(1);
-        let start = Self {
-            text_only: self.text_only,
-            ..Self::FIRST
-        };
-        if order < ORDERS.len() {
-            let (key, text) = (self.key, self.text);
-            Self {
-                key,
+/// The token decrypted in every way that differs in more than chaining and padding.
+fn openings<'a>(token: &'a str, keys: &'a [Key]) -> impl Iterator<Item = Opening> + Clone + 'a {
+    let spellings = TEXTS
+        .into_iter()
+        .filter_map(|text| Some((text, Ciphertext::decode(text, token)?)))
+        .filter(|(text, _)| is_in_its_case(*text, token));
+    keys.iter().enumerate().flat_map(move |(key_index, key)| {
+        spellings.clone().flat_map(move |(text, ciphertext)| {
+            ORDERS.map(|order| Opening {
+                key_index,
                 text,
                 order,
-                ..start
-            }
-        } else if text < TEXTS.len() {
-            let key = self.key;
-            Self { key, text, ..start }
-        } else if key < keys || self.text_only {
-            Self { key, ..start }
-        } else {
-            Self {
-                text_only: true,
-                ..start
-            }
-        }
+                raw: ciphertext.decrypt(&Xtea::new(key, order)),
+                ciphertext: ciphertext.clone(),
+            })
+        })
+    })
+}
+
+/// False for one of the two hexadecimal forms, so that a token is reported as it is written.
+fn is_in_its_case(text: Text, token: &str) -> bool {
+    let has_upper = token.bytes().any(|byte| byte.is_ascii_uppercase());
+    match text {
+        Text::HexLower => !has_upper,
+        Text::HexUpper => has_upper,
+        Text::Base64 | Text::Base64UrlNoPad => true,
     }
 }
 

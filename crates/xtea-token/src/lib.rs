@@ -65,7 +65,7 @@ mod verify;
 pub use cipher::{Key, WordOrder, Xtea};
 pub use claims::{Claim, Claims, UnixMillis, UnixSeconds};
 pub use error::{InvalidKey, IssueError, Refused, Rejected};
-pub use identify::{ClaimKind, Finding, Hint, Identify, Shape, identify, shape};
+pub use identify::{ClaimKind, Finding, Hint, Shape, identify, shape};
 pub use mode::Mode;
 pub use padding::Padding;
 #[cfg(feature = "cipher")]
