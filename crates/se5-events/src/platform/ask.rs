@@ -79,6 +79,13 @@ impl Platform {
         self.ask(now, Purpose::Dialect, first, false, Ask::Devices(None));
     }
 
+    /// A question of ours was answered with `error`: perhaps the box has another firmware by now.
+    pub(super) fn doubt_dialect(&mut self, now: Instant, error: &AskError) {
+        if !self.is_verified && speaks_otherwise(error) && !self.is_dialect_in_doubt() {
+            self.ask_dialect(now);
+        }
+    }
+
     /// True until the box has answered which dialect it speaks, or cannot be asked.
     pub(super) fn is_dialect_in_doubt(&self) -> bool {
         self.verify_at.is_some() || self.exchanges.is_out(Purpose::Dialect)
@@ -187,7 +194,7 @@ impl Platform {
         let before = self.dialect.replace(dialect);
         self.is_verified = true;
         if before != Some(dialect) {
-            self.unit.found = None;
+            self.unit = None;
             self.seen.doubt_ids();
             self.tell(Event::DialectFound(dialect));
         }
@@ -217,6 +224,9 @@ impl Platform {
                 self.hang_up(now, Cause::Silent);
             }
             return;
+        }
+        if let Answer::Failed(error) = answer {
+            self.doubt_dialect(now, error);
         }
         self.life.answered(now, self.config.http_recheck);
         self.go(self.quiet_link(), Assurance::HttpOnly, None);

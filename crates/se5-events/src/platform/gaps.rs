@@ -12,7 +12,7 @@ pub(super) struct Gaps {
 }
 
 /// One gap and how far its repair has come.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Gap {
     pub(super) span: Span,
     /// Up to here everything has been fetched or given up. Begins before the span and ends behind
@@ -132,6 +132,16 @@ impl Gap {
                 self.cursor = back.max(start).min(self.cursor);
             }
         }
+    }
+
+    /// Leaves out the slack before `time`.
+    pub(super) fn skip_to(&mut self, time: UnixMillis) {
+        self.cursor = self.cursor.max(time.min(self.span.from));
+    }
+
+    /// Begins anew.
+    pub(super) fn rewind(&mut self) {
+        (self.cursor, self.ahead) = (self.span.from, None);
     }
 
     /// The end of the next slice of `length`, and whether it is the last.

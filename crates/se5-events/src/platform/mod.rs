@@ -20,7 +20,7 @@ pub use vocabulary::{
     OpenReason, Output, PingPolicy, Reason, Seq, Source, Span,
 };
 
-use crate::{Dialect, ExchangeId, FromBox, Refused, Subscription, ToBox, UnixMillis};
+use crate::{Dialect, ExchangeId, FromBox, Refused, Subscription, TimeUnit, ToBox, UnixMillis};
 use ask::Exchanges;
 use backoff::Backoff;
 use clock::{BoxClock, SkewWatch, Wall, millis};
@@ -88,16 +88,11 @@ pub struct Platform {
     recovered: Vec<Span>,
     slice: Option<Slice>,
     slice_millis: i64,
-    unit: Unit,
+    /// The unit in which this box reads times of dialect 2, once it is known.
+    unit: Option<TimeUnit>,
     marks: Marks,
     out: VecDeque<Output>,
     counters: Counters,
-}
-
-/// The unit in which this box reads times of dialect 2.
-#[derive(Debug, Default)]
-struct Unit {
-    found: Option<crate::TimeUnit>,
 }
 
 impl Platform {
@@ -134,7 +129,7 @@ impl Platform {
             recovered: Vec::new(),
             slice: None,
             slice_millis: millis(config.slice),
-            unit: Unit::default(),
+            unit: None,
             marks: Marks::default(),
             out: VecDeque::new(),
             counters: Counters::default(),
@@ -421,7 +416,7 @@ impl Config {
         for wait in waits {
             *wait = (*wait).max(Duration::from_millis(1));
         }
-        self.slice = self.slice.max(Duration::from_millis(1_000));
+        self.slice = self.slice.max(Duration::from_secs(1));
         self.max_silence = self
             .max_silence
             .map(|wait| wait.max(Duration::from_millis(1)));

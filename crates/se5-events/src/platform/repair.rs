@@ -81,15 +81,14 @@ impl Platform {
             return;
         };
         gap.reckon(ahead, slack);
-        let (end, is_last) = gap.next_end(self.slice_millis);
-        let (span, gap) = (Span::new(gap.cursor, end), gap.span);
-        let (mut from, to) = (span.from.plus(ahead).0, end.plus(ahead).0);
         if let Some(since) = self.since.filter(|_| self.box_clock.has_samples()) {
             // What the box recorded before the first subscription was not missed.
-            let since = since.plus(0_i64.saturating_sub(overlap)).min(gap.from);
-            from = from.max(since.plus(ahead).0).min(to);
+            gap.skip_to(since.plus(0_i64.saturating_sub(overlap)));
         }
-        let unit = match (self.dialect, self.unit.found) {
+        let (end, is_last) = gap.next_end(self.slice_millis);
+        let (span, gap) = (Span::new(gap.cursor, end), gap.span);
+        let (from, to) = (span.from.plus(ahead).0, end.plus(ahead).0);
+        let unit = match (self.dialect, self.unit) {
             (Some(Dialect::V2), Some(unit)) => unit,
             (Some(Dialect::V2), None) => TimeUnit::Millis,
             _ => TimeUnit::Seconds,
@@ -97,7 +96,7 @@ impl Platform {
         let mut slice = Slice::new(span, (from, to), is_last, unit);
         let tolerance = millis(self.config.match_tolerance);
         slice.asked = (from.saturating_sub(tolerance), to.saturating_add(tolerance));
-        if self.dialect == Some(Dialect::V2) && self.unit.found.is_none() {
+        if self.dialect == Some(Dialect::V2) && self.unit.is_none() {
             // An answer without this event tells that the box reads another unit.
             let witness = self.seen.last_push_before(from);
             slice.asked.0 = witness.map_or(slice.asked.0, |time| time.min(slice.asked.0));
@@ -140,6 +139,7 @@ impl Platform {
                 self.slice = Some(slice);
                 self.fire_repair(now);
             }
+            Step::Whole if self.found_unit(&slice) => self.repair(now),
             Step::Whole => self.end_slice(now, slice, None),
             Step::TooMany if self.halve(&slice) => self.repair(now),
             Step::TooMany => self.end_slice(now, slice, Some(OpenReason::TooMany)),
@@ -184,7 +184,7 @@ impl Platform {
         if let Some(wait) = slice.retry_after(is_starting(error)) {
             slice.ask_at = after(now, wait);
             self.slice = Some(slice);
-            return;
+            return self.doubt_dialect(now, error);
         }
         let why = match error {
             AskError::Unreachable => OpenReason::NoAnswer,
@@ -199,16 +199,26 @@ impl Platform {
     }
 
     /// True if the box gave nothing where an event is known to be: it may read seconds.
-    fn is_wrong_unit(&mut self, slice: &Slice) -> bool {
-        if self.dialect != Some(Dialect::V2) || self.unit.found.is_some() {
+    fn is_wrong_unit(&self, slice: &Slice) -> bool {
+        let (from, to) = slice.asked;
+        self.dialect == Some(Dialect::V2)
+            && self.unit.is_none()
+            && slice.unit == TimeUnit::Millis
+            && slice.is_empty()
+            && self.seen.saw_between(from, to)
+    }
+
+    /// Learns the unit from a slice that is not empty. True if all before it were asked in vain.
+    fn found_unit(&mut self, slice: &Slice) -> bool {
+        if self.dialect != Some(Dialect::V2) || self.unit.is_some() || slice.is_empty() {
             return false;
         }
-        let (from, to) = slice.asked;
-        let is_empty = slice.records.is_empty() && slice.garbled == 0;
-        if !is_empty {
-            self.unit.found = Some(slice.unit);
+        self.unit = Some(slice.unit);
+        let in_vain = slice.unit == TimeUnit::Seconds;
+        if let Some(gap) = self.gaps.first().filter(|_| in_vain) {
+            gap.rewind();
         }
-        is_empty && slice.unit == TimeUnit::Millis && self.seen.saw_between(from, to)
+        in_vain
     }
 
     /// Makes slices half as long; false if they are short enough already.

@@ -125,6 +125,10 @@ impl Slice {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.garbled == 0
+    }
+
     /// Forgets all pages, to ask again in `unit`.
     pub(super) fn restart_in(&mut self, unit: TimeUnit) {
         let fresh = Self::new(self.span, (self.from, self.to), self.is_last, unit);

@@ -142,11 +142,18 @@ impl Rig {
         }
     }
 
-    /// Down and up again, after `down`.
+    /// Down, and up again after at least `down`.
     pub fn reconnect(&mut self, down: Duration) {
         self.lose();
         self.pass(down);
-        assert_eq!(self.platform.link(), Link::Dialing);
+        self.redial();
+    }
+
+    /// Up again, as soon as the subscriber dials.
+    pub fn redial(&mut self) {
+        while self.platform.link() != Link::Dialing {
+            self.next_timer();
+        }
         self.connect();
     }
 
