@@ -275,24 +275,25 @@ impl FaceEvent {
     /// top, in `ext_data` and in `common`.
     pub fn extra_members(&self) -> Vec<(String, String)> {
         let mut extra = Vec::new();
-        let mut collect = |json: &[u8], place: u8| -> Option<()> {
+        let mut collect = |json: &[u8]| -> Option<()> {
             let mut scan = Scanner::new(json, 64);
             scan.enter_object().ok()?;
             while let Some(key) = scan.key().ok()? {
                 let value = scan.bulk().ok()?;
                 let name = text(json, key)?;
-                let is_carried =
-                    Known::within(place, name.as_bytes()).is_some_and(Known::is_carried);
+                // What is known in one place only would say something else in another.
+                let known = Known::within(TOP | EXT | COMMON, name.as_bytes());
+                let is_carried = known.is_some_and(Known::is_carried);
                 if let (false, Ok(raw)) = (is_carried, std::str::from_utf8(whole(json, value))) {
                     extra.push((name.into_owned(), raw.to_owned()));
                 }
             }
             Some(())
         };
-        collect(&self.json, TOP);
-        for (name, place) in [("ext_data", EXT), ("common", COMMON)] {
+        collect(&self.json);
+        for name in ["ext_data", "common"] {
             if let Some(value) = member(&self.json, name) {
-                collect(value.of(&self.json), place);
+                collect(value.of(&self.json));
             }
         }
         extra

@@ -256,7 +256,10 @@ impl Cleaner<'_> {
                 }
                 [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
                     self.rest = rest;
-                    put(room, from_hex(*high, *low))
+                    match from_hex(*high, *low) {
+                        b' ' | b'\n' | b'\r' | b'\t' => continue,
+                        char => put(room, char),
+                    }
                 }
                 [b'\\', rest @ ..] => {
                     self.rest = rest;
@@ -317,10 +320,10 @@ fn put(room: &mut [u8], byte: u8) -> usize {
 
 /// The character of `\u00XX`. Gson's HTML-safe form writes `=` so.
 fn from_hex(high: u8, low: u8) -> u8 {
-    match (high, low.to_ascii_lowercase()) {
-        (b'2', b'b') => b'+',
-        (b'2', b'f') => b'/',
-        (b'3', b'd') => b'=',
-        _ => NOT_BASE64,
-    }
+    let digit = |hex: u8| char::from(hex).to_digit(16);
+    let char = digit(high)
+        .zip(digit(low))
+        .map(|(high, low)| high << 4 | low);
+    let char = char.and_then(|char| u8::try_from(char).ok());
+    char.filter(u8::is_ascii).unwrap_or(NOT_BASE64)
 }

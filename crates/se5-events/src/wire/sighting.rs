@@ -18,7 +18,7 @@ pub struct Sighting {
     pub event_id: String,
     /// The device that saw the face, a UUID on real boxes.
     pub device_id: String,
-    /// When.
+    /// When; from March 1973 on, since earlier milliseconds read as seconds on the wire.
     pub at: UnixMillis,
     /// Address of the device.
     pub device_ip: String,
