@@ -9,7 +9,8 @@ const AT: &str = "1501234567890";
 
 /// Runs the example that `cargo test` has built beside this test.
 fn token(args: &[&str]) -> Output {
-    command(args).output().unwrap()
+    let output = command(args).output();
+    output.expect("the example is built: `cargo build -p examples --examples`")
 }
 
 fn command(args: &[&str]) -> Command {
