@@ -94,10 +94,15 @@ pub fn decode_ask(
     let is_post = POST_PATHS.contains(&path);
     let (dialect, ask) = match path {
         _ if method != if is_post { "POST" } else { "GET" } => {
+            //= docs/spec/se5-events.md#box
+            //# The box MUST answer an unknown path with status 404 and a wrong method with status
+            //# 405.
             let is_known = is_post || GET_PATHS.contains(&path);
             let is_known = is_known || picture_of(path, &parameter).is_some();
             return Err(AskError::Http(if is_known { 405 } else { 404 }));
         }
+        //= docs/spec/se5-events.md#box
+        //# The box MUST answer a body that is not the documented JSON with status 400.
         _ if is_post && !is_small_object(body, limits) => return Err(AskError::Http(400)),
         DEVICES_V1 => {
             let id = parameter("device_id").filter(|id| !id.is_empty());
@@ -130,6 +135,9 @@ pub fn decode_answer(ask: &Ask, status: u16, body: Bytes, limits: &Limits) -> An
     if body.len() > limits.max_message {
         return Answer::Failed(AskError::Body);
     }
+    //= docs/spec/se5-events.md#events
+    //# An answer whose body is an error object MUST be reported as the box's refusal, whatever its
+    //# HTTP status.
     if let Some(error) = box_error(&body) {
         return Answer::Failed(error);
     }

@@ -81,12 +81,17 @@ impl FaceEvent {
     /// [`EventError`] for what is no JSON object, or beyond a limit. A member of an unexpected type
     /// is not an error: its accessor gives `None`, its text stays in [`Self::json`].
     pub fn decode_within(json: Bytes, limits: &Limits) -> Result<Self, EventError> {
+        //= docs/spec/se5-events.md#limits
+        //# A message longer than `max_message` MUST be reported as too large without being looked
+        //# at.
         if json.len() > limits.max_message {
             let kind = EventErrorKind::TooLarge {
                 max: limits.max_message,
             };
             return Err(EventError::new(kind, json));
         }
+        //= docs/spec/se5-events.md#limits
+        //# JSON nested deeper than `max_depth` levels MUST be reported as too deep.
         let mut scan = Scanner::new(&json, limits.max_depth);
         let read = if scan.at_object() {
             Index::read(&mut scan, &json).map_err(EventErrorKind::from)
@@ -98,11 +103,21 @@ impl FaceEvent {
             )
         };
         match read {
+            //= docs/spec/se5-events.md#events
+            //# The decoder MUST accept every JSON object as an event.
+            //= docs/spec/se5-events.md#events
+            //# An event MUST be readable from a text message and from a binary message.
             Ok(index) => Ok(Self {
                 shape: index.shape(),
                 index,
                 json,
             }),
+            //= docs/spec/se5-events.md#events
+            //# The decoder MUST report a message that is no JSON object with the reason and the
+            //# message as it came.
+            //= docs/spec/se5-events.md#events
+            //# Registered data in the JavaScript notation that the document prints MUST be reported
+            //# as malformed.
             Err(kind) => Err(EventError::new(kind, json)),
         }
     }
@@ -121,6 +136,8 @@ impl FaceEvent {
 
     /// The form it came in.
     pub fn shape(&self) -> Shape {
+        //= docs/spec/se5-events.md#events
+        //# The decoder MUST accept an event of either dialect on any connection.
         self.shape
     }
 
@@ -134,6 +151,9 @@ impl FaceEvent {
     /// `event_id`, or `_id` of a recorded event. Undocumented in dialect 1, yet printed by the
     /// vendor's program.
     pub fn event_id(&self) -> Option<Cow<'_, str>> {
+        //= docs/spec/se5-events.md#events
+        //# The identifiers `video_id` and `event_id` of dialect 1 MUST be read where present and
+        //# never be required.
         self.text(self.index.of(Slot::EventId))
     }
 
@@ -144,6 +164,14 @@ impl FaceEvent {
 
     /// `timestamp`: seconds, milliseconds or microseconds, told apart by size.
     pub fn timestamp(&self) -> Option<Timestamp<'_>> {
+        //= docs/spec/se5-events.md#events
+        //# A time MUST be read as seconds below 1e11, as milliseconds below 1e14 and as
+        //# microseconds below 1e17.
+        //= docs/spec/se5-events.md#events
+        //# A time MUST be read from a whole number, from a number with a fraction and from either
+        //# of them in quotes.
+        //= docs/spec/se5-events.md#events
+        //# The text of a time MUST be kept as the box wrote it.
         let raw = self.text(self.index.of(Slot::Timestamp))?;
         Some(Timestamp {
             unix: UnixMillis(unix_millis(&raw)?),
@@ -153,6 +181,8 @@ impl FaceEvent {
 
     /// `identity_id`: the user's number.
     pub fn identity_id(&self) -> Option<Cow<'_, str>> {
+        //= docs/spec/se5-events.md#events
+        //# An id MUST be read from text and from a number alike, and kept as text.
         self.text(self.index.of(Slot::IdentityId))
     }
 
@@ -163,6 +193,9 @@ impl FaceEvent {
 
     /// `identity_info`: what was registered; `{}` for strangers.
     pub fn identity_info(&self) -> Option<IdentityInfo<'_>> {
+        //= docs/spec/se5-events.md#events
+        //# Registered data MUST be read from an object, and missing or null registered data as
+        //# none.
         let value = self.index.of(Slot::IdentityInfo);
         (value.kind == Kind::Object).then(|| IdentityInfo::new(value.of(&self.json)))
     }
@@ -179,6 +212,8 @@ impl FaceEvent {
 
     /// `score` as given; see [`ScoreScale`].
     pub fn score(&self) -> Option<f64> {
+        //= docs/spec/se5-events.md#events
+        //# A score MUST be given as the box wrote it, without rescaling.
         float(&self.json, self.index.of(Slot::Score))
     }
 
@@ -199,6 +234,8 @@ impl FaceEvent {
 
     /// `device_type` or `media_device_type`: a number, digits or a word.
     pub fn device_kind(&self) -> Option<DeviceKind> {
+        //= docs/spec/se5-events.md#events
+        //# A device type MUST be read from a number, from digits in quotes and from a word.
         self.text(self.index.of(Slot::DeviceKind))
             .map(|text| DeviceKind::from_wire(&text))
     }
@@ -228,6 +265,8 @@ impl FaceEvent {
     ///
     /// The name `"stranger"` and `identity_info.type` 4 occur on people who are none.
     pub fn is_stranger(&self) -> bool {
+        //= docs/spec/se5-events.md#events
+        //# An event MUST count as a stranger's if its person type says so, and for no other reason.
         self.person().kind == PersonType::Stranger
     }
 
@@ -268,6 +307,8 @@ impl FaceEvent {
     /// # Ok::<(), se5_events::EventError>(())
     /// ```
     pub fn raw(&self, path: &[&str]) -> Option<&str> {
+        //= docs/spec/se5-events.md#events
+        //# Members that no document names MUST be kept as the JSON text they came in.
         raw(&self.json, path)
     }
 
@@ -312,6 +353,8 @@ impl FaceEvent {
     /// The key under which an application should store the event: storing it twice is then storing
     /// it once, also when it arrives again by the other way or after a restart.
     pub fn key(&self) -> EventKey {
+        //= docs/spec/se5-events.md#duplicates
+        //# The key of an event MUST be the same whenever the same message is decoded.
         match (self.dialect(), self.id_key()) {
             (Dialect::V2, Some(key)) => key,
             _ => self.fields_key(),
@@ -344,6 +387,10 @@ impl FaceEvent {
 
     fn picture(&self, inline: Value, remote: impl FnOnce() -> Option<RemotePicture>) -> Picture {
         let is_text = matches!(inline.kind, Kind::Bulk | Kind::Text | Kind::EscapedText);
+        //= docs/spec/se5-events.md#pictures
+        //# Decoding an event MUST NOT copy or decode its pictures.
+        //= docs/spec/se5-events.md#pictures
+        //# A picture that is missing, null, empty or blank MUST be read as absent.
         if is_text && !Image::is_blank(inline.of(&self.json)) {
             return Picture::Inline(Image::new(self.json.slice(inline.range())));
         }
@@ -355,6 +402,9 @@ impl FaceEvent {
             .text(id)
             .filter(|id| !id.trim().is_empty())?
             .into_owned();
+        //= docs/spec/se5-events.md#pictures
+        //# A picture of a recorded event MUST be given as the id under which the box serves it,
+        //# with the time as the box wrote it.
         Some(RemotePicture::Recorded {
             id,
             time: self.text(self.index.of(Slot::Timestamp))?.into_owned(),
@@ -371,6 +421,8 @@ impl PartialEq for FaceEvent {
 impl fmt::Debug for FaceEvent {
     /// Names, ids and pictures are people: only their lengths are printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/se5-events.md#events
+        //# Names, ids of persons, registered data and pictures MUST NOT appear in debug output.
         let length = |text: Option<Cow<'_, str>>| text.map_or(0, |text| text.chars().count());
         f.debug_struct("FaceEvent")
             .field("shape", &self.shape)

@@ -97,6 +97,8 @@ impl HistoryQuery {
         Self {
             from,
             to,
+            //= docs/spec/se5-events.md#events
+            //# Pages of the history MUST be counted from 0.
             page: 0,
             per_page: 50,
             devices: Vec::new(),
@@ -295,7 +297,13 @@ impl HistoryQuery {
     /// The range in the unit of the wire, never narrower than asked.
     fn bounds(&self) -> (i64, i64) {
         match self.unit {
+            //= docs/spec/se5-events.md#events
+            //# A query of dialect 2 MUST write times in milliseconds unless it was told to write
+            //# seconds.
             TimeUnit::Millis => (self.from.0, self.to.0),
+            //= docs/spec/se5-events.md#events
+            //# A query of dialect 1 MUST write times in seconds, rounded so that the range does not
+            //# shrink.
             TimeUnit::Seconds => (
                 self.from.0.div_euclid(1000),
                 self.to.0.saturating_add(999).div_euclid(1000),
@@ -427,6 +435,8 @@ impl HistoryPage {
                     Err(_) => self.garbled = self.garbled.saturating_add(1),
                 }
             } else {
+                //= docs/spec/se5-events.md#events
+                //# An element of a history page that is no object MUST be counted and passed over.
                 self.garbled = self.garbled.saturating_add(1);
             }
         }

@@ -152,6 +152,8 @@ pub(crate) static CANONICAL: LazyLock<Base64> =
 
 static UNTIDY: LazyLock<Base64> = LazyLock::new(|| {
     engine(
+        //= docs/spec/se5-events.md#pictures
+        //# A picture MUST be readable without the padding of its base64.
         GeneralPurposeConfig::new()
             .with_decode_padding_mode(DecodePaddingMode::Indifferent)
             .with_decode_allow_trailing_bits(true),
@@ -203,6 +205,8 @@ fn decode_untidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Result<usize, I
         if has_ended {
             return Err(ImageError::NotBase64 { offset });
         }
+        //= docs/spec/se5-events.md#pictures
+        //# A picture in the URL-safe alphabet MUST be reported as no base64.
         let decoded = UNTIDY
             .decode_slice(chars, out)
             .map_err(|error| ImageError::NotBase64 {
@@ -212,6 +216,8 @@ fn decode_untidy(text: &[u8], jpeg: &mut Vec<u8>, max: usize) -> Result<usize, I
         has_ended = decoded < chars.len().div_ceil(4).saturating_mul(3);
         offset = offset.saturating_add(filled);
         written = written.saturating_add(decoded);
+        //= docs/spec/se5-events.md#pictures
+        //# A picture that decodes to more than the caller's limit MUST be reported as too large.
         if written > max {
             return Err(ImageError::TooLarge { max });
         }
@@ -231,6 +237,8 @@ fn without_prefix(text: &[u8]) -> &[u8] {
         return text;
     }
     // A prefix is a few dozen bytes; a comma further on is none of its own.
+    //= docs/spec/se5-events.md#pictures
+    //# A picture MUST be readable as bare base64 and with a `data:` prefix.
     let comma = text.iter().take(128).position(|&byte| byte == b',');
     comma
         .and_then(|at| text.get(at.saturating_add(1)..))
@@ -250,10 +258,15 @@ impl Cleaner<'_> {
             let room = chunk.get_mut(filled..).unwrap_or_default();
             let count = match self.rest {
                 [] => break,
+                //= docs/spec/se5-events.md#pictures
+                //# A picture MUST be readable with line breaks and spaces inside its base64.
                 [b' ' | b'\n' | b'\r', rest @ ..] | [b'\\', b'n' | b'r' | b't', rest @ ..] => {
                     self.rest = rest;
                     continue;
                 }
+                //= docs/spec/se5-events.md#pictures
+                //# A picture MUST be readable with slashes, plus signs and equals signs written as
+                //# JSON escapes.
                 [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
                     self.rest = rest;
                     match from_hex(*high, *low) {

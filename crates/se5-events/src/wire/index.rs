@@ -77,7 +77,11 @@ impl Known {
         };
         Some(match name {
             b"ext_data" => members(EXT, TOP, 0),
+            //= docs/spec/se5-events.md#events
+            //# A recorded event MUST be read by the same accessors as a live one.
             b"common" => members(COMMON, TOP, RECORDED),
+            //= docs/spec/se5-events.md#events
+            //# An event in a push envelope MUST be read by the same accessors as a live one.
             b"ep_info" => members(ENDPOINT, TOP | COMMON, 0),
             b"media_device_info" => members(MEDIA, TOP, V2),
 
@@ -214,7 +218,11 @@ impl Index {
             };
             self.signs |= known.signs;
             match known.holds {
+                //= docs/spec/se5-events.md#events
+                //# A member of an unexpected type MUST NOT make an event malformed.
                 Holds::Fact(slot) => self.note(slot, scan.value()?, origin(place, key)),
+                //= docs/spec/se5-events.md#pictures
+                //# A picture that cannot be decoded MUST NOT make its event malformed.
                 Holds::Picture(slot) => self.note(slot, scan.bulk()?, origin(place, key)),
                 Holds::Members(inner) => {
                     let from = scan.offset();

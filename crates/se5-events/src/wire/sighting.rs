@@ -163,14 +163,20 @@ impl Sighting {
 
     fn encode_live_v1(&self, form: LiveForm, out: &mut Vec<u8>) {
         let mut event = ObjectWriter::new(out);
+        //= docs/spec/se5-events.md#events
+        //# A live event MUST be written in the member order of the document.
         if form.registered {
             push_picture(event.name("reg_pic"), "", self.registered.as_ref());
         }
         let mut ext = event.object("ext_data");
+        //= docs/spec/se5-events.md#events
+        //# A live event MUST always be written with its person type.
         match self.person.code() {
             Some(code) => ext.display("person_type", code),
             None => ext.text("person_type", self.person.word()),
         };
+        //= docs/spec/se5-events.md#events
+        //# A device type MUST be written as text.
         ext.text("device_ip", &self.device_ip)
             .text("device_type", self.device_kind.as_wire());
         if form.scene {
@@ -186,10 +192,15 @@ impl Sighting {
             .text("device_id", &self.device_id)
             .raw("identity_info", object_or_empty(&self.identity_info));
         push_score(&mut event, self.score);
+        //= docs/spec/se5-events.md#events
+        //# A live event MUST be written with its time as whole milliseconds.
         event
             .display("timestamp", self.at.0)
             .text("group_name", &self.group_name)
             .text("identity_name", &self.identity_name);
+        //= docs/spec/se5-events.md#events
+        //# The box MUST write `video_id` and `event_id` in dialect 1 unless its configuration turns
+        //# them off.
         if form.script_ids {
             event
                 .text("video_id", &self.device_id)
@@ -370,6 +381,11 @@ const PREFIX: &str = "data:image/jpeg;base64,";
 fn push_picture(out: &mut Vec<u8>, prefix: &str, jpeg: Option<&Bytes>) {
     out.push(b'"');
     if let Some(jpeg) = jpeg {
+        //= docs/spec/se5-events.md#pictures
+        //# A picture of dialect 1 MUST be written as bare padded base64.
+        //= docs/spec/se5-events.md#pictures
+        //# A picture of dialect 2 MUST be written as padded base64 behind
+        //# `data:image/jpeg;base64,`.
         out.extend_from_slice(prefix.as_bytes());
         // Through the stack, so that the frame is written once and not zeroed before.
         let mut text = [0_u8; 4 * RAW_CHUNK / 3];
@@ -409,6 +425,8 @@ fn push_score(object: &mut ObjectWriter<'_>, score: f64) {
     if score.is_finite() {
         object.display("score", format_args!("{score:?}"));
     } else {
+        //= docs/spec/se5-events.md#events
+        //# A score that is not finite MUST be written as null.
         object.raw("score", "null");
     }
 }

@@ -47,6 +47,13 @@ impl Subscription {
 
     /// Appends the message: strict compact JSON, always all three members.
     pub fn encode(&self, dialect: Dialect, out: &mut Vec<u8>) {
+        //= docs/spec/se5-events.md#subscription
+        //# A subscription MUST be written as strict compact JSON that holds all three members of
+        //# one dialect in the order of the document.
+        //= docs/spec/se5-events.md#subscription
+        //# A subscription MUST NOT hold members of both dialects.
+        //= docs/spec/se5-events.md#subscription
+        //# The subscriber MUST NOT send the Python literal that the document prints.
         let [faces, registered, devices] = names(dialect);
         let mut message = ObjectWriter::new(out);
         message
@@ -85,6 +92,9 @@ impl Subscription {
     /// As [`Self::decode`], about the first try.
     pub fn decode_literal(json: Bytes, limits: &Limits) -> Result<(Dialect, Self), EventError> {
         Self::decode(json, limits).or_else(|error| {
+            //= docs/spec/se5-events.md#subscription
+            //# The box MUST read a Python literal only if its configuration says so and reading
+            //# strict JSON has failed.
             let EventErrorKind::NotJson { .. } = error.kind else {
                 return Err(error);
             };
@@ -124,6 +134,10 @@ fn read(json: &[u8], limits: &Limits) -> Result<(Dialect, Subscription), EventEr
         scan.value().and_then(|_| scan.end())?;
         return Err(EventErrorKind::NotObject);
     }
+    //= docs/spec/se5-events.md#subscription
+    //# The box MUST accept a subscription in strict JSON with any white space between its tokens.
+    //= docs/spec/se5-events.md#subscription
+    //# The box MUST take a missing member of a subscription for its default.
     let (mut dialect, mut message) = (Dialect::V1, Subscription::default());
     scan.enter_object()?;
     while let Some(key) = scan.key()? {
@@ -145,6 +159,8 @@ fn read(json: &[u8], limits: &Limits) -> Result<(Dialect, Subscription), EventEr
                     },
                 )?;
             }
+            //= docs/spec/se5-events.md#subscription
+            //# The box MUST pass over members of a subscription that it does not know.
             _ => drop(scan.value()?),
         }
     }
@@ -163,6 +179,8 @@ pub(crate) fn read_list(
     scan.enter_array()?;
     while scan.element()? {
         let value = scan.value()?;
+        //= docs/spec/se5-events.md#limits
+        //# A list with more than `max_items` elements MUST be refused.
         if items.len() >= max {
             return Ok(None);
         }
