@@ -53,10 +53,10 @@ fn padded(json: &Bytes) -> Bytes {
 
 /// Half a character would be an error of the transport, which is another fault.
 fn truncated(json: &Bytes) -> Bytes {
-    let mut end = json.len().saturating_mul(2).div_euclid(3);
-    while json.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
-        end = end.saturating_sub(1);
-    }
+    let third = json.len().div_euclid(3);
+    let cut = json.len().saturating_sub(third.max(1));
+    let starts_character = |at: &usize| json.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=cut).rev().find(starts_character).unwrap_or_default();
     json.slice(..end)
 }
 

@@ -240,6 +240,9 @@ fn the_vendors_program_finds_its_ids_unless_they_are_turned_off() {
         rig.join(1);
         rig.see(GATE);
         let event = face(&rig.sent()[0].1);
+        //= docs/spec/se5-events.md#events
+        //= type=test
+        //# The box MUST write `video_id` and `event_id` in dialect 1 unless its configuration turns them off.
         assert_eq!(event.video_id().is_some(), script_ids);
         assert_eq!(event.event_id().is_some(), script_ids);
     }
@@ -453,18 +456,17 @@ fn devices_are_added_replaced_and_removed_within_the_limit() {
     let mut config = Config::new(7);
     config.max_devices = 2;
     let mut rig = Rig::new(config);
-    let mut add = |rig: &mut Rig, info: DeviceInfo| rig.device.add_device(rig.now, info);
-    assert_eq!(add(&mut rig, DeviceInfo::new(GATE)), Ok(()));
-    assert_eq!(add(&mut rig, DeviceInfo::new(DOOR)), Ok(()));
+    let now = rig.now;
+    assert_eq!(rig.device.add_device(now, DeviceInfo::new(GATE)), Ok(()));
+    assert_eq!(rig.device.add_device(now, DeviceInfo::new(DOOR)), Ok(()));
     //= docs/spec/se5-events.md#limits
     //= type=test
     //# The box MUST refuse a device beyond `max_devices`.
     let third = DeviceInfo::new("third");
-    assert_eq!(add(&mut rig, third.clone()), Err(Refused::Full(third)));
-    assert_eq!(
-        add(&mut rig, DeviceInfo::new(GATE).with_name("东门")),
-        Ok(())
-    );
+    let refused = rig.device.add_device(now, third.clone());
+    assert_eq!(refused, Err(Refused::Full(third)));
+    let renamed = DeviceInfo::new(GATE).with_name("东门");
+    assert_eq!(rig.device.add_device(now, renamed), Ok(()));
     let names: Vec<_> = rig
         .device
         .devices()

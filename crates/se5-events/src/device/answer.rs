@@ -56,9 +56,13 @@ impl Device {
 
     fn answer(&self, now: Instant, dialect: Dialect, ask: &Ask) -> Answer {
         // A firmware has no endpoints of the other dialect.
+        //= docs/spec/se5-events.md#box
+        //# The box MUST answer the device list and the history in the dialect of the question.
         if dialect != self.dialect {
             return Answer::Failed(AskError::Http(404));
         }
+        //= docs/spec/se5-events.md#box
+        //# The box MUST answer `DEVICE_INIT_ERROR` for `boot_time` after a reboot.
         if self.booting_until.is_some_and(|until| now < until) {
             return Answer::Failed(Complaint::Booting.to_error(dialect));
         }

@@ -17,6 +17,8 @@ pub(super) struct Variants<'a> {
 impl<'a> Variants<'a> {
     pub(super) fn new(sighting: &'a Sighting, dialect: Dialect, config: &Config) -> Self {
         let mut form = LiveForm::new(dialect);
+        //= docs/spec/se5-events.md#events
+        //# The box MUST write `video_id` and `event_id` in dialect 1 unless its configuration turns them off.
         form.script_ids = config.script_ids;
         Self {
             sighting,
@@ -36,8 +38,12 @@ impl<'a> Variants<'a> {
             (false, true) => register,
             (true, true) => both,
         };
+        //= docs/spec/se5-events.md#box
+        //# The box MUST offer an event to all its subscribers as one shared message for each set of pictures and dialect.
         let message = variant.get_or_insert_with(|| {
             let mut form = self.form;
+            //= docs/spec/se5-events.md#box
+            //# The box MUST send each picture exactly if the subscription asks for it.
             form.face = faces;
             form.registered = registered;
             form.scene = match self.spot_follows {

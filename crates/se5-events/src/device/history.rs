@@ -33,6 +33,8 @@ impl History {
     /// Keeps one more, up to `max`; gives the time of the one forgotten for it.
     pub(super) fn push(&mut self, sighting: Sighting, max: usize) -> Option<UnixMillis> {
         self.kept.push_back(Arc::new(sighting));
+        //= docs/spec/se5-events.md#limits
+        //# The box MUST NOT keep more than `max_history` events.
         let is_over = self.kept.len() > max;
         is_over.then(|| self.kept.pop_front().map(|forgotten| forgotten.at))?
     }

@@ -63,6 +63,8 @@ impl Link {
             waiting: VecDeque::new(),
             held: Vec::new(),
             release_at: None,
+            //= docs/spec/se5-events.md#box
+            //# What one subscriber does MUST NOT change what another one is sent.
             dice: Dice::new(seed, id.0),
             garbled: 0,
             messages: 0,
@@ -74,6 +76,8 @@ impl Link {
     /// Replaces whatever was asked for before.
     pub(super) fn subscribe(&mut self, subscription: Subscription) -> Event {
         let count = subscription.devices.len();
+        //= docs/spec/se5-events.md#subscription
+        //# The box MUST replace the whole subscription of a connection by a later one on the same connection.
         self.wanted = Some(Wanted {
             pictures: Pictures {
                 faces: subscription.faces,
@@ -92,7 +96,11 @@ impl Link {
 
     /// The pictures to send with an event of `device`; `None` if it is not wanted.
     pub(super) fn wants(&self, device: &str, empty_list: EmptyList) -> Option<Pictures> {
+        //= docs/spec/se5-events.md#box
+        //# The box MUST NOT send anything on a connection before it has received a valid subscription on it.
         let wanted = self.wanted.as_ref()?;
+        //= docs/spec/se5-events.md#box
+        //# The box MUST send an event only to the subscribers that named its device.
         let is_listed = if wanted.devices.is_empty() {
             empty_list == EmptyList::All
         } else {
@@ -141,6 +149,8 @@ impl Link {
 
     pub(super) fn speed_up(&mut self, desk: &mut Desk<'_>) {
         self.is_slow = false;
+        //= docs/spec/se5-events.md#box
+        //# The box MUST send its messages to one subscriber in the order in which they were emitted unless a fault reorders them.
         for message in std::mem::take(&mut self.waiting) {
             self.deliver(message, desk);
         }
@@ -217,6 +227,8 @@ impl Link {
     /// The vendor's box does not wait for slow receivers; the newest events matter most.
     fn wait(&mut self, message: Arc<FromBox>, desk: &mut Desk<'_>) {
         self.waiting.push_back(message);
+        //= docs/spec/se5-events.md#box
+        //# The box MUST drop the oldest message of a slow subscriber when more than `max_queue` wait, and count it.
         if self.waiting.len() > desk.config.max_queue {
             self.waiting.pop_front();
             self.count_dropped(1, desk);

@@ -112,6 +112,8 @@ impl Device {
                     return;
                 };
                 let is_too_much = link.garble(self.config.refuse_after);
+                //= docs/spec/se5-events.md#box
+                //# The box MUST ignore a garbled subscription and count it.
                 self.counters.garbled = self.counters.garbled.saturating_add(1);
                 self.say(Event::Garbled(id, error));
                 if is_too_much {
@@ -236,6 +238,8 @@ impl Device {
         }
         if let Some(known) = self.devices.iter_mut().find(|known| known.id == info.id) {
             *known = info;
+        //= docs/spec/se5-events.md#limits
+        //# The box MUST refuse a device beyond `max_devices`.
         } else if self.devices.len() >= self.config.max_devices {
             return Err(Refused::Full(info));
         } else {
@@ -319,6 +323,8 @@ impl Device {
         self.faults.clear();
         self.ping_at = None;
         self.is_closed = true;
+        //= docs/spec/se5-events.md#limits
+        //# A machine that is closed MUST report so once, as the last thing it says.
         self.say(Event::Closed(Reason::Local));
     }
 
@@ -363,6 +369,8 @@ impl Device {
         if self.links.contains_key(&id) {
             return;
         }
+        //= docs/spec/se5-events.md#box
+        //# The box MUST hang up on a connection beyond `max_links`.
         if self.links.len() >= self.config.max_links {
             self.counters.refused = self.counters.refused.saturating_add(1);
             self.say(Event::Refused(peer));
@@ -424,6 +432,8 @@ impl Device {
     }
 
     fn arm_ping(&mut self, now: Instant) {
+        //= docs/spec/se5-events.md#liveness
+        //# The box MUST NOT send a ping unless its configuration or a fault says so.
         let interval = self.faults.pings_every();
         self.ping_at = interval.and_then(|interval| now.checked_add(interval));
     }

@@ -136,13 +136,13 @@ impl Rig {
 }
 
 pub(crate) fn sighting(nth: u64, device: &str) -> Sighting {
-    let at = UnixMillis(START + 100 * nth as i64);
+    let at = UnixMillis(START).plus(100 * i64::try_from(nth).expect("a small number"));
     let mut sighting = Sighting::new(format!("1607062639.{nth}"), device, at);
     sighting.device_ip = "192.0.2.101".into();
     sighting.person = se5_events::PersonType::Employee;
     sighting.identity_id = format!("{}", 1000 + nth);
     sighting.identity_name = "小明".into();
-    sighting.score = 0.5 + (nth % 50) as f64 / 100.0;
+    sighting.score = 0.5 + f64::from(u8::try_from(nth % 50).expect("below 50")) / 100.0;
     sighting.registered = Some(jpeg(1, 700));
     sighting.face = Some(jpeg(2, 900));
     sighting.scene = Some(jpeg(3, 1_300));
@@ -151,8 +151,11 @@ pub(crate) fn sighting(nth: u64, device: &str) -> Sighting {
 
 /// No picture, but as good as one: nothing here looks inside.
 pub(crate) fn jpeg(salt: u8, length: usize) -> bytes::Bytes {
-    let noise = (0..length).map(|at| (at * 31 + usize::from(salt) * 7 + at / 256) as u8);
-    [0xff, 0xd8, 0xff].into_iter().chain(noise).collect()
+    let noise = (0..=u8::MAX).cycle().map(|at| at.wrapping_mul(31) ^ salt);
+    [0xff, 0xd8, 0xff]
+        .into_iter()
+        .chain(noise.take(length))
+        .collect()
 }
 
 pub(crate) fn sends(outputs: Vec<Output>) -> Vec<(u64, Arc<FromBox>, Delivery)> {
