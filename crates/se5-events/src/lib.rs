@@ -1,4 +1,4 @@
-//! Real-time face events of the SOPHON SE5 box.
+#![doc = include_str!("../README.md")]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
