@@ -653,7 +653,7 @@ fn the_operators_clock_offset_corrects_freshness() {
 }
 
 #[test]
-fn a_wrong_clock_of_the_box_is_told_once() {
+fn a_wrong_clock_of_the_box_is_told_once_a_connection() {
     let mut rig = Rig::up(config());
     for nth in 0..20_i64 {
         rig.face(live(&sighting(

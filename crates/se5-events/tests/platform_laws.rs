@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 /// One thing done to a machine.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a few dozen at a time")]
 enum Step {
     Input(Input),
     /// Answers the question asked so many questions ago.

@@ -22,6 +22,9 @@ pub(super) struct Gap {
     pub(super) known: u64,
     /// What was given up, and why.
     pub(super) open: Option<(Span, OpenReason)>,
+    /// The earliest moment added since the box's clock was last reckoned. Nothing from there on has
+    /// been fetched, and with a doubtful clock nothing of the slack before it either.
+    added: Option<UnixMillis>,
     /// How far the box's clock was taken to be ahead when the cursor got there.
     ahead: Option<i64>,
     slack: i64,
@@ -109,6 +112,7 @@ impl Gap {
         Self {
             span,
             cursor: span.from,
+            added: Some(span.from),
             recovered: 0,
             known: 0,
             open: None,
@@ -122,16 +126,15 @@ impl Gap {
     pub(super) fn reckon(&mut self, ahead: i64, slack: i64) {
         self.slack = slack;
         let start = self.span.from.plus(0_i64.saturating_sub(slack));
-        match self.ahead.replace(ahead) {
-            None if self.cursor == self.span.from => self.cursor = start,
-            None => {}
-            // What was cut off by the old estimate may have ended earlier by the new one.
-            Some(before) => {
-                let moved = ahead.saturating_sub(before).saturating_abs();
-                let back = self.cursor.plus(0_i64.saturating_sub(moved));
-                self.cursor = back.max(start).min(self.cursor);
-            }
-        }
+        let before = self.ahead.replace(ahead).unwrap_or(ahead);
+        // What was cut off by the old estimate may have ended earlier by the new one.
+        let moved = ahead.saturating_sub(before).saturating_abs();
+        let back = self.cursor.plus(0_i64.saturating_sub(moved));
+        let added = self
+            .added
+            .take()
+            .map(|time| time.plus(0_i64.saturating_sub(slack)));
+        self.cursor = back.min(added.unwrap_or(back)).max(start).min(self.cursor);
     }
 
     /// Leaves out the slack before `time`.
@@ -142,6 +145,7 @@ impl Gap {
     /// Begins anew.
     pub(super) fn rewind(&mut self) {
         (self.cursor, self.ahead) = (self.span.from, None);
+        self.added = Some(self.span.from);
     }
 
     /// The end of the next slice of `length`, and whether it is the last.
@@ -161,10 +165,12 @@ impl Gap {
         self.is_done
     }
 
-    /// The part of the gap from `from` to `to`.
+    /// The part of the gap in which events from `from` to `to` may have happened, give or take what
+    /// is not known of the box's clock.
     pub(super) fn within(&self, from: UnixMillis, to: UnixMillis) -> Span {
         let inside = |time: UnixMillis| time.max(self.span.from).min(self.span.to);
-        Span::new(inside(from), inside(to))
+        let earlier = 0_i64.saturating_sub(self.slack);
+        Span::new(inside(from.plus(earlier)), inside(to.plus(self.slack)))
     }
 
     /// Leaves `span` open, and whatever lies between it and what is open already.
@@ -187,14 +193,14 @@ impl Gap {
             (one, two) => two.or(one),
         };
         let span = self.span.hull(other.span);
-        let cursor = self.cursor.min(other.cursor);
         Self {
             span,
-            cursor: cursor.max(span.from),
+            cursor: self.cursor.min(other.cursor),
+            added: self.added.into_iter().chain(other.added).min(),
             recovered: self.recovered.saturating_add(other.recovered),
             known: self.known.saturating_add(other.known),
             open,
-            ahead: self.ahead.or(other.ahead).filter(|_| cursor > span.from),
+            ahead: self.ahead.or(other.ahead),
             slack: 0,
             is_done: false,
         }

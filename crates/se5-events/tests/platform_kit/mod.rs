@@ -163,11 +163,13 @@ impl Rig {
     }
 
     pub fn events(&self) -> Vec<&Event> {
-        let event = |output| match output {
-            &Output::Event(ref event) => Some(event),
-            _ => None,
-        };
-        self.log.iter().filter_map(event).collect()
+        let mut events = Vec::new();
+        for output in &self.log {
+            if let Output::Event(event) = output {
+                events.push(event);
+            }
+        }
+        events
     }
 
     /// Ids of the faces delivered.
