@@ -7,6 +7,7 @@
 
 use clap::Parser;
 use drive::demo::{self, Options, Outcome};
+use drive::se5::terminal::told_to_end;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +40,7 @@ async fn main() -> ExitCode {
         }
         println!("open http://{address}");
     };
-    match demo::run(options, interrupted(), announce).await {
+    match demo::run(options, told_to_end(), announce).await {
         Ok(outcomes) => {
             print!("{}", demo::table(&outcomes));
             verdict(&outcomes, args.seconds.is_some())
@@ -59,24 +60,4 @@ fn verdict(outcomes: &[Outcome], is_alone: bool) -> ExitCode {
     }
     println!("not every flow delivered every event exactly once");
     ExitCode::from(u8::from(is_alone))
-}
-
-/// Until someone wants it to end.
-async fn interrupted() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the system ends the program itself.
-    if interrupt.await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -37,14 +37,14 @@ pub(super) async fn start(
     seed: u64,
 ) -> io::Result<()> {
     hub.add_lane(words::lane());
-    for (dialect, id, seed) in [
-        (Dialect::V1, "se5-v1", seed),
-        (Dialect::V2, "se5-v2", seed ^ 0x2222),
+    for (dialect, id, seed, rate) in [
+        (Dialect::V1, "se5-v1", seed, 0.9),
+        (Dialect::V2, "se5-v2", seed ^ 0x2222, 0.7),
     ] {
         let mut options = BoxOptions::new(seed);
         options.config.dialect = dialect;
         options.config.boot_time = Duration::from_secs(3);
-        options.traffic.rate = 0.9;
+        options.traffic.rate = rate;
         options.traffic.waits = true;
         let cameras = options.devices.clone();
         let simulator = spawn(options, dialect).await?;
@@ -58,6 +58,8 @@ pub(super) async fn start(
         options.config.idle = Duration::from_secs(4);
         options.config.answer = Duration::from_secs(2);
         options.config.http_recheck = Duration::from_secs(5);
+        // Someone passes every other second, so this much silence is a link that only seems open.
+        options.config.max_silence = Some(Duration::from_secs(10));
         let subscriber = spawn_subscriber(options)?;
         let view = words::flow(id, dialect, &ws, &http, &cameras);
         let (handle, presses) = hub.add_flow(view);
@@ -193,6 +195,10 @@ impl Se5 {
         if self.cut_until.is_some_and(|until| until <= now()) {
             self.plug_in();
         }
+        self.show_figures();
+    }
+
+    fn show_figures(&self) {
         let figures = self.subscriber.counters().machine;
         let lost = if self.handle.has_open_gap() {
             0
@@ -345,6 +351,8 @@ impl Se5 {
 
     fn gap_ended(&self, span: Span, state: GapState, recovered: u64, why: Text) {
         let (from, to) = (span.from.0, span.to.0);
+        // Whoever sees the gap closed is to see what it brought.
+        self.show_figures();
         self.handle.gap_ended(from..=to, state, recovered, why);
     }
 }

@@ -1,0 +1,238 @@
+//! The demo as a process: without a person, asked by programs, and looked at in a browser.
+
+mod kit;
+
+use kit::{Program, example, is_there};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+#[test]
+fn without_a_person_everything_arrives_across_a_cut_and_a_table_says_so() {
+    let mut demo = start(&["--listen", "127.0.0.1:0", "--seconds", "6"]);
+    assert!(demo.finish().success(), "{}", demo.said());
+    let table = demo.out.lines();
+    for flow in ["se5-v1", "se5-v2", "token"] {
+        let row = table.iter().find(|line| line.starts_with(flow));
+        let row: Vec<&str> = row.unwrap().split_whitespace().collect();
+        let [_, sent, arrived, _, gaps, "whole"] = row[..] else {
+            panic!("{row:?}");
+        };
+        assert_eq!(sent, arrived, "{row:?}");
+        assert_eq!(gaps != "0", flow != "token", "{row:?}");
+    }
+}
+
+#[test]
+fn state_tells_figures_of_every_flow() {
+    let page = Page::open();
+    let state = page.wait(|state| state["flows"]["se5-v2"]["counters"]["arrived"] != 0);
+    for flow in ["se5-v1", "se5-v2", "token"] {
+        assert_eq!(state["flows"][flow]["counters"]["lost"], 0, "{state}");
+    }
+    assert_eq!(state["flows"]["se5-v2"]["link"], "streaming");
+}
+
+#[test]
+fn switch_that_cuts_the_link_gives_a_gap_that_is_repaired() {
+    let page = Page::open();
+    page.wait(|state| state["flows"]["se5-v1"]["counters"]["arrived"] != 0);
+    let cut = r#"{"flow":"se5-v1","switch":"cut"}"#;
+    assert_eq!(page.post(JSON, cut).0, 200);
+    page.wait(|state| state["flows"]["se5-v1"]["gaps"]["open"] == 1);
+    let state = page.wait(|state| state["flows"]["se5-v1"]["gaps"]["filled"] == 1);
+    let counters = &state["flows"]["se5-v1"]["counters"];
+    assert_ne!(counters["backfilled"], 0, "{state}");
+}
+
+#[test]
+fn faults_that_the_history_mends_lose_nothing() {
+    let mut page = Page::open();
+    for (flow, switch) in [
+        ("se5-v1", "silent"),
+        ("se5-v1", "duplicate"),
+        ("se5-v2", "slow"),
+        ("se5-v2", "reboot"),
+    ] {
+        page.wait(|state| state["flows"][flow]["link"] == "streaming");
+        let press = format!(r#"{{"flow":"{flow}","switch":"{switch}"}}"#);
+        assert_eq!(page.post(JSON, &press).0, 200);
+    }
+    page.wait(|state| state["flows"]["se5-v1"]["gaps"]["open"] == 1);
+    page.wait(|state| state["flows"]["se5-v2"]["gaps"]["filled"] != 0);
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success());
+    let verdict = page.demo.out.lines().pop();
+    assert_eq!(
+        verdict.unwrap(),
+        "every flow delivered every event exactly once",
+        "{}",
+        page.demo.said()
+    );
+}
+
+#[test]
+fn switches_obey_only_the_page_itself() {
+    let page = Page::open();
+    let token = r#"{"flow":"token","switch":"stale"}"#;
+    assert_eq!(page.post(JSON, token).0, 200);
+    assert_eq!(page.post("content-type: text/plain\r\n", token).0, 415);
+    let elsewhere = format!("{JSON}origin: http://elsewhere.example\r\n");
+    assert_eq!(page.post(&elsewhere, token).0, 403);
+    let cross_site = format!("{JSON}sec-fetch-site: cross-site\r\n");
+    assert_eq!(page.post(&cross_site, token).0, 403);
+    assert_eq!(page.ask("GET /state", "elsewhere.example", "", "").0, 403);
+    for nonsense in ["", "[]", "{}", r#"{"flow":7}"#] {
+        assert_eq!(page.post(JSON, nonsense).0, 400, "{nonsense}");
+    }
+    let unknown = r#"{"flow":"token","switch":"cut"}"#;
+    assert_eq!(page.post(JSON, unknown).0, 404);
+    assert_eq!(page.post(JSON, &" ".repeat(5000)).0, 413);
+}
+
+#[test]
+fn what_is_not_held_is_not_found() {
+    let page = Page::open();
+    for path in ["/picture/999999", "/picture/x", "/wire/", "/../Cargo.toml"] {
+        assert_eq!(page.get(path).0, 404, "{path}");
+    }
+    assert_eq!(page.ask("DELETE /", &page.address, "", "").0, 405);
+}
+
+#[test]
+fn port_that_is_taken_is_refused_if_asked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (status, said) = run(&["--listen", &address]);
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        said.contains(&address) && said.contains("the port is taken"),
+        "{said}"
+    );
+}
+
+#[test]
+fn usual_port_that_is_taken_is_replaced_by_a_free_one() {
+    // Whoever has it, it is taken.
+    let _taken = TcpListener::bind("127.0.0.1:8800");
+    let demo = start(&["--seconds", "60"]);
+    demo.err.line_with("port 8800 is taken");
+    let line = demo.out.line_with("open http://127.0.0.1:");
+    assert!(!line.ends_with(":8800"), "{line}");
+}
+
+#[test]
+fn address_that_others_can_reach_is_refused() {
+    let (status, said) = run(&["--listen", "0.0.0.0:0"]);
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("use 127.0.0.1"), "{said}");
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    for args in [&["--seconds", "0"][..], &["--listen", "8800"], &["--what"]] {
+        let (status, said) = run(args);
+        assert_eq!(status.code(), Some(2), "{said}");
+        assert!(said.contains("--help"), "{said}");
+    }
+}
+
+/// `DEMO_PICTURES` names a folder, from the root of the repository, for pictures of the page.
+#[test]
+fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
+    let named = |variable, usual: &str| {
+        let name = std::env::var_os(variable);
+        name.unwrap_or_else(|| OsString::from(usual))
+    };
+    let python = named("INTEROP_PYTHON", "python3");
+    let chromium = named("INTEROP_CHROMIUM", "chromium");
+    for program in [&python, &chromium, &OsString::from("chromedriver")] {
+        let mut check = Command::new(program);
+        check.arg("--version");
+        if !is_there(check) {
+            return;
+        }
+    }
+    let page = Page::open();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut python = Command::new(python);
+    python
+        .arg(here.join("tests/interop/chromium.py"))
+        .arg(format!("http://{}/", page.address));
+    if let Some(folder) = std::env::var_os("DEMO_PICTURES") {
+        python.arg(here.join("..").join(folder));
+    }
+    let mut browser = Program::start(python);
+    assert!(browser.finish().success(), "{}", browser.said());
+}
+
+/// A running demo.
+struct Page {
+    demo: Program,
+    address: String,
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+
+impl Page {
+    fn open() -> Self {
+        let demo = start(&["--listen", "127.0.0.1:0"]);
+        let line = demo.out.line_with("open http://");
+        let address = line.trim_start_matches("open http://").to_owned();
+        Self { demo, address }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), &self.address, "", "")
+    }
+
+    fn post(&self, headers: &str, body: &str) -> (u16, String) {
+        self.ask("POST /fault", &self.address, headers, body)
+    }
+
+    /// Status and body of an answer.
+    fn ask(&self, what: &str, host: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+             content-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    /// The first state that is as wanted.
+    fn wait(&self, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + kit::PATIENCE;
+        loop {
+            let (status, body) = self.get("/state");
+            assert_eq!(status, 200);
+            let state: Value = serde_json::from_str(&body).unwrap();
+            if is_wanted(&state) {
+                return state;
+            }
+            assert!(Instant::now() < end, "{state:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn start(args: &[&str]) -> Program {
+    let mut command = example("demo");
+    command.args(args);
+    Program::start(command)
+}
+
+fn run(args: &[&str]) -> (ExitStatus, String) {
+    let mut program = start(args);
+    (program.finish(), program.said())
+}
