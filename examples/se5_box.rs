@@ -76,8 +76,13 @@ async fn run(args: Args) -> io::Result<()> {
     options.devices = cameras(args.cameras.into(), args.seed);
     (options.traffic.rate, options.traffic.count) = (args.rate, args.count);
     (options.traffic.pictures, options.traffic.waits) = (args.pictures, args.wait);
+    let devices = options.devices.clone();
     let mut simulator = spawn_box(options).await?;
     eprintln!("listening {} {}", simulator.ws_url(), simulator.http_url());
+    for device in devices {
+        eprintln!("camera {} {}", device.id, device.name.unwrap_or_default());
+    }
+    eprintln!("ready");
     let told = tell(&mut simulator, args.faults, args.wait, args.exit).await;
     eprintln!("{}", terminal::box_counters(&simulator.counters()));
     simulator.stop().await;
@@ -95,9 +100,9 @@ async fn tell(
         Box::pin(terminal::told_to_end()),
     );
     let control = simulator.control();
-    if !waits {
-        terminal::schedule(std::mem::take(&mut plan), &control);
-    }
+    // What is wrong from the start is wrong before anything is sent.
+    let at_once = |planned: &mut Planned| !waits || planned.after.is_zero();
+    terminal::schedule(plan.extract_if(.., at_once).collect(), &control);
     loop {
         tokio::select! {
             () = &mut ended => return Ok(()),

@@ -47,6 +47,9 @@ struct Args {
     /// Milliseconds to add to the box's times before judging how old events are
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i64,
+    /// Seconds of silence after which the box is checked
+    #[arg(long, default_value_t = 20.0)]
+    idle: f64,
     /// Report gaps, but do not ask the history
     #[arg(long)]
     no_backfill: bool,
@@ -71,6 +74,7 @@ async fn run(args: Args) -> io::Result<()> {
     let mut options = SubscriberOptions::new(args.url, http, u64::from(std::process::id()))?;
     options.config.dialect = args.dialect;
     options.config.clock_offset = args.clock_offset;
+    options.config.idle = faults::seconds(args.idle)?;
     options.config.backfill = !args.no_backfill;
     options.mark = args.mark;
     let http = options.http.clone();

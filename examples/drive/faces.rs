@@ -21,6 +21,8 @@ pub enum PictureSize {
     Small,
     /// Some 20 kB for a face, 120 kB for a scene, as real boxes send them.
     Large,
+    /// Scenes of more than 2 MB, to find out who cannot take them.
+    Huge,
     /// No pictures.
     None,
 }
@@ -181,30 +183,43 @@ impl Canvas {
         }
     }
 
-    /// Paints every pixel whose centre `is_inside`.
-    fn paint(&mut self, colour: Colour, is_inside: impl Fn(f64, f64) -> bool) {
-        let (width, height) = (f64::from(self.width), f64::from(self.height));
-        let mut pixels = self.pixels.iter_mut();
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let Some(pixel) = pixels.next() else { return };
-                if is_inside((f64::from(x) + 0.5) / width, (f64::from(y) + 0.5) / height) {
-                    *pixel = colour;
+    /// Paints every pixel between two corners whose centre `is_inside`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of the size, from none to all of it"
+    )]
+    fn paint(
+        &mut self,
+        colour: Colour,
+        from: (f64, f64),
+        to: (f64, f64),
+        is_inside: impl Fn(f64, f64) -> bool,
+    ) {
+        let pixel_of = |part: f64, size: u16| (part.clamp(0.0, 1.0) * f64::from(size)) as u16;
+        let rows = pixel_of(from.1, self.height)..=pixel_of(to.1, self.height);
+        let columns = pixel_of(from.0, self.width)..=pixel_of(to.0, self.width);
+        for y in rows.filter(|&y| y < self.height) {
+            let row = usize::from(y) * usize::from(self.width);
+            let centre = (f64::from(y) + 0.5) / f64::from(self.height);
+            for x in columns.clone().filter(|&x| x < self.width) {
+                if is_inside((f64::from(x) + 0.5) / f64::from(self.width), centre) {
+                    self.pixels[row + usize::from(x)] = colour;
                 }
             }
         }
     }
 
     fn ellipse(&mut self, colour: Colour, at: (f64, f64), radii: (f64, f64)) {
-        self.paint(colour, |x, y| {
+        let from = (at.0 - radii.0, at.1 - radii.1);
+        let to = (at.0 + radii.0, at.1 + radii.1);
+        self.paint(colour, from, to, |x, y| {
             ((x - at.0) / radii.0).powi(2) + ((y - at.1) / radii.1).powi(2) <= 1.0
         });
     }
 
     fn rectangle(&mut self, colour: Colour, from: (f64, f64), to: (f64, f64)) {
-        self.paint(colour, |x, y| {
-            (from.0..to.0).contains(&x) && (from.1..to.1).contains(&y)
-        });
+        self.paint(colour, from, to, |_, _| true);
     }
 
     /// Grain, as cameras have it; it is what makes a JPEG large.
@@ -231,7 +246,7 @@ impl Canvas {
 
 fn draw(seed: u64, person: usize, view: View, size: PictureSize) -> Bytes {
     let mut looks = Dice(seed ^ (person as u64).wrapping_mul(0x5851_f42d_4c95_7f2d));
-    let large = size == PictureSize::Large;
+    let large = size != PictureSize::Small;
     let wall = WALLS[looks.below(WALLS.len())];
     match view {
         View::Registered | View::Face => {
@@ -250,10 +265,29 @@ fn draw(seed: u64, person: usize, view: View, size: PictureSize) -> Bytes {
             canvas.rectangle([110, 82, 60], (door, 0.14), (door + 0.2, 0.78));
             canvas.rectangle([180, 214, 235], (door + 0.04, 0.2), (door + 0.16, 0.45));
             head(&mut canvas, &mut looks, (0.62, 0.42), 0.11);
-            canvas.grain(&mut looks, if large { 7 } else { 2 });
-            canvas.into_jpeg(if large { 82 } else { 70 })
+            canvas.grain(&mut looks, if large { 14 } else { 2 });
+            let jpeg = canvas.into_jpeg(if large { 82 } else { 70 });
+            if size == PictureSize::Huge {
+                padded(&jpeg, 2_300_000)
+            } else {
+                jpeg
+            }
         }
     }
+}
+
+/// The same picture with comments in it, which viewers pass over.
+fn padded(jpeg: &[u8], length: usize) -> Bytes {
+    const COMMENT: u16 = 65_000;
+    let (start, rest) = jpeg.split_at(2);
+    let mut padded = start.to_vec();
+    while padded.len() + rest.len() < length {
+        padded.extend([0xff, 0xfe]);
+        padded.extend((COMMENT + 2).to_be_bytes());
+        padded.resize(padded.len() + usize::from(COMMENT), b'.');
+    }
+    padded.extend_from_slice(rest);
+    padded.into()
 }
 
 /// Shoulders, head, hair, eyes, mouth, and glasses for some, around `at`.
@@ -295,9 +329,15 @@ mod tests {
 
     #[test]
     fn pictures_are_jpegs_of_the_promised_size_and_the_same_for_the_same_seed() {
-        for (size, at_most) in [(PictureSize::Small, 14_000), (PictureSize::Large, 400_000)] {
+        for (size, at_most) in [
+            (PictureSize::Small, 14_000),
+            (PictureSize::Large, 200_000),
+            (PictureSize::Huge, 2_500_000),
+        ] {
             let (mut one, mut other) = (Cast::new(7, size), Cast::new(7, size));
             let person = one.character(0);
+            let scene = one.picture(&person, View::Scene(0)).unwrap().len();
+            assert_eq!(scene > 100_000, size != PictureSize::Small, "{scene}");
             for view in [View::Registered, View::Face, View::Scene(1)] {
                 let jpeg = one.picture(&person, view).unwrap();
                 assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]));

@@ -43,13 +43,20 @@ pub async fn told_to_end() {
 
 /// Lets planned faults strike, counted from now.
 pub fn schedule(plan: Vec<Planned>, control: &BoxControl) {
+    let strike = |planned: &Planned, control: &BoxControl| {
+        eprintln!("fault: {:?}", planned.command);
+        control.send(planned.command.clone());
+    };
     for planned in plan {
         let control = control.clone();
+        if planned.after.is_zero() && planned.every.is_none() {
+            strike(&planned, &control);
+            continue;
+        }
         tokio::spawn(async move {
             tokio::time::sleep(planned.after).await;
             loop {
-                eprintln!("fault: {:?}", planned.command);
-                control.send(planned.command.clone());
+                strike(&planned, &control);
                 match planned.every {
                     Some(every) => tokio::time::sleep(every).await,
                     None => return,

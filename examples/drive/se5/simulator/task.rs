@@ -262,7 +262,10 @@ impl Simulator {
                     }
                 }
                 Output::Event(event) => {
-                    self.is_awaited &= !matches!(event, Event::Subscribed(..));
+                    if self.is_awaited && matches!(event, Event::Subscribed(..)) {
+                        self.is_awaited = false;
+                        self.next_emit = self.traffic.interval().map(|_| now());
+                    }
                     self.tell(BoxNews::Machine(event));
                 }
                 Output::Disconnect(id) => {
