@@ -238,7 +238,7 @@ fn a_slice_with_too_many_records_is_halved() {
 #[test]
 fn more_records_than_fit_in_the_smallest_slice_leave_it_open() {
     let mut config = config();
-    config.max_slice = 20;
+    (config.max_slice, config.clock_slack) = (20, secs(0));
     let mut rig = with_gap(config);
     let mut records: Vec<Sighting> = (0..100)
         .map(|nth| sighting(&format!("r{nth}"), START + 30_000 + nth))
@@ -382,7 +382,7 @@ fn a_gap_given_up_can_be_asked_for_again() {
 #[test]
 fn the_older_part_of_too_long_a_gap_stays_open() {
     let mut config = config();
-    config.max_gap = secs(20);
+    (config.max_gap, config.clock_slack) = (secs(20), secs(0));
     let mut rig = with_gap(config);
     let gap = rig.gaps()[0];
     let records = [

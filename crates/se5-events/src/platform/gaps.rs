@@ -182,8 +182,9 @@ impl Gap {
     /// Leaves open what is older than `time` and not done.
     fn give_up_before(&mut self, time: UnixMillis) {
         if self.cursor < time && self.span.from < time {
-            self.give_up(self.within(self.cursor, time), OpenReason::TooOld);
+            self.give_up(Span::new(self.cursor.max(self.span.from), time), OpenReason::TooOld);
             self.cursor = time;
+            self.added = self.added.map(|added| added.max(time));
         }
     }
 
