@@ -1,5 +1,7 @@
 //! The messages: what they say, in Rust's terms.
 
+#[cfg(feature = "arbitrary")]
+mod any;
 mod detail;
 mod devices;
 mod event;
