@@ -31,6 +31,8 @@ fn prove_pong(rig: &mut Rig) {
     rig.log.clear();
 }
 
+//= docs/spec/se5-events.md#subscription
+//# The subscriber MUST send its subscription as the first message on every connection.
 #[test]
 fn the_subscription_is_the_first_message_of_every_connection() {
     let mut rig = Rig::new(config());
@@ -82,6 +84,9 @@ fn dialect_one_is_found_by_its_device_list() {
     assert_eq!(rig.platform.link(), Link::Dialing);
 }
 
+//= docs/spec/se5-events.md#subscription
+//# A subscriber that was not told the dialect MUST ask for the device list in dialect 1, and then
+//# in dialect 2, before it connects.
 #[test]
 fn dialect_two_is_found_after_dialect_one_is_refused() {
     let mut rig = Rig::new(probing());
@@ -185,6 +190,9 @@ fn a_missed_change_of_dialect_is_found_when_the_silence_is_looked_into() {
     assert_eq!(rig.platform.dialect(), Some(Dialect::V2));
 }
 
+//= docs/spec/se5-events.md#subscription
+//# The subscriber MUST refuse a subscription without device ids unless its configuration allows an
+//# empty list.
 #[test]
 fn an_empty_subscription_is_refused_unless_allowed() {
     let mut strict = Platform::new(config());
@@ -198,6 +206,9 @@ fn an_empty_subscription_is_refused_unless_allowed() {
     assert_eq!(Platform::new(config).subscribe(origin(), nothing), Ok(()));
 }
 
+//= docs/spec/se5-events.md#subscription
+//# When the subscription changes on a live connection, the subscriber MUST send the new one on the
+//# same connection.
 #[test]
 fn a_changed_subscription_goes_out_on_the_same_connection() {
     let mut rig = Rig::up(config());
@@ -231,6 +242,8 @@ fn a_subscription_made_while_waiting_is_sent_on_the_next_connection() {
     );
 }
 
+//= docs/spec/se5-events.md#limits
+//# The subscriber MUST refuse commands while `max_queue` outputs wait.
 #[test]
 fn commands_are_refused_while_outputs_are_not_drained() {
     let mut config = config();
@@ -251,6 +264,8 @@ fn commands_are_refused_while_outputs_are_not_drained() {
     );
 }
 
+//= docs/spec/se5-events.md#limits
+//# A machine that is closed MUST report so once, as the last thing it says.
 #[test]
 fn every_command_is_refused_after_close() {
     let mut rig = Rig::up(config());
@@ -300,6 +315,8 @@ fn a_device_list_that_does_not_come_is_told() {
     assert_eq!(rig.platform.poll_timeout(), None);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST give up a dial that has not succeeded within `dial_timeout`.
 #[test]
 fn a_dial_without_an_answer_is_given_up_after_ten_seconds() {
     let mut rig = Rig::new(config());
@@ -317,6 +334,8 @@ fn a_dial_without_an_answer_is_given_up_after_ten_seconds() {
     );
 }
 
+//= docs/spec/se5-events.md#gaps
+//# The subscriber MUST report exactly one gap for each lost connection.
 #[test]
 fn every_kind_of_loss_is_treated_alike() {
     let causes = [
@@ -337,6 +356,8 @@ fn every_kind_of_loss_is_treated_alike() {
     }
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST reset that bound after an event or after `stable` of connection.
 #[test]
 fn an_event_resets_the_backoff_and_a_short_connection_does_not() {
     let longest = |with_event: bool| {
@@ -374,6 +395,9 @@ fn a_connection_of_thirty_seconds_resets_the_backoff() {
     }
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST wait before dialling again for a time drawn evenly between zero and a bound
+//# that doubles with each failure up to `backoff_max`.
 #[test]
 fn a_day_without_a_box_costs_a_bounded_number_of_dials() {
     for seed in 0..20 {
@@ -397,6 +421,8 @@ fn a_day_without_a_box_costs_a_bounded_number_of_dials() {
     }
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST NOT doubt a connection that has been silent for less than `idle`.
 #[test]
 fn part_of_a_message_is_a_sign_of_life() {
     let mut rig = Rig::up(config());
@@ -424,6 +450,9 @@ fn a_garbled_message_is_told_and_changes_nothing_else() {
     );
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST give up a silent connection when a box that has answered pings before
+//# answers none within `answer`.
 #[test]
 fn a_half_open_box_that_once_answered_pings_is_left_within_idle_and_answer() {
     let mut rig = Rig::up(config());
@@ -436,6 +465,8 @@ fn a_half_open_box_that_once_answered_pings_is_left_within_idle_and_answer() {
     assert!(rig.log.contains(&lost));
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST take any received byte as a sign of life.
 #[test]
 fn any_byte_saves_a_suspect_connection() {
     let mut rig = Rig::up(config());
@@ -448,6 +479,8 @@ fn any_byte_saves_a_suspect_connection() {
     assert_eq!(rig.platform.link(), Link::Unconfirmed);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST ask a silent box that never answered a ping for its device list.
 #[test]
 fn a_box_that_never_answered_a_ping_is_pinged_once_a_connection_and_asked_over_http() {
     let mut rig = Rig::up(config());
@@ -462,6 +495,9 @@ fn a_box_that_never_answered_a_ping_is_pinged_once_a_connection_and_asked_over_h
     assert_eq!((rig.pings(), rig.asks().len()), (1, 2));
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST NOT give up a connection for want of a pong unless the box has answered a
+//# ping before.
 #[test]
 fn a_silent_healthy_box_without_pongs_stays_connected_for_a_day() {
     let mut rig = Rig::up(config());
@@ -486,6 +522,9 @@ fn any_http_answer_at_all_proves_the_box() {
     assert_eq!(rig.platform.assurance(), Assurance::HttpOnly);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST give up a silent connection when two such questions in a row are not
+//# answered.
 #[test]
 fn a_box_that_does_not_answer_http_twice_is_left() {
     let mut rig = Rig::up(config());
@@ -497,6 +536,8 @@ fn a_box_that_does_not_answer_http_twice_is_left() {
     assert_eq!(rig.platform.link(), Link::Waiting);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST NOT send a ping when its ping policy is never.
 #[test]
 fn with_pings_off_the_box_is_asked_over_http_only() {
     let mut config = config();
@@ -529,6 +570,9 @@ fn a_box_that_has_stopped_answering_pings_is_not_left_for_ever() {
     assert_eq!(rig.platform.link(), Link::Unconfirmed);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST stop pinging a box after two connections in a row were lost within 2 s of a
+//# ping with no pong before.
 #[test]
 fn pings_that_kill_the_connection_twice_are_given_up() {
     let mut rig = Rig::up(config());
@@ -573,6 +617,8 @@ fn three_ignored_pings_are_told_once() {
     assert_eq!(told.count(), 1);
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST reconnect after `max_silence` without an event where that is configured.
 #[test]
 fn silence_without_events_ends_a_connection_if_wanted() {
     let mut config = config();
@@ -595,6 +641,8 @@ fn silence_without_events_ends_a_connection_if_wanted() {
     assert_eq!(rig.gaps()[0].from, last.at.plus(-2_000));
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST report with each change of state how well the connection is proven.
 #[test]
 fn assurance_is_told_with_every_change() {
     let mut rig = Rig::up(config());
@@ -619,6 +667,16 @@ fn assurance_is_told_with_every_change() {
     );
 }
 
+//= docs/spec/se5-events.md#freshness
+//# An event MUST count as live only if its age is at most `live_within`.
+//= docs/spec/se5-events.md#freshness
+//# An event older than that MUST be reported as late with its age.
+//= docs/spec/se5-events.md#freshness
+//# An event more than `future_tolerance` ahead of the clock MUST be reported as ahead of time.
+//= docs/spec/se5-events.md#freshness
+//# An event without a readable time MUST be reported as of unknown freshness.
+//= docs/spec/se5-events.md#freshness
+//# Only a pushed event that counts as live MUST be actionable.
 #[test]
 fn freshness_is_judged_once_by_both_wall_clocks() {
     let mut rig = Rig::up(config());
@@ -643,6 +701,8 @@ fn freshness_is_judged_once_by_both_wall_clocks() {
     assert_eq!(rig.freshness(), [Freshness::Unknown]);
 }
 
+//= docs/spec/se5-events.md#freshness
+//# The operator's `clock_offset` MUST be added to the box's times before they are judged.
 #[test]
 fn the_operators_clock_offset_corrects_freshness() {
     let mut config = config();
@@ -652,6 +712,9 @@ fn the_operators_clock_offset_corrects_freshness() {
     assert_eq!(rig.freshness(), [Freshness::Live]);
 }
 
+//= docs/spec/se5-events.md#freshness
+//# A clock that differs by the same amount in the first eight events of a connection MUST be
+//# reported once for that connection.
 #[test]
 fn a_wrong_clock_of_the_box_is_told_once_a_connection() {
     let mut rig = Rig::up(config());

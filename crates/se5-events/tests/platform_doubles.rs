@@ -25,6 +25,9 @@ fn fetched(rig: &Rig) -> Vec<String> {
     rig.faces(Source::Backfill)
 }
 
+//= docs/spec/se5-events.md#duplicates
+//# Two live events MUST count as the same if device, time, identity and score are all equal and no
+//# ids tell them apart.
 #[test]
 fn the_same_push_twice_is_delivered_once() {
     let mut rig = Rig::up(config());
@@ -60,6 +63,8 @@ fn a_device_that_gives_every_event_the_same_id_loses_none_in_dialect_one() {
     assert_eq!(rig.platform.counters().delivered_live, 5);
 }
 
+//= docs/spec/se5-events.md#duplicates
+//# Two events of dialect 2 that both have an id MUST be compared by it first.
 #[test]
 fn in_dialect_two_the_id_alone_is_proof() {
     let mut config = config();
@@ -73,6 +78,9 @@ fn in_dialect_two_the_id_alone_is_proof() {
     assert_eq!(rig.platform.counters().duplicates_live, 1);
 }
 
+//= docs/spec/se5-events.md#duplicates
+//# A live and a recorded event without common ids MUST count as the same if device and identity are
+//# equal and their times differ by at most `match_tolerance`.
 #[test]
 fn a_pushed_event_without_an_id_is_known_in_the_history_by_its_fields() {
     let mut recorded = sighting("1607062639.7", START + 10_000);
@@ -146,6 +154,8 @@ fn scores_tell_strangers_apart_where_ids_do_not() {
     }
 }
 
+//= docs/spec/se5-events.md#duplicates
+//# Live and recorded events MUST be matched one to one, nearest in time first.
 #[test]
 fn of_several_records_the_nearest_is_the_known_one() {
     let records = [
@@ -281,6 +291,8 @@ fn events_next_to_a_gap_are_remembered_until_it_is_repaired() {
     assert_eq!(rig.filled()[0].2, 1);
 }
 
+//= docs/spec/se5-events.md#limits
+//# The subscriber MUST NOT remember more than `window_keys` events against duplicates.
 #[test]
 fn a_gap_may_hold_more_events_than_the_window_has_keys() {
     let mut config = config();
@@ -362,6 +374,9 @@ fn run(
 }
 
 proptest! {
+    //= docs/spec/se5-events.md#duplicates
+    //# Each event of the box MUST be delivered at most once within the window, live or from the
+    //# history.
     #[test]
     fn with_ids_every_event_is_delivered_exactly_once(
         saw in saw(),

@@ -47,6 +47,11 @@ fn page_of(records: Vec<FaceEvent>, total: Option<u64>) -> Answer {
     Answer::Page(page)
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A gap MUST begin `overlap` before the last received byte and end `overlap` after the new
+//# subscription was sent.
+//= docs/spec/se5-events.md#gaps
+//# A failed dial MUST NOT add a gap.
 #[test]
 fn a_gap_runs_from_the_last_byte_to_the_new_subscription_and_a_little_beyond() {
     let rig = with_gap(config());
@@ -58,6 +63,8 @@ fn a_gap_runs_from_the_last_byte_to_the_new_subscription_and_a_little_beyond() {
     );
 }
 
+//= docs/spec/se5-events.md#gaps
+//# The first connection of a subscriber without a mark MUST NOT have a gap.
 #[test]
 fn the_first_connection_of_a_fresh_subscriber_has_no_gap() {
     let mut rig = Rig::new(config());
@@ -66,6 +73,8 @@ fn the_first_connection_of_a_fresh_subscriber_has_no_gap() {
     assert!(rig.gaps().is_empty());
 }
 
+//= docs/spec/se5-events.md#gaps
+//# Gaps that touch MUST be merged.
 #[test]
 fn gaps_that_touch_are_one_and_end_once() {
     let mut rig = with_gap(config());
@@ -100,6 +109,9 @@ fn the_history_is_asked_when_the_gap_is_over_and_not_before() {
     assert!(rig.at().0 >= end.0 + 2_000, "the history may lag behind");
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A query MUST be widened by `clock_slack` at both ends while fewer than eight live events have
+//# told the offset.
 #[test]
 fn the_window_is_widened_while_the_clock_of_the_box_is_not_known() {
     let mut rig = with_gap(config());
@@ -121,6 +133,10 @@ fn the_window_is_widened_while_the_clock_of_the_box_is_not_known() {
     );
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A gap MUST be queried in the box's time, shifted by the estimated offset of its clock.
+//= docs/spec/se5-events.md#gaps
+//# The estimated offset MUST NOT change any reported time or freshness.
 #[test]
 fn the_window_is_shifted_into_the_time_of_the_box() {
     let mut rig = with_gap(config());
@@ -142,6 +158,8 @@ fn the_window_is_shifted_into_the_time_of_the_box() {
     assert!(matches!(rig.freshness().last(), Some(Freshness::Future(_))));
 }
 
+//= docs/spec/se5-events.md#gaps
+//# The subscriber MUST NOT have more than one history question out at a time.
 #[test]
 fn a_long_gap_is_cut_into_slices_asked_one_at_a_time() {
     let mut rig = Rig::up(config());
@@ -170,6 +188,11 @@ fn a_long_gap_is_cut_into_slices_asked_one_at_a_time() {
     assert!(queries.len() >= 11);
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A gap MUST be queried in slices of at most `slice` whose end stays fixed while their pages are
+//# read.
+//= docs/spec/se5-events.md#gaps
+//# The records of a slice MUST be delivered in the order of their times.
 #[test]
 fn all_pages_of_a_slice_are_fetched_with_fixed_bounds_and_delivered_in_order_of_time() {
     let mut config = config();
@@ -222,6 +245,8 @@ fn a_page_that_comes_twice_ends_the_paging() {
     assert_eq!(rig.open()[0].1, OpenReason::TooMany);
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A slice with more than `max_slice` records MUST be halved.
 #[test]
 fn a_slice_with_too_many_records_is_halved() {
     let mut config = config();
@@ -255,6 +280,9 @@ fn more_records_than_fit_in_the_smallest_slice_leave_it_open() {
     assert!(rig.filled().is_empty());
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A history question that is not answered MUST be asked again after 1 s, 2 s and 4 s before its
+//# gap is reported open.
 #[test]
 fn the_history_gets_three_more_tries() {
     let mut rig = with_gap(config());
@@ -314,6 +342,8 @@ fn a_box_that_is_still_starting_is_given_time() {
     }
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A backfill MUST pause while the connection is down.
 #[test]
 fn repair_stops_while_down_and_goes_on_afterwards() {
     let mut rig = Rig::up(config());
@@ -337,6 +367,8 @@ fn repair_stops_while_down_and_goes_on_afterwards() {
     assert_eq!(rig.platform.open_gaps(), []);
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A backfill MUST NOT delay live events.
 #[test]
 fn live_events_do_not_wait_for_the_repair() {
     let mut rig = with_gap(config());
@@ -379,6 +411,8 @@ fn a_gap_given_up_can_be_asked_for_again() {
     assert_eq!(rig.filled(), [(gap, 1, 0)]);
 }
 
+//= docs/spec/se5-events.md#gaps
+//# The part of a gap that is older than `max_gap` MUST be reported open.
 #[test]
 fn the_older_part_of_too_long_a_gap_stays_open() {
     let mut config = config();
@@ -396,6 +430,8 @@ fn the_older_part_of_too_long_a_gap_stays_open() {
     assert!(rig.filled().is_empty());
 }
 
+//= docs/spec/se5-events.md#limits
+//# The subscriber MUST NOT keep more than `max_gaps` gaps apart.
 #[test]
 fn at_most_so_many_gaps_are_kept_apart() {
     let mut config = config();
@@ -442,6 +478,8 @@ fn the_lowest_score_is_passed_on() {
     assert_eq!(rig.query().1.score_min, Some(0.6));
 }
 
+//= docs/spec/se5-events.md#freshness
+//# A recorded event MUST NOT be actionable.
 #[test]
 fn a_fetched_event_never_opens_a_door_and_its_pictures_are_not_fetched() {
     let mut rig = with_gap(config());
@@ -468,6 +506,9 @@ fn a_fetched_event_never_opens_a_door_and_its_pictures_are_not_fetched() {
     );
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A history answer without records in dialect 2 MUST be asked once more in seconds if a live event
+//# was seen in its range.
 #[test]
 fn dialect_two_is_asked_in_seconds_where_milliseconds_find_nothing() {
     let mut config = config();
@@ -559,6 +600,9 @@ fn marks_tell_how_far_the_events_are_complete() {
     assert!(marks.iter().all(|mark| mark.open.is_empty()));
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A mark MUST NOT be later than the newest time up to which every event was delivered or is in an
+//# open gap of that mark.
 #[test]
 fn a_mark_follows_every_slice_and_holds_what_is_left() {
     let mut rig = Rig::up(config());
@@ -596,6 +640,9 @@ fn a_mark_that_could_not_be_stored_is_made_up_for_by_the_next() {
     assert!(rig.marks().is_empty(), "once");
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A subscriber that resumes from a mark MUST report the span from the mark to its first
+//# subscription as a gap.
 #[test]
 fn a_restarted_subscriber_fetches_what_came_in_between() {
     let mut rig = Rig::up(config());

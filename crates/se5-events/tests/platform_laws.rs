@@ -215,6 +215,9 @@ proptest! {
             platform.handle_timeout(now);
             let next = platform.poll_timeout();
             prop_assert!(next.is_none_or(|next| next > now));
+            //= docs/spec/se5-events.md#liveness
+            //# The subscriber MUST always have an output or a deadline while it is subscribed and
+            //# not closed.
             let may_rest = matches!(platform.link(), Link::Idle | Link::Closed);
             let has_output = platform.poll_output().is_some();
             prop_assert!(may_rest || has_output || next.is_some(), "{:?}", platform.link());
@@ -254,6 +257,8 @@ proptest! {
                 account(&mut ledger, &output)?;
                 match output {
                     Output::Connect => {
+                        //= docs/spec/se5-events.md#liveness
+                        //# The subscriber MUST NOT have more than one dial or connection at a time.
                         prop_assert!(!is_dialled, "one connection at a time");
                         (is_dialled, is_subscribed) = (true, false);
                     }
@@ -264,6 +269,9 @@ proptest! {
                     }
                     Output::Send(ToBox::Ping) => prop_assert!(is_subscribed),
                     Output::Event(ref event @ Event::Face { source, .. }) => {
+                        //= docs/spec/se5-events.md#subscription
+                        //# The subscriber MUST NOT report an event of a connection before it has
+                        //# sent the subscription on that connection.
                         prop_assert!(is_subscribed, "nothing before the subscription");
                         prop_assert!(source == Source::Live || !event.actionable());
                     }
@@ -294,6 +302,9 @@ proptest! {
             );
         }
         prop_assert_eq!(closed, 1);
+        //= docs/spec/se5-events.md#gaps
+        //# Each reported gap MUST end in exactly one report that it is filled or that it stays
+        //# open, or be in the last mark.
         prop_assert!(ledger.is_empty(), "every gap has ended");
         prop_assert_eq!(platform.poll_timeout(), None);
     }

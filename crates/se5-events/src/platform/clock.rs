@@ -122,6 +122,9 @@ impl SkewWatch {
         let skew = self
             .least
             .saturating_add(self.most.saturating_sub(self.least) / 2);
+        //= docs/spec/se5-events.md#freshness
+        //# A clock that differs by the same amount in the first eight events of a connection MUST
+        //# be reported once for that connection.
         (self.judged >= ENOUGH).then_some(skew)
     }
 }
@@ -134,17 +137,27 @@ pub(super) fn freshness(
     live_within: Duration,
     future_tolerance: Duration,
 ) -> Freshness {
+    //= docs/spec/se5-events.md#freshness
+    //# An event without a readable time MUST be reported as of unknown freshness.
     let Some(time) = time else {
         return Freshness::Unknown;
     };
+    //= docs/spec/se5-events.md#freshness
+    //# The operator's `clock_offset` MUST be added to the box's times before they are judged.
     let age = at.since(time.plus(clock_offset));
     let length = Duration::from_millis(age.unsigned_abs());
     if age >= 0 {
+        //= docs/spec/se5-events.md#freshness
+        //# An event MUST count as live only if its age is at most `live_within`.
         if length <= live_within {
             Freshness::Live
         } else {
+            //= docs/spec/se5-events.md#freshness
+            //# An event older than that MUST be reported as late with its age.
             Freshness::Late(length)
         }
+    //= docs/spec/se5-events.md#freshness
+    //# An event more than `future_tolerance` ahead of the clock MUST be reported as ahead of time.
     } else if length <= future_tolerance {
         Freshness::Live
     } else {

@@ -108,6 +108,8 @@ impl Seen {
             let partners = self.partners(facts, Side::Pushed);
             pairs.extend(partners.into_iter().map(|(far, place)| (far, nth, place)));
         }
+        //= docs/spec/se5-events.md#duplicates
+        //# Live and recorded events MUST be matched one to one, nearest in time first.
         pairs.sort_unstable();
         let (mut taken, mut paired) = (BTreeSet::new(), BTreeMap::new());
         for (_, nth, place) in pairs {
@@ -181,6 +183,8 @@ impl Seen {
 
     /// True if the same event came by the same way before.
     fn has_twin(&self, facts: &Facts, side: Side) -> bool {
+        //= docs/spec/se5-events.md#duplicates
+        //# Two events of dialect 2 that both have an id MUST be compared by it first.
         if facts.is_named {
             if let Some(id) = facts.id {
                 if self.ids.contains_key(&(side, id)) {
@@ -192,6 +196,9 @@ impl Seen {
             return false;
         }
         let same = |entry: &Entry| {
+            //= docs/spec/se5-events.md#duplicates
+            //# Two live events MUST count as the same if device, time, identity and score are all
+            //# equal and no ids tell them apart.
             let ids_differ = entry.id.is_some() && facts.id.is_some() && entry.id != facts.id;
             entry.side == side && entry.score == facts.score && !ids_differ
         };
@@ -217,6 +224,9 @@ impl Seen {
         if self.rule == KeyRule::Id {
             return Vec::new();
         }
+        //= docs/spec/se5-events.md#duplicates
+        //# A live and a recorded event without common ids MUST count as the same if device and
+        //# identity are equal and their times differ by at most `match_tolerance`.
         let places = self.entries.range(facts.range(self.tolerance));
         let free = places.filter(|(_, entry)| entry.side == side && !entry.is_paired);
         free.filter_map(|(place, entry)| {
@@ -260,6 +270,8 @@ impl Seen {
         if let Some(id) = facts.id {
             self.ids.insert((side, id), place);
         }
+        //= docs/spec/se5-events.md#limits
+        //# The subscriber MUST NOT remember more than `window_keys` events against duplicates.
         if self.order.len() > self.max {
             self.forget(now, Some(i64::MIN));
         }

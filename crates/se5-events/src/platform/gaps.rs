@@ -44,6 +44,8 @@ impl Gaps {
     /// part of, and one more if two others had to be merged to make room.
     pub(super) fn add(&mut self, span: Span) -> (Span, Option<Span>) {
         let mut gap = Gap::new(span);
+        //= docs/spec/se5-events.md#gaps
+        //# Gaps that touch MUST be merged.
         // Merging may bring it into touch with others.
         while let Some(nth) = self
             .list
@@ -56,6 +58,8 @@ impl Gaps {
         let span = gap.span;
         let nth = self.list.partition_point(|other| other.span < span);
         self.list.insert(nth, gap);
+        //= docs/spec/se5-events.md#limits
+        //# The subscriber MUST NOT keep more than `max_gaps` gaps apart.
         if self.list.len() > self.max {
             return match self.merge_nearest() {
                 Some(merged) if merged.covers(span) => (merged, None),
@@ -182,7 +186,12 @@ impl Gap {
     /// Leaves open what is older than `time` and not done.
     fn give_up_before(&mut self, time: UnixMillis) {
         if self.cursor < time && self.span.from < time {
-            self.give_up(Span::new(self.cursor.max(self.span.from), time), OpenReason::TooOld);
+            //= docs/spec/se5-events.md#gaps
+            //# The part of a gap that is older than `max_gap` MUST be reported open.
+            self.give_up(
+                Span::new(self.cursor.max(self.span.from), time),
+                OpenReason::TooOld,
+            );
             self.cursor = time;
             self.added = self.added.map(|added| added.max(time));
         }

@@ -10,6 +10,9 @@ use std::time::Instant;
 impl Platform {
     /// Opens the connection, once it is known in which dialect to subscribe.
     pub(super) fn dial(&mut self, now: Instant) {
+        //= docs/spec/se5-events.md#subscription
+        //# A subscriber that was not told the dialect MUST ask for the device list in dialect 1,
+        //# and then in dialect 2, before it connects.
         if self.dialect.is_none() {
             self.wake_at = None;
             self.go(Link::Probing, Assurance::TcpOnly, None);
@@ -17,6 +20,8 @@ impl Platform {
             return;
         }
         self.counters.dials = self.counters.dials.saturating_add(1);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST give up a dial that has not succeeded within `dial_timeout`.
         self.wake_at = after(now, self.config.dial_timeout);
         self.out.push_back(Output::Connect);
         self.go(Link::Dialing, Assurance::TcpOnly, None);
@@ -33,6 +38,8 @@ impl Platform {
         self.box_clock.reconnected();
         self.skew.reconnected();
         self.link = Link::Unconfirmed;
+        //= docs/spec/se5-events.md#subscription
+        //# The subscriber MUST send its subscription as the first message on every connection.
         let missed_from = self.proven.replace(at);
         self.send_subscription(now);
         self.tell(Event::State {
@@ -48,10 +55,17 @@ impl Platform {
             self.missed(span);
         }
         if let Some(from) = missed_from {
+            //= docs/spec/se5-events.md#gaps
+            //# A gap MUST begin `overlap` before the last received byte and end `overlap` after the
+            //# new subscription was sent.
             let overlap = millis(self.config.overlap);
             let from = from.plus(0_i64.saturating_sub(overlap));
+            //= docs/spec/se5-events.md#gaps
+            //# The subscriber MUST report exactly one gap for each lost connection.
             self.missed(Span::new(from, at.plus(overlap).max(from)));
         } else {
+            //= docs/spec/se5-events.md#gaps
+            //# The first connection of a subscriber without a mark MUST NOT have a gap.
             self.since = Some(at);
         }
         self.mark(now);
@@ -60,6 +74,8 @@ impl Platform {
 
     pub(super) fn disconnected(&mut self, now: Instant, cause: Cause) {
         match self.link {
+            //= docs/spec/se5-events.md#gaps
+            //# A failed dial MUST NOT add a gap.
             Link::Dialing => {
                 self.out.push_back(Output::Disconnect);
                 self.wait(now, cause);
@@ -100,6 +116,8 @@ impl Platform {
             return false;
         }
         self.proven = Some(at);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST take any received byte as a sign of life.
         self.life.heard(now, self.config.idle);
         if self.link == Link::Suspect {
             self.exchanges.forget(Purpose::Check);
@@ -125,14 +143,21 @@ impl Platform {
         self.life.stop_at = self.config.max_silence.and_then(|wait| after(now, wait));
         self.go(Link::Streaming, Assurance::Event, None);
         self.forget(now);
+        //= docs/spec/se5-events.md#duplicates
+        //# Each event of the box MUST be delivered at most once within the window, live or from the
+        //# history.
         if !self.seen.push(now, &event) {
             self.counters.duplicates_live = self.counters.duplicates_live.saturating_add(1);
             return;
         }
+        //= docs/spec/se5-events.md#gaps
+        //# The estimated offset MUST NOT change any reported time or freshness.
         let freshness = self.freshness(at, &event);
         if let Some(timestamp) = event.timestamp() {
             self.box_clock.sample(at, timestamp.unix);
         }
+        //= docs/spec/se5-events.md#gaps
+        //# A backfill MUST NOT delay live events.
         self.counters.delivered_live = self.counters.delivered_live.saturating_add(1);
         self.tell(Event::Face {
             event,
@@ -157,6 +182,8 @@ impl Platform {
     pub(super) fn fire_link(&mut self, now: Instant) {
         let is_due = |timer: Option<Instant>| timer.is_some_and(|due| due <= now);
         match self.link {
+            //= docs/spec/se5-events.md#liveness
+            //# The subscriber MUST NOT have more than one dial or connection at a time.
             Link::Dialing if is_due(self.wake_at) => {
                 self.out.push_back(Output::Disconnect);
                 self.wait(now, Cause::Timeout);
@@ -173,9 +200,15 @@ impl Platform {
                 self.tell(Event::PingIgnored);
             }
         }
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST give up a silent connection when a box that has answered pings
+        //# before answers none within `answer`.
         if is_due(self.life.dead_at) {
             self.pings.pong_missed();
             self.hang_up(now, Cause::Silent);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST reconnect after `max_silence` without an event where that is
+        //# configured.
         } else if is_due(self.life.stop_at) {
             // What keeps such a connection open may not be the box: only its events are proof.
             self.proven = Some(self.last_face);
@@ -197,12 +230,17 @@ impl Platform {
     /// Down, to dial again after a while.
     pub(super) fn wait(&mut self, now: Instant, cause: Cause) {
         self.is_verified = self.config.dialect.is_some();
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST wait before dialling again for a time drawn evenly between zero and
+        //# a bound that doubles with each failure up to `backoff_max`.
         self.wake_at = after(now, self.backoff.next());
         self.go(Link::Waiting, Assurance::TcpOnly, Some(cause));
     }
 
     fn lost(&mut self, now: Instant, cause: Cause) {
         self.counters.losses = self.counters.losses.saturating_add(1);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST reset that bound after an event or after `stable` of connection.
         if self.life.lasted(now) >= self.config.stable {
             self.backoff.reset();
         }
@@ -210,6 +248,8 @@ impl Platform {
         self.verify_at = None;
         self.exchanges.forget(Purpose::Check);
         self.exchanges.forget(Purpose::Dialect);
+        //= docs/spec/se5-events.md#gaps
+        //# A backfill MUST pause while the connection is down.
         self.stop_slice();
         self.wait(now, cause);
         self.mark(now);
@@ -225,6 +265,8 @@ impl Platform {
             self.counters.pings = self.counters.pings.saturating_add(1);
             self.send(ToBox::Ping);
         }
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST ask a silent box that never answered a ping for its device list.
         if inquiry.ask {
             self.ask_check(now);
         }

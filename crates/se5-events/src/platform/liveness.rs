@@ -49,6 +49,8 @@ impl Life {
 
     /// The box said something, be it half a message.
     pub(super) fn heard(&mut self, now: Instant, idle: Duration) {
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST NOT doubt a connection that has been silent for less than `idle`.
         self.check_at = after(now, idle);
         self.dead_at = None;
         self.http_failures = 0;
@@ -63,7 +65,12 @@ impl Life {
         answer: Duration,
     ) -> Inquiry {
         self.check_at = None;
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST NOT send a ping when its ping policy is never.
         let may_ping = policy == PingPolicy::WhenIdle && !record.is_harmful;
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST NOT give up a connection for want of a pong unless the box has
+        //# answered a ping before.
         if may_ping && record.answers {
             self.pinged_at = Some(now);
             self.dead_at = after(now, answer);
@@ -91,6 +98,9 @@ impl Life {
     pub(super) fn not_answered(&mut self, now: Instant, again: Duration) -> bool {
         self.http_failures = self.http_failures.saturating_add(1);
         self.check_at = after(now, again);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST give up a silent connection when two such questions in a row are not
+        //# answered.
         self.http_failures >= 2
     }
 
@@ -136,6 +146,9 @@ impl PingRecord {
             return false;
         }
         self.harmed = self.harmed.saturating_add(1);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST stop pinging a box after two connections in a row were lost within 2
+        //# s of a ping with no pong before.
         self.is_harmful |= self.harmed >= 2;
         self.harmed == 2
     }

@@ -44,6 +44,9 @@ impl Platform {
     /// Writes the mark down, if it says something new.
     pub(super) fn mark(&mut self, now: Instant) {
         self.marks.due = None;
+        //= docs/spec/se5-events.md#gaps
+        //# A mark MUST NOT be later than the newest time up to which every event was delivered or
+        //# is in an open gap of that mark.
         let Some(live) = self.proven else {
             return;
         };

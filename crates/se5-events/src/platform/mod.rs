@@ -145,6 +145,9 @@ impl Platform {
         let mut this = Self::new(config);
         if mark.live != UnixMillis::default() {
             this.box_clock = BoxClock::new(mark.box_ahead);
+            //= docs/spec/se5-events.md#gaps
+            //# A subscriber that resumes from a mark MUST report the span from the mark to its
+            //# first subscription as a gap.
             this.proven = Some(mark.live);
         }
         this.recovered = mark
@@ -169,6 +172,9 @@ impl Platform {
             }
             Input::Received(at, FromBox::Face(event)) => {
                 self.wall.set(now, at);
+                //= docs/spec/se5-events.md#subscription
+                //# The subscriber MUST NOT report an event of a connection before it has sent the
+                //# subscription on that connection.
                 if self.heard(now, at) {
                     self.face(now, at, event);
                 }
@@ -222,6 +228,9 @@ impl Platform {
         if self.is_closed() {
             return None;
         }
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST always have an output or a deadline while it is subscribed and not
+        //# closed.
         let timers = [
             self.wake_at,
             self.verify_at,
@@ -249,9 +258,14 @@ impl Platform {
         if self.is_closed() {
             return Err(Refused::Closed(subscription));
         }
+        //= docs/spec/se5-events.md#subscription
+        //# The subscriber MUST refuse a subscription without device ids unless its configuration
+        //# allows an empty list.
         if subscription.devices.is_empty() && !self.config.allow_empty {
             return Err(Refused::EmptyList(subscription));
         }
+        //= docs/spec/se5-events.md#limits
+        //# The subscriber MUST refuse commands while `max_queue` outputs wait.
         if self.is_full() {
             return Err(Refused::Full(subscription));
         }
@@ -261,6 +275,9 @@ impl Platform {
         self.subscription = Some(subscription);
         if self.link == Link::Idle {
             self.dial(now);
+        //= docs/spec/se5-events.md#subscription
+        //# When the subscription changes on a live connection, the subscriber MUST send the new one
+        //# on the same connection.
         } else if self.is_up() {
             self.send_subscription(now);
         }
@@ -327,6 +344,8 @@ impl Platform {
             self.out.push_back(Output::Disconnect);
         }
         self.link = Link::Closed;
+        //= docs/spec/se5-events.md#limits
+        //# A machine that is closed MUST report so once, as the last thing it says.
         self.tell(Event::Closed(Reason::Local));
         self.exchanges = Exchanges::default();
         self.slice = None;
@@ -392,6 +411,8 @@ impl Platform {
         if (self.link, self.assurance) == (link, assurance) {
             return;
         }
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST report with each change of state how well the connection is proven.
         (self.link, self.assurance) = (link, assurance);
         self.tell(Event::State {
             link,

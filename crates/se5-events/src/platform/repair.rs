@@ -33,6 +33,9 @@ impl Platform {
     }
 
     /// Tells how a gap has ended.
+    //= docs/spec/se5-events.md#gaps
+    //# Each reported gap MUST end in exactly one report that it is filled or that it stays open, or
+    //# be in the last mark.
     pub(super) fn end_gap(&mut self, gap: Gap) {
         if let Some((span, why)) = gap.open {
             self.counters.gaps_open = self.counters.gaps_open.saturating_add(1);
@@ -67,10 +70,15 @@ impl Platform {
 
     /// Begins the next slice, if there is one, none is under way and the box can be asked.
     pub(super) fn repair(&mut self, now: Instant) {
+        //= docs/spec/se5-events.md#gaps
+        //# The subscriber MUST NOT have more than one history question out at a time.
         if self.slice.is_some() || !self.is_up() || self.is_dialect_in_doubt() {
             return;
         }
         let (ahead, is_known) = (self.box_clock.ahead(), self.box_clock.is_known());
+        //= docs/spec/se5-events.md#gaps
+        //# A query MUST be widened by `clock_slack` at both ends while fewer than eight live events
+        //# have told the offset.
         let slack = if is_known {
             0
         } else {
@@ -85,8 +93,13 @@ impl Platform {
             // What the box recorded before the first subscription was not missed.
             gap.skip_to(since.plus(0_i64.saturating_sub(overlap)));
         }
+        //= docs/spec/se5-events.md#gaps
+        //# A gap MUST be queried in slices of at most `slice` whose end stays fixed while their
+        //# pages are read.
         let (end, is_last) = gap.next_end(self.slice_millis);
         let (span, gap) = (Span::new(gap.cursor, end), gap.span);
+        //= docs/spec/se5-events.md#gaps
+        //# A gap MUST be queried in the box's time, shifted by the estimated offset of its clock.
         let (from, to) = (span.from.plus(ahead).0, end.plus(ahead).0);
         let unit = match (self.dialect, self.unit) {
             (Some(Dialect::V2), Some(unit)) => unit,
@@ -133,6 +146,9 @@ impl Platform {
                 self.slice = Some(slice);
                 self.fire_repair(now);
             }
+            //= docs/spec/se5-events.md#gaps
+            //# A history answer without records in dialect 2 MUST be asked once more in seconds if
+            //# a live event was seen in its range.
             Step::Whole if self.is_wrong_unit(&slice) => {
                 slice.restart_in(TimeUnit::Seconds);
                 slice.ask_at = Some(now);
@@ -141,6 +157,8 @@ impl Platform {
             }
             Step::Whole if self.found_unit(&slice) => self.repair(now),
             Step::Whole => self.end_slice(now, slice, None),
+            //= docs/spec/se5-events.md#gaps
+            //# A slice with more than `max_slice` records MUST be halved.
             Step::TooMany if self.halve(&slice) => self.repair(now),
             Step::TooMany => self.end_slice(now, slice, Some(OpenReason::TooMany)),
         }
@@ -238,6 +256,8 @@ impl Platform {
         };
         let garbled = u64::try_from(slice.garbled).unwrap_or(u64::MAX);
         self.counters.malformed = self.counters.malformed.saturating_add(garbled);
+        //= docs/spec/se5-events.md#gaps
+        //# The records of a slice MUST be delivered in the order of their times.
         let mut records = slice.sorted();
         if let Some(wanted) = &self.subscription {
             let is_wanted = |id: &str| wanted.devices.is_empty() || wanted.wants(id);
@@ -252,6 +272,8 @@ impl Platform {
                 self.tell(Event::Face {
                     event,
                     freshness,
+                    //= docs/spec/se5-events.md#freshness
+                    //# A recorded event MUST NOT be actionable.
                     source: Source::Backfill,
                 });
             } else if inside {

@@ -118,6 +118,9 @@ impl Slice {
         }
         self.failures = self.failures.saturating_add(1);
         match self.failures {
+            //= docs/spec/se5-events.md#gaps
+            //# A history question that is not answered MUST be asked again after 1 s, 2 s and 4 s
+            //# before its gap is reported open.
             1 => Some(Duration::from_secs(1)),
             2 => Some(Duration::from_secs(2)),
             3 => Some(Duration::from_secs(4)),

@@ -478,6 +478,8 @@ impl Event {
     ///
     /// Anything late, ahead of time or fetched from the history tells what happened, and must not
     /// make anything happen.
+    //= docs/spec/se5-events.md#freshness
+    //# Only a pushed event that counts as live MUST be actionable.
     pub fn actionable(&self) -> bool {
         matches!(
             self,
