@@ -13,6 +13,7 @@
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
 pub mod se5_device;
+pub mod se5_platform;
 pub mod xtea_token;
 
 /// A statement about the code that panics for the bytes that refute it.
@@ -21,6 +22,7 @@ pub type Property = fn(&[u8]);
 /// Every property by the name of its fuzz target, seeds and regressions.
 pub const TARGETS: &[(&str, Property)] = &[
     ("se5_device_ops", se5_device::ops),
+    ("se5_platform_ops", se5_platform::ops),
     ("xtea_token_open", xtea_token::open),
     ("xtea_token_identify", xtea_token::identify),
     ("xtea_token_v2", xtea_token::v2),
