@@ -117,9 +117,12 @@ fn two_strangers_in_the_same_millisecond_stay_two() {
         for with_ids in [true, false] {
             let events: Vec<FaceEvent> = pushed
                 .iter()
-                .map(|nth| match with_ids {
-                    true => live_with_id(&records[*nth], Dialect::V1),
-                    false => live(&records[*nth]),
+                .map(|nth| {
+                    if with_ids {
+                        live_with_id(&records[*nth], Dialect::V1)
+                    } else {
+                        live(&records[*nth])
+                    }
                 })
                 .collect();
             let rig = repaired(config(), &events, &records);

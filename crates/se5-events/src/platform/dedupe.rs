@@ -152,24 +152,6 @@ impl Seen {
         }
     }
 
-    /// True if a pushed event of `from..=to`, box time, is remembered.
-    pub(super) fn saw_between(&self, from: i64, to: i64) -> bool {
-        let mut places = self.entries.iter();
-        places.any(|(place, entry)| entry.side == Side::Pushed && (from..=to).contains(&place.1))
-    }
-
-    /// The time of the last pushed event before `time`, box time.
-    pub(super) fn last_push_before(&self, time: i64) -> Option<i64> {
-        let pushed = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.side == Side::Pushed);
-        pushed
-            .map(|(place, _)| place.1)
-            .filter(|at| *at < time && *at > i64::MIN)
-            .max()
-    }
-
     /// The box has become another: nothing is known of its ids.
     pub(super) fn doubt_ids(&mut self) {
         self.ids_agree = false;

@@ -191,6 +191,8 @@ impl Platform {
                 self.wall.set(now, at);
                 if self.heard(now, at) {
                     self.counters.malformed = self.counters.malformed.saturating_add(1);
+                    //= docs/spec/se5-events.md#events
+                    //# A malformed message MUST NOT end the connection it came on.
                     self.tell(Event::Malformed(error));
                 }
             }

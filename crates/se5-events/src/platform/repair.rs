@@ -109,11 +109,6 @@ impl Platform {
         let mut slice = Slice::new(span, (from, to), is_last, unit);
         let tolerance = millis(self.config.match_tolerance);
         slice.asked = (from.saturating_sub(tolerance), to.saturating_add(tolerance));
-        if self.dialect == Some(Dialect::V2) && self.unit.is_none() {
-            // An answer without this event tells that the box reads another unit.
-            let witness = self.seen.last_push_before(from);
-            slice.asked.0 = witness.map_or(slice.asked.0, |time| time.min(slice.asked.0));
-        }
         // Not before the slice is over, and the history has had time to take it in. A slice that
         // lies ahead altogether shows that our own clock was put back: it is over.
         let settled = end.min(gap.to).plus(overlap);
@@ -216,14 +211,13 @@ impl Platform {
         self.repair(now);
     }
 
-    /// True if the box gave nothing where an event is known to be: it may read seconds.
+    /// True if the box gave nothing: until it has once given something, that may mean that it reads
+    /// seconds where its document says milliseconds.
     fn is_wrong_unit(&self, slice: &Slice) -> bool {
-        let (from, to) = slice.asked;
         self.dialect == Some(Dialect::V2)
             && self.unit.is_none()
             && slice.unit == TimeUnit::Millis
             && slice.is_empty()
-            && self.seen.saw_between(from, to)
     }
 
     /// Learns the unit from a slice that is not empty. True if all before it were asked in vain.
