@@ -273,3 +273,17 @@ fn assurance_is_told_with_every_change() {
         ]
     );
 }
+
+#[test]
+fn without_http_a_silent_box_stays_connected_with_the_least_assurance() {
+    let mut config = config();
+    config.http = false;
+    let mut rig = Rig::up(config);
+    rig.face(live(&sighting("a", START)));
+    rig.pass(secs(3_600));
+    assert_eq!(rig.platform.link(), Link::Streaming);
+    assert_eq!(rig.platform.assurance(), Assurance::TcpOnly);
+    assert_eq!((rig.pings(), rig.asks().len()), (1, 0));
+    rig.reconnect(secs(1));
+    assert_eq!(rig.open(), [(rig.gaps()[0], OpenReason::Off)]);
+}

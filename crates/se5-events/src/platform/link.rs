@@ -260,14 +260,21 @@ impl Platform {
         let inquiry = self
             .life
             .inquire(now, self.config.ping, &self.pings, self.config.answer);
-        self.go(Link::Suspect, self.assurance, None);
+        let can_ask = inquiry.ask && self.config.http;
+        if can_ask || !inquiry.ask {
+            self.go(Link::Suspect, self.assurance, None);
+        } else {
+            // Nothing can prove such a silence to be death.
+            self.life.answered(now, self.config.http_recheck);
+            self.go(self.link, Assurance::TcpOnly, None);
+        }
         if inquiry.ping {
             self.counters.pings = self.counters.pings.saturating_add(1);
             self.send(ToBox::Ping);
         }
         //= docs/spec/se5-events.md#liveness
         //# The subscriber MUST ask a silent box that never answered a ping for its device list.
-        if inquiry.ask {
+        if can_ask {
             self.ask_check(now);
         }
     }

@@ -425,7 +425,7 @@ impl Platform {
 }
 
 impl Config {
-    /// Without the zeros that would make it spin.
+    /// Without the zeros that would make it spin, and without what it cannot do.
     fn sane(mut self) -> Self {
         let waits = [
             &mut self.dial_timeout,
@@ -440,6 +440,10 @@ impl Config {
             *wait = (*wait).max(Duration::from_millis(1));
         }
         self.slice = self.slice.max(Duration::from_secs(1));
+        if !self.http {
+            self.backfill = false;
+            self.dialect = Some(self.dialect.unwrap_or_default());
+        }
         self.max_silence = self
             .max_silence
             .map(|wait| wait.max(Duration::from_millis(1)));

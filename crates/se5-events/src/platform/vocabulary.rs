@@ -13,6 +13,10 @@ pub struct Config {
     pub seed: u64,
     /// The box's dialect; `None` asks the box before the first connection. Default `None`.
     pub dialect: Option<Dialect>,
+    /// Whether the box's HTTP service can be asked; true. Without it a configured dialect is needed
+    /// (else dialect 1 is taken), gaps stay open, and a silent box that answers no pings stays
+    /// connected until its transport ends or [`Self::max_silence`] does.
+    pub http: bool,
     /// How long a dial may take; 10 s.
     pub dial_timeout: Duration,
     /// Longest first delay before dialling again; 0.5 s. The delay is drawn evenly from zero to a
@@ -311,7 +315,7 @@ pub struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenReason {
-    /// [`Config::backfill`] is off.
+    /// [`Config::backfill`] or [`Config::http`] is off.
     Off,
     /// The history did not answer, nor after three more tries.
     NoAnswer,
@@ -409,6 +413,7 @@ impl Config {
         Self {
             seed,
             dialect: None,
+            http: true,
             dial_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
