@@ -13,6 +13,14 @@ pub(super) struct Exchanges {
     out: BTreeMap<ExchangeId, Exchange>,
 }
 
+/// When the dialect of a connected box is asked for again.
+#[derive(Debug, Default)]
+pub(super) struct Verify {
+    pub(super) at: Option<Instant>,
+    is_starting: bool,
+    starts: u8,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Exchange {
     purpose: Purpose,
@@ -74,7 +82,7 @@ impl Exchanges {
 impl Platform {
     /// Asks which dialect the box speaks: first in the one it spoke last, then in the other.
     pub(super) fn ask_dialect(&mut self, now: Instant) {
-        self.verify_at = None;
+        self.verify.at = None;
         let first = self.dialect.unwrap_or(Dialect::V1);
         self.ask(now, Purpose::Dialect, first, false, Ask::Devices(None));
     }
@@ -88,7 +96,23 @@ impl Platform {
 
     /// True until the box has answered which dialect it speaks, or cannot be asked.
     pub(super) fn is_dialect_in_doubt(&self) -> bool {
-        self.verify_at.is_some() || self.exchanges.is_out(Purpose::Dialect)
+        let is_starting = self.verify.at.is_some() && self.verify.is_starting;
+        is_starting || self.exchanges.is_out(Purpose::Dialect)
+    }
+
+    /// A box that is starting is about to tell, and the history can wait for that; five minutes at
+    /// most. Any other is asked in the background.
+    fn verify_later(&mut self, now: Instant, is_starting: bool) {
+        let verify = &mut self.verify;
+        verify.is_starting = is_starting && verify.starts < 75;
+        verify.starts = verify.starts.saturating_add(1);
+        let soon = Duration::from_secs(4);
+        let wait = if verify.is_starting {
+            soon
+        } else {
+            self.config.http_recheck
+        };
+        verify.at = after(now, wait);
     }
 
     pub(super) fn ask_list(&mut self, now: Instant) -> ExchangeId {
@@ -128,7 +152,7 @@ impl Platform {
         while let Some(exchange) = self.exchanges.take_due(now) {
             self.settle(now, exchange, Answer::Failed(AskError::Unreachable));
         }
-        if self.verify_at.is_some_and(|due| due <= now) {
+        if self.verify.at.is_some_and(|due| due <= now) {
             self.ask_dialect(now);
         }
     }
@@ -180,12 +204,13 @@ impl Platform {
                 };
                 self.wait(now, cause);
             }
-            // Nothing was learnt, so nothing changes, except that a starting box may yet tell.
+            // Nothing was learnt, so nothing changes: ask again later.
             _ => {
-                if self.is_up() && is_starting(&error) {
-                    self.verify_at = after(now, Duration::from_secs(4));
+                if self.is_up() && !self.is_verified {
+                    self.verify_later(now, is_starting(&error));
                 }
                 self.repair(now);
+                self.fire_repair(now);
             }
         }
     }
@@ -193,6 +218,7 @@ impl Platform {
     fn found(&mut self, now: Instant, dialect: Dialect) {
         let before = self.dialect.replace(dialect);
         self.is_verified = true;
+        self.verify = Verify::default();
         if before != Some(dialect) {
             self.unit = None;
             self.seen.doubt_ids();
@@ -238,11 +264,16 @@ fn speaks_otherwise(error: &AskError) -> bool {
     !matches!(error, AskError::Unreachable) && !is_starting(error)
 }
 
+/// The error's code in dialect 2, its status beside a number in dialect 1.
+const STARTING: &str = "DEVICE_INIT_ERROR";
+
 /// True if the box will answer once it has started.
 pub(super) fn is_starting(error: &AskError) -> bool {
     match error {
         AskError::Http(status) => *status == 503,
-        AskError::Box { code, .. } => code == "DEVICE_INIT_ERROR",
+        AskError::Box { code, status, .. } => {
+            code == STARTING || status.as_deref() == Some(STARTING)
+        }
         _ => false,
     }
 }
