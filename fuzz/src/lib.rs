@@ -12,7 +12,9 @@
 //! To add one: write the function, name it in [`TARGETS`], add a file in `fuzz_targets` and its
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
+pub mod lenient_wire;
 pub mod se5_device;
+pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
 
@@ -23,6 +25,13 @@ pub type Property = fn(&[u8]);
 pub const TARGETS: &[(&str, Property)] = &[
     ("se5_device_ops", se5_device::ops),
     ("se5_platform_ops", se5_platform::ops),
+    ("lenient_scan", lenient_wire::scan),
+    ("se5_config", se5_events::config),
+    ("se5_device_list", se5_events::device_list),
+    ("se5_event", se5_events::event),
+    ("se5_history", se5_events::history),
+    ("se5_image", se5_events::image),
+    ("se5_notice", se5_events::notice),
     ("xtea_token_open", xtea_token::open),
     ("xtea_token_identify", xtea_token::identify),
     ("xtea_token_v2", xtea_token::v2),
