@@ -515,3 +515,60 @@ fn late_and_doubled_news_from_the_driver_does_nothing() {
     rig.answer(ExchangeId(99), Answer::Devices(devices()));
     assert!(rig.log.is_empty());
 }
+
+#[test]
+fn a_box_that_comes_back_with_the_other_dialect_may_take_its_time_to_start() {
+    let mut rig = Rig::new(probing());
+    rig.subscribe();
+    rig.answer(rig.asks()[0].0, Answer::Devices(devices()));
+    rig.connect();
+    rig.reconnect(secs(5));
+    let ready = rig.elapsed + secs(100);
+    let starting = AskError::Box {
+        code: "503".into(),
+        message: String::new(),
+        status: Some("DEVICE_INIT_ERROR".into()),
+    };
+    let mut done = 1;
+    while rig.platform.dialect() == Some(Dialect::V1) {
+        let Some((id, dialect, ask)) = rig.asks().get(done).cloned() else {
+            rig.next_timer();
+            // It answers pings all the while.
+            rig.pong();
+            continue;
+        };
+        done += 1;
+        let answer = match (dialect, ask) {
+            (Dialect::V1, _) => failed(404),
+            _ if rig.elapsed < ready => Answer::Failed(starting.clone()),
+            _ => Answer::Devices(devices()),
+        };
+        rig.answer(id, answer);
+        assert!(rig.elapsed < ready + secs(10), "never found");
+    }
+    assert!(rig.open().is_empty(), "the history waits for the dialect");
+    assert!(
+        rig.platform.open_gaps()[0].to >= rig.at(),
+        "the deaf time is missed"
+    );
+}
+
+#[test]
+fn a_box_whose_dialect_could_not_be_verified_is_asked_again() {
+    let mut rig = Rig::new(probing());
+    rig.subscribe();
+    rig.answer(rig.asks()[0].0, Answer::Devices(devices()));
+    rig.connect();
+    rig.reconnect(secs(5));
+    rig.answer(rig.asks()[1].0, Answer::Failed(AskError::Unreachable));
+    rig.log.clear();
+    for _ in 0..7 {
+        rig.pass(secs(10));
+        rig.pong();
+    }
+    let lists = rig
+        .asks()
+        .into_iter()
+        .filter(|(_, _, ask)| *ask == Ask::Devices(None));
+    assert_eq!(lists.count(), 1);
+}

@@ -1,6 +1,6 @@
 //! The connection: dialling, being up, being silent, being lost.
 
-use super::ask::Purpose;
+use super::ask::{Purpose, Verify};
 use super::clock::{after, freshness, millis};
 use super::liveness::Life;
 use super::{Assurance, Cause, Event, Freshness, Link, Output, Platform, Source, Span};
@@ -245,7 +245,7 @@ impl Platform {
             self.backoff.reset();
         }
         self.life = Life::default();
-        self.verify_at = None;
+        self.verify = Verify::default();
         self.exchanges.forget(Purpose::Check);
         self.exchanges.forget(Purpose::Dialect);
         //= docs/spec/se5-events.md#gaps

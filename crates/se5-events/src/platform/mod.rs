@@ -21,7 +21,7 @@ pub use vocabulary::{
 };
 
 use crate::{Dialect, ExchangeId, FromBox, Refused, Subscription, TimeUnit, ToBox, UnixMillis};
-use ask::Exchanges;
+use ask::{Exchanges, Verify};
 use backoff::Backoff;
 use clock::{BoxClock, SkewWatch, Wall, millis};
 use dedupe::Seen;
@@ -72,8 +72,7 @@ pub struct Platform {
     exchanges: Exchanges,
     /// The dialect is certain: configured, or found since the last loss.
     is_verified: bool,
-    /// When the dialect is asked for again, after a box that was starting.
-    verify_at: Option<Instant>,
+    verify: Verify,
     /// When the subscription in force was sent.
     subscribed: UnixMillis,
     /// Up to here, by our clock, the box is known to have been heard.
@@ -114,7 +113,7 @@ impl Platform {
             pings: PingRecord::default(),
             exchanges: Exchanges::default(),
             is_verified: config.dialect.is_some(),
-            verify_at: None,
+            verify: Verify::default(),
             subscribed: UnixMillis::default(),
             proven: None,
             since: None,
@@ -235,7 +234,7 @@ impl Platform {
         //# closed.
         let timers = [
             self.wake_at,
-            self.verify_at,
+            self.verify.at,
             self.life.next(),
             self.exchanges.next(),
             self.next_ask(),

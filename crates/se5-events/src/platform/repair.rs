@@ -56,10 +56,11 @@ impl Platform {
         self.exchanges.forget(Purpose::Page);
     }
 
-    /// When the history is to be asked, if the driver has caught up.
+    /// When the history is to be asked, if the driver has caught up and the dialect is certain.
     pub(super) fn next_ask(&self) -> Option<Instant> {
         let slice = self.slice.as_ref()?;
-        slice.ask_at.filter(|_| !self.is_full())
+        let may_ask = !self.is_full() && !self.is_dialect_in_doubt();
+        slice.ask_at.filter(|_| may_ask)
     }
 
     pub(super) fn fire_repair(&mut self, now: Instant) {
