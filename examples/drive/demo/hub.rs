@@ -54,7 +54,7 @@ struct Board {
     lanes: Vec<Lane>,
     flows: Vec<Shown>,
     pictures: Ring<Bytes>,
-    wire: Ring<WireBytes>,
+    wire: [Ring<WireBytes>; 2], // to the collecting end, and from it
     next_card: u64,
 }
 
@@ -73,7 +73,7 @@ impl Hub {
                 lanes: Vec::new(),
                 flows: Vec::new(),
                 pictures: Ring::new(MAX_PICTURES, MAX_PICTURE_BYTES),
-                wire: Ring::new(MAX_WIRE, MAX_WIRE_BYTES),
+                wire: [(); 2].map(|()| Ring::new(MAX_WIRE, MAX_WIRE_BYTES)),
                 next_card: 0,
             }),
             news: broadcast::channel(MAX_NEWS).0,
@@ -193,7 +193,9 @@ impl Hub {
 
     /// A message that is still held, as it was on the wire.
     pub fn wire(&self, id: u64) -> Option<WireBytes> {
-        self.board().wire.find(id).cloned()
+        self.board().wire[usize::from(id % 2 == 1)]
+            .find(id / 2)
+            .cloned()
     }
 
     fn uptime_ms(&self) -> u64 {
@@ -325,7 +327,9 @@ impl FlowHandle {
         let mut board = self.hub.board();
         let len = bytes.len();
         let text = elided(&bytes);
-        let id = board.wire.push(WireBytes { kind, bytes }, len);
+        let way = usize::from(outbound);
+        let nth = board.wire[way].push(WireBytes { kind, bytes }, len);
+        let id = 2 * nth + u64::from(outbound);
         let view = &mut board.flows[self.flow].view;
         let line = WireLine {
             id,
@@ -337,7 +341,12 @@ impl FlowHandle {
         };
         self.hub
             .tell("wire", &json!({ "flow": view.id, "line": line }));
-        push_bounded(&mut view.wire, line, MAX_LINES);
+        let same = |one: &WireLine| one.outbound == outbound;
+        if view.wire.iter().filter(|one| same(one)).count() >= MAX_LINES {
+            let oldest = view.wire.iter().position(same);
+            oldest.and_then(|at| view.wire.remove(at));
+        }
+        view.wire.push_back(line);
     }
 
     fn figure(&self, counter: &str, change: impl FnOnce(&mut u64)) {
@@ -367,11 +376,11 @@ const MAX_NEWS: usize = 512;
 const MAX_PICTURES: usize = 512;
 const MAX_PICTURE_BYTES: usize = 16 << 20;
 const MAX_WIRE: usize = 256;
-const MAX_WIRE_BYTES: usize = 32 << 20;
-/// Per flow.
+const MAX_WIRE_BYTES: usize = 16 << 20;
+/// Per flow; of messages, each way.
 const MAX_CARDS: usize = 30;
 const MAX_GAPS: usize = 20;
-const MAX_LINES: usize = 40;
+const MAX_LINES: usize = 20;
 const MAX_MARKS: usize = 400;
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, max: usize) {

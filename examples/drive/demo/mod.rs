@@ -49,7 +49,7 @@ pub async fn run(
     announce: impl FnOnce(SocketAddr),
 ) -> io::Result<Vec<Outcome>> {
     let hub = Hub::new();
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(None);
     let mut flows = JoinSet::new();
     let listener = listen(options.listen).await?;
     se5::start(&hub, &mut flows, &stopped, options.seed).await?;
@@ -62,18 +62,19 @@ pub async fn run(
     let end = after(options.lasts);
     tokio::pin!(cut, end, interrupted);
     let mut has_cut = false;
-    loop {
+    let patience = loop {
         tokio::select! {
             _ = flush.tick() => hub.flush(),
             () = &mut cut, if !has_cut => {
                 has_cut = true;
                 hub.press_everywhere("cut");
             }
-            () = &mut end => break,
-            () = &mut interrupted => break,
+            () = &mut end => break Duration::from_secs(20),
+            // Someone waits for the prompt.
+            () = &mut interrupted => break Duration::from_secs(2),
         }
-    }
-    stop.send_replace(true);
+    };
+    stop.send_replace(Some(patience));
     let mut outcomes = Vec::new();
     while !flows.is_empty() {
         tokio::select! {
@@ -105,6 +106,9 @@ async fn free() -> io::Result<tokio::net::TcpListener> {
     http::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await
 }
 
+/// How long flows may go on to get what is still under way; `None` until they are to end.
+type Stop = watch::Receiver<Option<Duration>>;
+
 /// Where people expect the page.
 pub const PORT: u16 = 8800;
 
@@ -113,4 +117,10 @@ async fn after(time: Option<Duration>) {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until a flow is to end, and tells how long it may still take.
+async fn told_to_stop(stop: &mut Stop) -> Duration {
+    let told = stop.wait_for(Option::is_some).await;
+    told.ok().and_then(|patience| *patience).unwrap_or_default()
 }

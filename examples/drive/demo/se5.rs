@@ -8,6 +8,7 @@ use super::hub::{FlowHandle, Hub, Press};
 use super::ledger::Ledger;
 use super::outcome::Outcome;
 use super::view::{Fate, Gap, GapState, Mark, Text};
+use super::{Stop, told_to_stop};
 use crate::clock::{now, unix_now};
 use crate::se5::{
     BoxCommand, BoxHandle, BoxNews, BoxOptions, SubscriberCommand, SubscriberHandle,
@@ -21,7 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -33,7 +34,7 @@ use tokio::time::MissedTickBehavior;
 pub(super) async fn start(
     hub: &Arc<Hub>,
     flows: &mut JoinSet<Outcome>,
-    stop: &watch::Receiver<bool>,
+    stop: &Stop,
     seed: u64,
 ) -> io::Result<()> {
     hub.add_lane(words::lane());
@@ -114,15 +115,9 @@ struct Se5 {
 const CUT: Duration = Duration::from_secs(4);
 /// How long an event may be under way, with no gap open, before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// How long the end waits for what is under way.
-const DRAIN: Duration = Duration::from_secs(20);
 
 impl Se5 {
-    async fn run(
-        mut self,
-        mut presses: mpsc::Receiver<Press>,
-        mut stop: watch::Receiver<bool>,
-    ) -> Outcome {
+    async fn run(mut self, mut presses: mpsc::Receiver<Press>, mut stop: Stop) -> Outcome {
         self.subscriber
             .control()
             .send(SubscriberCommand::SubscribeAll {
@@ -144,10 +139,10 @@ impl Se5 {
                         break;
                     }
                 }
-                _ = stop.wait_for(|&stop| stop), if end.is_none() => {
+                patience = told_to_stop(&mut stop), if end.is_none() => {
                     self.simulator.control().send(BoxCommand::Rate(0.0));
                     self.heal();
-                    end = now().checked_add(DRAIN);
+                    end = now().checked_add(patience);
                 }
             }
         }

@@ -3,16 +3,17 @@
 use super::hub::{FlowHandle, Hub, Press};
 use super::outcome::Outcome;
 use super::view::{Card, Fate, Flow, Lane, Link, Mark, Tag, Text, Tone, text};
+use super::{Stop, told_to_stop};
 use crate::clock::unix_now;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use xtea_token::{Claim, IssueError, Key, TokenFormat, UnixMillis, Verifier};
 
 /// Adds the lane and starts its flow, which ends when `stop` says so.
-pub(super) fn start(hub: &Arc<Hub>, flows: &mut JoinSet<Outcome>, stop: watch::Receiver<bool>) {
+pub(super) fn start(hub: &Arc<Hub>, flows: &mut JoinSet<Outcome>, stop: Stop) {
     hub.add_lane(Lane {
         id: "token",
         title: text("XTEA tokens · xtea-token", "XTEA 令牌 · xtea-token"),
@@ -115,11 +116,7 @@ const ROUND: [Wrong; 9] = [
     Wrong::Damaged,
 ];
 
-async fn run(
-    desk: Desk,
-    mut presses: mpsc::Receiver<Press>,
-    mut stop: watch::Receiver<bool>,
-) -> Outcome {
+async fn run(desk: Desk, mut presses: mpsc::Receiver<Press>, mut stop: Stop) -> Outcome {
     let mut tick = tokio::time::interval(Duration::from_millis(1700));
     let mut round = ROUND.iter().cycle();
     let mut forced = None;
@@ -132,7 +129,7 @@ async fn run(
                 }
             }
             Some(press) = presses.recv() => forced = desk.pressed(press),
-            _ = stop.wait_for(|&stop| stop) => break,
+            _ = told_to_stop(&mut stop) => break,
         }
     }
     let figure = |counter| desk.handle.counter(counter);

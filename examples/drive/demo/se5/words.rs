@@ -3,6 +3,7 @@
 use crate::demo::view::{self, Flow, Lane, Text, Tone, text};
 use se5_events::platform::{Assurance, Cause, Freshness, Link, OpenReason};
 use se5_events::{DeviceInfo, Dialect, PersonType};
+use std::time::Duration;
 
 pub(super) fn lane() -> Lane {
     Lane {
@@ -211,10 +212,15 @@ pub(super) fn open_reason(why: OpenReason) -> Text {
 }
 
 pub(super) fn clock_skew(millis: i64) -> Text {
-    let seconds = millis / 1000;
+    let by = rounded(Duration::from_millis(millis.unsigned_abs()));
+    let (en, zh) = if millis < 0 {
+        ("behind", "慢")
+    } else {
+        ("ahead", "快")
+    };
     text(
-        format!("The box's clock differs from ours by {seconds} s"),
-        format!("盒子与本机的时钟相差 {seconds} 秒"),
+        format!("the box's clock is {} {en}", by.en),
+        format!("盒子的时钟{zh} {}", by.zh),
     )
 }
 
@@ -234,15 +240,26 @@ pub(super) fn freshness(freshness: Freshness) -> Option<(Text, Tone)> {
     match freshness {
         Freshness::Live => None,
         Freshness::Late(by) => {
-            let by = by.as_secs();
-            let late = text(format!("{by} s late"), format!("迟到 {by} 秒"));
+            let by = rounded(by);
+            let late = text(format!("{} late", by.en), format!("迟到 {}", by.zh));
             Some((late, Tone::Warn))
         }
         Freshness::Future(by) => {
-            let by = by.as_secs();
-            let early = text(format!("{by} s ahead"), format!("超前 {by} 秒"));
+            let by = rounded(by);
+            let early = text(format!("{} ahead", by.en), format!("超前 {}", by.zh));
             Some((early, Tone::Bad))
         }
         _ => Some((text("no time", "无时间"), Tone::Warn)),
+    }
+}
+
+/// A time in the largest unit that fits twice.
+fn rounded(time: Duration) -> Text {
+    match (time.as_secs() + 30) / 60 {
+        0 | 1 => {
+            let seconds = time.as_secs();
+            text(format!("{seconds} s"), format!("{seconds} 秒"))
+        }
+        minutes => text(format!("{minutes} min"), format!("{minutes} 分钟")),
     }
 }
