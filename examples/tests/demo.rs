@@ -146,16 +146,26 @@ fn wrong_arguments_are_explained() {
     }
 }
 
+#[test]
+fn programs_that_the_page_offers_run() {
+    let mut python = Command::new(named("INTEROP_PYTHON", "python3"));
+    python.args(["-c", "import websocket"]);
+    let mut curl = Command::new("curl");
+    curl.arg("--version");
+    if is_there(python) && is_there(curl) {
+        let page = Page::open();
+        page.wait(|state| state["flows"]["se5-v2"]["counters"]["arrived"] != 0);
+        let mut programs = Program::start(interop("page_programs.py", &page));
+        assert!(programs.finish().success(), "{}", programs.said());
+    }
+}
+
 /// `DEMO_PICTURES` names a folder, from the root of the repository, for pictures of the page.
 #[test]
 fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
-    let named = |variable, usual: &str| {
-        let name = std::env::var_os(variable);
-        name.unwrap_or_else(|| OsString::from(usual))
-    };
     let python = named("INTEROP_PYTHON", "python3");
     let chromium = named("INTEROP_CHROMIUM", "chromium");
-    for program in [&python, &chromium, &OsString::from("chromedriver")] {
+    for program in [python, chromium, OsString::from("chromedriver")] {
         let mut check = Command::new(program);
         check.arg("--version");
         if !is_there(check) {
@@ -163,16 +173,28 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
         }
     }
     let page = Page::open();
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut python = Command::new(python);
-    python
-        .arg(here.join("tests/interop/chromium.py"))
-        .arg(format!("http://{}/", page.address));
+    let mut look = interop("chromium.py", &page);
     if let Some(folder) = std::env::var_os("DEMO_PICTURES") {
-        python.arg(here.join("..").join(folder));
+        look.arg(Path::new(HERE).join("..").join(folder));
     }
-    let mut browser = Program::start(python);
+    let mut browser = Program::start(look);
     assert!(browser.finish().success(), "{}", browser.said());
+}
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A foreign program by the variable that may name it.
+fn named(variable: &str, usual: &str) -> OsString {
+    std::env::var_os(variable).unwrap_or_else(|| usual.into())
+}
+
+/// A Python program that is given the address of the page.
+fn interop(script: &str, page: &Page) -> Command {
+    let mut python = Command::new(named("INTEROP_PYTHON", "python3"));
+    python
+        .arg(Path::new(HERE).join("tests/interop").join(script))
+        .arg(format!("http://{}/", page.address));
+    python
 }
 
 /// A running demo.

@@ -176,9 +176,6 @@ def look(page, url, folder):
         page.window(width, 800)
         wide = page.wait("the page is laid out", "return document.documentElement.scrollWidth")
         assert wide <= width, f"{wide} px wide on a screen of {width} px"
-    page.window(390, 844)
-    page.script("scrollTo(0, 0)")
-    page.picture(folder, "phone.png")
     print("ok: a phone shows it without scrolling sideways")
 
     log = page.call("POST", "/se/log", {"type": "browser"})
