@@ -58,11 +58,9 @@ fn breach(types: &Json, schema: &Json, value: &Json) -> Option<String> {
         breach(types, schema, value).map(|breach| format!("{name}: {breach}"))
     });
     breaches.next().or_else(|| {
-        let elements = value.as_array().into_iter().flatten();
+        let mut elements = value.as_array().into_iter().flatten();
         let items = schema.get("items")?;
-        elements
-            .filter_map(|element| breach(types, items, element))
-            .next()
+        elements.find_map(|element| breach(types, items, element))
     })
 }
 
