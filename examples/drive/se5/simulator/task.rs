@@ -229,7 +229,7 @@ impl Simulator {
             self.emit(sighting);
         }
         // What could not be emitted in time is not made up for in a burst.
-        let is_late = now().saturating_duration_since(at) > Duration::from_secs(1);
+        let is_late = now().saturating_duration_since(at) > Duration::from_millis(50);
         self.next_emit = Some(if is_late { now() } else { at } + interval);
         if self
             .traffic

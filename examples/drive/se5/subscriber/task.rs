@@ -43,10 +43,8 @@ enum Connection {
 /// An open connection.
 struct Line {
     socket: Box<ClientSocket>,
-    /// Bytes read when the last message was complete.
-    complete: u64,
-    /// When the first part of the next message was noticed.
-    partial_since: Option<UnixMillis>,
+    /// Bytes that the machine knows of.
+    known: u64,
     look_at: Instant,
 }
 
@@ -154,8 +152,9 @@ impl Subscriber {
                     self.platform.handle_timeout(now());
                 }
             }
-            self.drain().await;
+            // Before anyone is told what they count.
             counters.send_replace(self.counters());
+            self.drain().await;
         }
         self.platform.close(now());
         self.drain().await;
@@ -230,9 +229,8 @@ impl Subscriber {
         let message = match news {
             News::Dialled(Ok(socket)) => {
                 self.connection = Connection::Up(Box::new(Line {
-                    complete: socket.get_ref().bytes(),
+                    known: socket.get_ref().bytes(),
                     socket,
-                    partial_since: None,
                     look_at: now() + LOOK,
                 }));
                 let input = Input::Connected(unix_now());
@@ -245,8 +243,7 @@ impl Subscriber {
             News::Came(Some(Ok(message))) => message,
         };
         if let Connection::Up(line) = &mut self.connection {
-            line.complete = line.socket.get_ref().bytes();
-            line.partial_since = None;
+            line.known = line.socket.get_ref().bytes();
         }
         let at = unix_now();
         let input = match message {
@@ -280,9 +277,6 @@ impl Subscriber {
     }
 
     /// Tells the machine of a large message that is still coming.
-    ///
-    /// As the time of life counts when the message began: what it reports is at least that old, and
-    /// should the connection break now, it must lie within the gap.
     fn look(&mut self) {
         let Connection::Up(line) = &mut self.connection else {
             return;
@@ -292,10 +286,9 @@ impl Subscriber {
         }
         line.look_at = now() + LOOK;
         let bytes = line.socket.get_ref().bytes();
-        if bytes > line.complete {
-            line.complete = bytes;
-            let since = *line.partial_since.get_or_insert_with(unix_now);
-            self.platform.handle_input(now(), Input::Heard(since));
+        if bytes > line.known {
+            line.known = bytes;
+            self.platform.handle_input(now(), Input::Heard(unix_now()));
         }
     }
 
