@@ -4,8 +4,8 @@
 use clap::Parser;
 use drive::faces::PictureSize;
 use drive::se5::faults::{self, Planned};
-use drive::se5::{BoxHandle, BoxNews, BoxOptions, cameras, spawn_box, terminal};
-use se5_events::{Dialect, device};
+use drive::se5::{BoxOptions, cameras, terminal};
+use se5_events::Dialect;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -58,13 +58,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("se5_box: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    terminal::exit_code("se5_box", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {
@@ -76,50 +70,5 @@ async fn run(args: Args) -> io::Result<()> {
     options.devices = cameras(args.cameras.into(), args.seed);
     (options.traffic.rate, options.traffic.count) = (args.rate, args.count);
     (options.traffic.pictures, options.traffic.waits) = (args.pictures, args.wait);
-    let devices = options.devices.clone();
-    let mut simulator = spawn_box(options).await?;
-    eprintln!("listening {} {}", simulator.ws_url(), simulator.http_url());
-    for device in devices {
-        eprintln!("camera {} {}", device.id, device.name.unwrap_or_default());
-    }
-    eprintln!("ready");
-    let told = tell(&mut simulator, args.faults, args.wait, args.exit).await;
-    eprintln!("{}", terminal::box_counters(&simulator.counters()));
-    simulator.stop().await;
-    told
-}
-
-async fn tell(
-    simulator: &mut BoxHandle,
-    mut plan: Vec<Planned>,
-    waits: bool,
-    exits: bool,
-) -> io::Result<()> {
-    let (mut lines, mut ended) = (
-        terminal::Lines::default(),
-        Box::pin(terminal::told_to_end()),
-    );
-    let control = simulator.control();
-    // What is wrong from the start is wrong before anything is sent.
-    let at_once = |planned: &mut Planned| !waits || planned.after.is_zero();
-    terminal::schedule(plan.extract_if(.., at_once).collect(), &control);
-    loop {
-        tokio::select! {
-            () = &mut ended => return Ok(()),
-            news = simulator.next() => match news {
-                None => return Ok(()),
-                Some(BoxNews::Exhausted) if exits => return Ok(()),
-                Some(BoxNews::Emitted(emitted)) => {
-                    lines.print(|out| terminal::push_emitted(&emitted, out))?;
-                }
-                Some(BoxNews::Machine(event)) => {
-                    if matches!(event, device::Event::Subscribed(..)) {
-                        terminal::schedule(std::mem::take(&mut plan), &control);
-                    }
-                    eprintln!("{}", terminal::box_event(&event));
-                }
-                Some(_) => {}
-            }
-        }
-    }
+    terminal::run_box(options, args.faults, args.exit).await
 }

@@ -2,13 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
-use drive::se5::line::push_line;
-use drive::se5::pictures::{Album, Saved};
-use drive::se5::{
-    SubscriberCommand, SubscriberHandle, SubscriberNews, SubscriberOptions, faults,
-    spawn_subscriber, terminal,
-};
-use se5_events::platform::Event;
+use drive::se5::{SubscriberOptions, faults, terminal};
 use se5_events::{Dialect, Subscription};
 use std::io;
 use std::path::PathBuf;
@@ -57,13 +51,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("se5_subscribe: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    terminal::exit_code("se5_subscribe", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {
@@ -77,71 +65,9 @@ async fn run(args: Args) -> io::Result<()> {
     options.config.idle = faults::seconds(args.idle)?;
     options.config.backfill = !args.no_backfill;
     options.mark = args.mark;
-    let http = options.http.clone();
-    let mut album = args
-        .pictures
-        .map(|folder| Album::new(folder, http))
-        .transpose()?;
-    let mut subscriber = spawn_subscriber(options)?;
-    let faces = args.faces || (album.is_some() && !args.registered);
-    subscriber.control().send(if args.cameras.is_empty() {
-        SubscriberCommand::SubscribeAll {
-            faces,
-            registered: args.registered,
-        }
-    } else {
-        let wanted = Subscription::new(args.cameras);
-        SubscriberCommand::Subscribe(wanted.with_faces(faces).with_registered(args.registered))
-    });
-    let printed = print(&mut subscriber, &mut album, args.count.unwrap_or(u64::MAX)).await;
-    eprintln!("{}", terminal::subscriber_counters(&subscriber.counters()));
-    printed
-}
-
-async fn print(
-    subscriber: &mut SubscriberHandle,
-    album: &mut Option<Album>,
-    mut count: u64,
-) -> io::Result<()> {
-    let (mut lines, mut ended) = (
-        terminal::Lines::default(),
-        Box::pin(terminal::told_to_end()),
-    );
-    let mut is_ending = false;
-    while count > 0 {
-        let news = tokio::select! {
-            news = subscriber.next() => news,
-            () = &mut ended, if !is_ending => {
-                is_ending = true;
-                subscriber.control().send(SubscriberCommand::Stop);
-                continue;
-            }
-        };
-        match news {
-            None => return Ok(()),
-            Some(SubscriberNews::Machine(Event::Face {
-                event,
-                freshness,
-                source,
-                ..
-            })) => {
-                let saved = match album {
-                    Some(album) => album.save(&event).await,
-                    None => Saved::default(),
-                };
-                for why in &saved.failed {
-                    eprintln!("picture: {why}");
-                }
-                lines.print(|out| push_line(&event, freshness, source, &saved, out))?;
-                count -= 1;
-            }
-            Some(SubscriberNews::Machine(event)) => {
-                eprintln!("{}", terminal::platform_event(&event));
-            }
-            Some(SubscriberNews::Refused(why)) => return Err(io::Error::other(why)),
-            Some(SubscriberNews::MarkFailed(why)) => eprintln!("mark: {why}"),
-            Some(_) => {}
-        }
-    }
-    Ok(())
+    let faces = args.faces || (args.pictures.is_some() && !args.registered);
+    let wanted = Subscription::new(args.cameras)
+        .with_faces(faces)
+        .with_registered(args.registered);
+    terminal::run_subscriber(options, wanted, args.pictures, args.count).await
 }

@@ -94,6 +94,22 @@ fn node_ws_is_not_told_when_the_box_ignores_pings() {
 }
 
 #[test]
+fn a_client_that_reads_frames_may_subscribe_again_and_gets_pictures_in_dialect_2_only() {
+    for (dialect, picture) in [("1", "garbage"), ("2", "picture")] {
+        let Some(mut client) = python("frames_client.py", "import socket") else {
+            return;
+        };
+        let simulator = SimulatedBox::start(&["--wait", "--rate", "50", "--dialect", dialect]);
+        let (host, port) = simulator.ws_address().split_once(':').unwrap();
+        client.args([host, port, dialect]).args(&simulator.devices);
+        let mut client = Program::start(client);
+        assert!(client.finish().success(), "{}", client.said());
+        let wanted = format!("{} {picture}", simulator.devices[1]);
+        assert_eq!(client.out.lines(), vec![wanted; 6], "dialect {dialect}");
+    }
+}
+
+#[test]
 fn a_box_on_python_websockets_is_understood_as_the_document_shows_it() {
     let Some(mut little) = python("little_box.py", "import websockets") else {
         return;

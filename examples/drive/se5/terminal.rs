@@ -1,16 +1,159 @@
-//! What both ends say, in words for people, and lines of JSON for pipes.
+//! Both ends on a terminal: words for people, lines of JSON for pipes.
 
 use super::faults::Planned;
-use super::{BoxControl, BoxCounters, Emitted, SubscriberCounters};
+use super::line::push_line;
+use super::pictures::{Album, Saved};
+use super::{
+    BoxControl, BoxCounters, BoxHandle, BoxNews, BoxOptions, Emitted, SubscriberCommand,
+    SubscriberCounters, SubscriberHandle, SubscriberNews, SubscriberOptions, spawn_box,
+    spawn_subscriber,
+};
 use lenient_wire::ObjectWriter;
-use se5_events::device;
 use se5_events::platform::{self, Span};
+use se5_events::{Subscription, device};
 use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
+
+/// What a program ends with: nobody reading any more is no error.
+pub fn exit_code(program: &str, result: io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs a box until the user ends it, or with `exits` until everything is emitted. What it emits
+/// goes to standard output, everything else to standard error.
+///
+/// # Errors
+///
+/// If a port cannot be had, or nobody reads any more.
+pub async fn run_box(options: BoxOptions, plan: Vec<Planned>, exits: bool) -> io::Result<()> {
+    let (devices, waits) = (options.devices.clone(), options.traffic.waits);
+    let mut simulator = spawn_box(options).await?;
+    eprintln!("listening {} {}", simulator.ws_url(), simulator.http_url());
+    for device in devices {
+        eprintln!("camera {} {}", device.id, device.name.unwrap_or_default());
+    }
+    eprintln!("ready");
+    let told = tell_box(&mut simulator, plan, waits, exits).await;
+    eprintln!("{}", box_counters(&simulator.counters()));
+    simulator.stop().await;
+    told
+}
+
+async fn tell_box(
+    simulator: &mut BoxHandle,
+    mut plan: Vec<Planned>,
+    waits: bool,
+    exits: bool,
+) -> io::Result<()> {
+    let (mut lines, mut ended) = (Lines::default(), Box::pin(told_to_end()));
+    let control = simulator.control();
+    // What is wrong from the start is wrong before anything is sent.
+    let at_once = |planned: &mut Planned| !waits || planned.after.is_zero();
+    schedule(plan.extract_if(.., at_once).collect(), &control);
+    loop {
+        let news = tokio::select! {
+            () = &mut ended => return Ok(()),
+            news = simulator.next() => news,
+        };
+        match news {
+            None => return Ok(()),
+            Some(BoxNews::Exhausted) if exits => return Ok(()),
+            Some(BoxNews::Emitted(emitted)) => lines.print(|out| push_emitted(&emitted, out))?,
+            Some(BoxNews::Machine(event)) => {
+                if matches!(event, device::Event::Subscribed(..)) {
+                    schedule(std::mem::take(&mut plan), &control);
+                }
+                eprintln!("{}", box_event(&event));
+            }
+            Some(BoxNews::Exhausted) => {}
+        }
+    }
+}
+
+/// Runs a subscriber until the user ends it or `count` events are printed. Without devices in
+/// `wanted`, it is to all that the box has. Pictures are saved in the folder, if one is given.
+///
+/// # Errors
+///
+/// If the mark file or the folder cannot be used, or nobody reads any more.
+pub async fn run_subscriber(
+    options: SubscriberOptions,
+    wanted: Subscription,
+    pictures: Option<PathBuf>,
+    count: Option<u64>,
+) -> io::Result<()> {
+    let http = options.http.clone();
+    let mut album = pictures
+        .map(|folder| Album::new(folder, http))
+        .transpose()?;
+    let mut subscriber = spawn_subscriber(options)?;
+    subscriber.control().send(if wanted.devices.is_empty() {
+        SubscriberCommand::SubscribeAll {
+            faces: wanted.faces,
+            registered: wanted.registered,
+        }
+    } else {
+        SubscriberCommand::Subscribe(wanted)
+    });
+    let told = tell_subscriber(&mut subscriber, &mut album, count.unwrap_or(u64::MAX)).await;
+    eprintln!("{}", subscriber_counters(&subscriber.counters()));
+    told
+}
+
+async fn tell_subscriber(
+    subscriber: &mut SubscriberHandle,
+    album: &mut Option<Album>,
+    mut count: u64,
+) -> io::Result<()> {
+    use platform::Event::Face;
+    let (mut lines, mut ended) = (Lines::default(), Box::pin(told_to_end()));
+    let mut is_ending = false;
+    while count > 0 {
+        let news = tokio::select! {
+            news = subscriber.next() => news,
+            () = &mut ended, if !is_ending => {
+                is_ending = true;
+                subscriber.control().send(SubscriberCommand::Stop);
+                continue;
+            }
+        };
+        match news {
+            None => return Ok(()),
+            Some(SubscriberNews::Machine(Face {
+                event,
+                freshness,
+                source,
+            })) => {
+                let saved = match album {
+                    Some(album) => album.save(&event).await,
+                    None => Saved::default(),
+                };
+                for why in &saved.failed {
+                    eprintln!("picture: {why}");
+                }
+                lines.print(|out| push_line(&event, freshness, source, &saved, out))?;
+                count -= 1;
+            }
+            Some(SubscriberNews::Machine(event)) => eprintln!("{}", platform_event(&event)),
+            Some(SubscriberNews::Refused(why)) => return Err(io::Error::other(why)),
+            Some(SubscriberNews::MarkFailed(why)) => eprintln!("mark: {why}"),
+            Some(SubscriberNews::Wire(_)) => {}
+        }
+    }
+    Ok(())
+}
 
 /// Standard output, a line at a time.
 #[derive(Debug, Default)]
-pub struct Lines {
+struct Lines {
     buffer: Vec<u8>,
 }
 
@@ -20,7 +163,7 @@ impl Lines {
     /// # Errors
     ///
     /// [`io::ErrorKind::BrokenPipe`] once nobody reads any more.
-    pub fn print(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+    fn print(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.buffer.clear();
         fill(&mut self.buffer);
         let mut out = io::stdout().lock();
@@ -42,7 +185,7 @@ pub async fn told_to_end() {
 }
 
 /// Lets planned faults strike, counted from now.
-pub fn schedule(plan: Vec<Planned>, control: &BoxControl) {
+fn schedule(plan: Vec<Planned>, control: &BoxControl) {
     let strike = |planned: &Planned, control: &BoxControl| {
         eprintln!("fault: {:?}", planned.command);
         control.send(planned.command.clone());
@@ -67,7 +210,7 @@ pub fn schedule(plan: Vec<Planned>, control: &BoxControl) {
 }
 
 /// Appends what was emitted as a line of JSON.
-pub fn push_emitted(emitted: &Emitted, out: &mut Vec<u8>) {
+fn push_emitted(emitted: &Emitted, out: &mut Vec<u8>) {
     let sighting = &emitted.sighting;
     let mut line = ObjectWriter::new(out);
     line.text("event_id", &sighting.event_id)

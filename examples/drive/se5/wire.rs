@@ -1,9 +1,10 @@
 //! What went over the wire, for people who want to see the bytes.
 
 use bytes::Bytes;
+use std::fmt;
 
 /// One message as it stood on the wire.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Wire {
     /// A WebSocket message that was sent.
     Sent(Bytes),
@@ -27,4 +28,18 @@ pub enum Wire {
         /// The body.
         body: Bytes,
     },
+}
+
+impl fmt::Debug for Wire {
+    /// What is in the bytes are people: only lengths are printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent(bytes) => write!(f, "Sent({} B)", bytes.len()),
+            Self::Received(bytes) => write!(f, "Received({} B)", bytes.len()),
+            Self::Asked { method, body, .. } => write!(f, "Asked({method}, {} B)", body.len()),
+            Self::Answered { status, body, .. } => {
+                write!(f, "Answered({status}, {} B)", body.len())
+            }
+        }
+    }
 }

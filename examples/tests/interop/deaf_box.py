@@ -2,8 +2,8 @@
 
 usage: deaf_box.py
 
-It prints each ping it ignores, and sends one event after the second question over HTTP, which a
-subscriber asks when it gets no answer otherwise.
+It prints each ping it ignores. Once a subscriber that got no pong has asked over HTTP instead, it
+sends one event, half a second later.
 """
 import base64
 import hashlib
@@ -15,7 +15,7 @@ import threading
 import time
 
 DEVICE = "9483034a-da64-4db0-b223-64e87d5567db"
-asked = threading.Semaphore(0)
+pinged, asked = threading.Event(), threading.Event()
 
 
 class Questions(http.server.BaseHTTPRequestHandler):
@@ -25,7 +25,8 @@ class Questions(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        asked.release()
+        if pinged.is_set():
+            asked.set()
 
     def log_message(self, *_):
         pass
@@ -49,8 +50,8 @@ def read_frame(stream):
 
 
 def send_when_asked(connection):
-    asked.acquire()
-    asked.acquire()
+    asked.wait()
+    time.sleep(0.5)
     event = {
         "device_id": DEVICE,
         "identity_id": "1",
@@ -80,6 +81,7 @@ def serve(connection):
         opcode, _ = read_frame(stream)
         if opcode == 9:
             print("ping ignored", flush=True)
+            pinged.set()
 
 
 questions = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Questions)
