@@ -44,7 +44,7 @@ impl Application {
         &mut self,
         now: UnixMillis,
         event: &Event,
-        fact: impl FnOnce(EventKey) -> Option<Fact>,
+        look_up: impl FnOnce(EventKey) -> Option<Fact>,
     ) -> Result<(), String> {
         if self.is_closed {
             return Err(format!("{event:?} after Closed"));
@@ -56,19 +56,19 @@ impl Application {
                 ..
             } => {
                 let key = face.key();
-                let fact = fact(key).ok_or_else(|| format!("{face:?} never happened"))?;
-                if !self.given.insert(fact.number) {
+                let truth = look_up(key).ok_or_else(|| format!("{face:?} never happened"))?;
+                if !self.given.insert(truth.number) {
                     return Err(format!("{face:?} was given twice"));
                 }
-                self.stored.insert(fact.number);
-                let age = now.since(fact.happened);
+                self.stored.insert(truth.number);
+                let age = now.since(truth.happened);
                 if event.actionable() && age > 10_000 {
                     return Err(format!("{face:?} is actionable and {age} ms old"));
                 }
-                if *source == Source::Live && !fact.may_be_reordered {
+                if *source == Source::Live && !truth.may_be_reordered {
                     let device = face.device_id().unwrap_or_default().into_owned();
-                    let before = self.newest.insert(device, fact.number);
-                    if before.is_some_and(|before| before > fact.number) {
+                    let before = self.newest.insert(device, truth.number);
+                    if before.is_some_and(|before| before > truth.number) {
                         return Err(format!("{face:?} came after a later one"));
                     }
                 }

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub trouble: u64,
     pub kinds: Vec<Trouble>,
     pub faults: Vec<Fault>,
+    /// Whether live events of dialect 1 carry the box's id.
+    pub(crate) script_ids: bool,
     /// Whether the driver's TCP keepalive finds a dead connection.
     pub keepalive: bool,
     pub config: Config,
@@ -37,7 +39,9 @@ pub(crate) enum Trouble {
     Cut,
     /// The connection dies and nobody is told.
     Freeze,
-    /// Nothing gets through for a while.
+    /// Nothing gets through for a while, then all of it does, unless the connection is cut first.
+    Stall,
+    /// The connection dies, and there is no other for a while.
     Outage,
     /// The box restarts with its history.
     Reboot,
@@ -119,13 +123,14 @@ impl Plan {
         let mut kinds = vec![
             Trouble::Cut,
             Trouble::Freeze,
+            Trouble::Stall,
             Trouble::Outage,
             Trouble::Reboot,
             Trouble::HangUp,
             Trouble::BrokenHistory,
             Trouble::Crash,
         ];
-        if !dialect_is_known && std::env::var_os("UPG").is_some() {
+        if !dialect_is_known {
             kinds.push(Trouble::Upgrade);
         }
         kinds.retain(|_| rng.percent(60));
@@ -138,6 +143,7 @@ impl Plan {
             Fault::PingKills,
             Fault::Duplicate(0.2),
             Fault::Reorder(3),
+            Fault::SwappedUnit,
         ];
         faults.retain(|_| rng.percent(20));
         let trouble = if kinds.is_empty() {
@@ -167,6 +173,7 @@ impl Plan {
             trouble,
             kinds,
             faults,
+            script_ids: rng.percent(50),
             keepalive,
             config,
         }
