@@ -30,7 +30,7 @@ struct Args {
     /// Stop emitting after so many events; what is recorded stays served until the program is ended
     #[arg(long)]
     count: Option<u64>,
-    /// With --count: end when all are emitted and sent
+    /// With --count: end when all are emitted; what a slow subscriber has not taken by then is dropped
     #[arg(long, requires = "count")]
     exit: bool,
     /// Emit nothing, and count no fault's time, until the first subscriber has subscribed

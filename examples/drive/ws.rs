@@ -12,6 +12,7 @@ use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,7 +39,10 @@ pub const MAX_MESSAGE: usize = 16 << 20;
 /// Whatever stands between: no such name, nobody there, no WebSocket.
 pub async fn dial(url: &str) -> Result<ClientSocket, Error> {
     let (host, port) = host_and_port(url).map_err(Error::Io)?;
-    let stream = TcpStream::connect((host.as_str(), port)).await?;
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    let unreachable = |error| io::Error::new(io::ErrorKind::HostUnreachable, error);
+    let addresses: Vec<SocketAddr> = addresses.map_err(unreachable)?.collect();
+    let stream = TcpStream::connect(&*addresses).await?;
     tune(&stream)?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE))

@@ -247,6 +247,53 @@ fn a_slow_subscriber_delays_nobody() {
 }
 
 #[test]
+fn a_slow_link_keeps_its_connection_and_loses_what_the_box_counts() {
+    let args = [
+        "--wait",
+        "--exit",
+        "--rate",
+        "60",
+        "--count",
+        "240",
+        "--fault",
+        "slow=150000",
+        "--fault",
+        "heal@3",
+    ];
+    let mut simulator = SimulatedBox::start(&args);
+    let subscriber = subscribe(&simulator.ws, &simulator.http, &["--faces"]);
+    assert!(
+        simulator.program.finish().success(),
+        "{}",
+        simulator.program.said()
+    );
+    subscriber.err.line_with("was lost: Eof");
+    let line = simulator.program.err.line_with("link 1: left, ");
+    let numbers: Vec<usize> = line
+        .split([' ', ','])
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let (sent, dropped) = (numbers[0], numbers[1]);
+    assert_eq!(sent + dropped, 240, "{line}");
+    assert!(dropped > 0, "{line}");
+    subscriber.out.wait_for(sent);
+    let (printed, emitted) = (ids(&subscriber.out), ids(&simulator.program.out));
+    assert_eq!(printed.len(), sent);
+    let mut left = emitted.iter();
+    assert!(
+        printed.iter().all(|id| left.any(|other| other == id)),
+        "out of order"
+    );
+}
+
+#[test]
+fn a_name_that_nobody_has_is_unreachable() {
+    let args = ["--camera", "gate", "--dialect", "1"];
+    let subscriber = subscribe("ws://nobody.invalid:5679", "http://127.0.0.1:9", &args);
+    subscriber.err.line_with("was lost: Unreachable");
+}
+
+#[test]
 fn a_box_that_is_killed_and_comes_back_is_found_again() {
     let first = SimulatedBox::start(&["--rate", "50"]);
     let (ws, http) = (first.ws.clone(), first.http.clone());

@@ -64,6 +64,8 @@ enum Payload {
 pub(super) struct LinkHandle {
     pub(super) queue: mpsc::Sender<ToLink>,
     pub(super) rules: Arc<PingRules>,
+    /// The machine holds messages back until the queue has run dry.
+    pub(super) is_slow: bool,
     cut: oneshot::Sender<()>,
 }
 
@@ -149,7 +151,12 @@ async fn live(socket: ServerSocket, peer: SocketAddr, hall: Hall, rules: Arc<Pin
     let id = LinkId(hall.last_id.fetch_add(1, Ordering::Relaxed) + 1);
     let (queue, parcels) = mpsc::channel(hall.queue);
     let (cut, is_cut) = oneshot::channel();
-    let handle = LinkHandle { queue, rules, cut };
+    let handle = LinkHandle {
+        queue,
+        rules,
+        is_slow: false,
+        cut,
+    };
     let joined = FromLink::Joined(id, Peer(peer.to_string()), handle);
     if hall.news.send(joined).await.is_err() {
         return;

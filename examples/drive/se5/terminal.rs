@@ -4,9 +4,9 @@ use super::faults::Planned;
 use super::line::push_line;
 use super::pictures::{Album, Saved};
 use super::{
-    BoxControl, BoxCounters, BoxHandle, BoxNews, BoxOptions, Emitted, SubscriberCommand,
-    SubscriberCounters, SubscriberHandle, SubscriberNews, SubscriberOptions, spawn_box,
-    spawn_subscriber,
+    BoxCommand, BoxControl, BoxCounters, BoxHandle, BoxNews, BoxOptions, Emitted,
+    SubscriberCommand, SubscriberCounters, SubscriberHandle, SubscriberNews, SubscriberOptions,
+    spawn_box, spawn_subscriber,
 };
 use lenient_wire::ObjectWriter;
 use se5_events::platform::{self, Span};
@@ -43,7 +43,6 @@ pub async fn run_box(options: BoxOptions, plan: Vec<Planned>, exits: bool) -> io
     eprintln!("ready");
     let told = tell_box(&mut simulator, plan, waits, exits).await;
     eprintln!("{}", box_counters(&simulator.counters()));
-    simulator.stop().await;
     told
 }
 
@@ -58,14 +57,19 @@ async fn tell_box(
     // What is wrong from the start is wrong before anything is sent.
     let at_once = |planned: &mut Planned| !waits || planned.after.is_zero();
     schedule(plan.extract_if(.., at_once).collect(), &control);
+    let mut is_ending = false;
     loop {
         let news = tokio::select! {
-            () = &mut ended => return Ok(()),
             news = simulator.next() => news,
+            () = &mut ended, if !is_ending => {
+                is_ending = true;
+                control.send(BoxCommand::Stop);
+                continue;
+            }
         };
         match news {
             None => return Ok(()),
-            Some(BoxNews::Exhausted) if exits => return Ok(()),
+            Some(BoxNews::Exhausted) if exits => control.send(BoxCommand::Stop),
             Some(BoxNews::Emitted(emitted)) => lines.print(|out| push_emitted(&emitted, out))?,
             Some(BoxNews::Machine(event)) => {
                 if matches!(event, device::Event::Subscribed(..)) {

@@ -178,7 +178,7 @@ impl Simulator {
                 Err(error) => Input::Garbled(id, error),
             },
             FromLink::Heard(id, message) => Input::Received(id, message),
-            FromLink::Ready(id) => Input::Ready(id),
+            FromLink::Ready(id) => return self.caught_up(id),
             FromLink::Gone(id) => {
                 self.links.remove(&id);
                 Input::Disconnected(id)
@@ -307,19 +307,32 @@ impl Simulator {
     }
 
     fn queue(&mut self, id: LinkId, item: ToLink) {
-        let Some(link) = self.links.get(&id) else {
+        let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        let was_pending = link.pending();
         if link.queue.try_send(item).is_err() {
-            // It is ending, or so far behind that the machine has not been listening.
+            // It is ending, or the queue is smaller than what the machine may send at once.
             if let Some(link) = self.links.remove(&id) {
                 link.cut();
             }
             return self.device.handle_input(now(), Input::Disconnected(id));
         }
-        if was_pending + 1 == HIGH_WATER && link.queue.try_send(ToLink::Tell).is_ok() {
+        let is_full = link.pending() >= HIGH_WATER;
+        if is_full && !link.is_slow && link.queue.try_send(ToLink::Tell).is_ok() {
+            link.is_slow = true;
             self.device.handle_input(now(), Input::Slow(id));
+        }
+    }
+
+    /// A slow link has sent all that was queued when it was asked to tell.
+    fn caught_up(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        // What the machine had put out before it was told of the slowness comes first.
+        if link.pending() == 0 || link.queue.try_send(ToLink::Tell).is_err() {
+            link.is_slow = false;
+            self.device.handle_input(now(), Input::Ready(id));
         }
     }
 
