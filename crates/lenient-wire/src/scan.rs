@@ -160,6 +160,28 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
+    /// Takes the next member's name if it is `name`, written without white space and escapes.
+    ///
+    /// A device writes its members in the same order every time. Guessing the next one costs a
+    /// comparison and saves reading and looking up the name. False says nothing about the document;
+    /// [`Self::key`] then tells what stands there.
+    #[inline]
+    pub fn key_is(&mut self, name: &str) -> bool {
+        let rest = if self.fresh {
+            Some(self.rest)
+        } else {
+            self.rest.strip_prefix(b",")
+        };
+        let behind = rest
+            .and_then(|rest| rest.strip_prefix(b"\""))
+            .and_then(|rest| rest.strip_prefix(name.as_bytes()))
+            .and_then(|rest| rest.strip_prefix(b"\":"));
+        if let Some(behind) = behind {
+            (self.rest, self.fresh) = (behind, false);
+        }
+        behind.is_some()
+    }
+
     /// True if the array entered last has another element, which is what stands next; false when it
     /// ends (the scanner then stands behind it).
     ///

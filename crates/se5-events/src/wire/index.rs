@@ -2,6 +2,7 @@
 
 use super::{Dialect, Shape};
 use lenient_wire::{Kind, ScanError, Scanner, Value, text};
+use std::borrow::Cow;
 
 /// The places of an event's known members, and which form they add up to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -205,12 +206,23 @@ impl Index {
     /// Walks one object and goes into the known ones inside, which nest two deep at most.
     fn walk(&mut self, scan: &mut Scanner<'_>, json: &[u8], place: u8) -> Result<(), ScanError> {
         let mut entered = [(0, 0); PLACES];
-        while let Some(key) = scan.key()? {
-            let known = match key.kind {
-                Kind::EscapedText => {
-                    text(json, key).and_then(|name| Known::within(place, name.as_bytes()))
+        let mut order = usual_order(place);
+        loop {
+            let (known, name_len) = match order {
+                [(name, known), later @ ..] if scan.key_is(name) => {
+                    order = later;
+                    (Some(*known), name.len())
                 }
-                _ => Known::within(place, key.of(json)),
+                _ => {
+                    let Some(key) = scan.key()? else { break };
+                    let name = match key.kind {
+                        Kind::EscapedText => text(json, key),
+                        _ => std::str::from_utf8(key.of(json)).ok().map(Cow::Borrowed),
+                    };
+                    let name = name.unwrap_or_default();
+                    order = usual_order_behind(place, &name).unwrap_or(order);
+                    (Known::within(place, name.as_bytes()), name.len())
+                }
             };
             let Some(known) = known else {
                 scan.value()?;
@@ -220,10 +232,10 @@ impl Index {
             match known.holds {
                 //= docs/spec/se5-events.md#events
                 //# A member of an unexpected type MUST NOT make an event malformed.
-                Holds::Fact(slot) => self.note(slot, scan.value()?, origin(place, key)),
+                Holds::Fact(slot) => self.note(slot, scan.value()?, origin(place, name_len)),
                 //= docs/spec/se5-events.md#pictures
                 //# A picture that cannot be decoded MUST NOT make its event malformed.
-                Holds::Picture(slot) => self.note(slot, scan.bulk()?, origin(place, key)),
+                Holds::Picture(slot) => self.note(slot, scan.bulk()?, origin(place, name_len)),
                 Holds::Members(inner) => {
                     let from = scan.offset();
                     //= docs/spec/se5-events.md#events
@@ -280,7 +292,93 @@ fn nth(place: u8) -> usize {
 }
 
 /// Tells apart the members that state one fact: no two in one place have names of equal length.
-fn origin(place: u8, key: Value) -> u8 {
-    let len = u8::try_from(key.range().len()).unwrap_or(u8::MAX);
+fn origin(place: u8, name_len: usize) -> u8 {
+    let len = u8::try_from(name_len).unwrap_or(u8::MAX);
     place.rotate_left(3) ^ len
+}
+
+/// Members in the order in which boxes write them.
+type Order = &'static [(&'static str, Known)];
+
+/// The order of the live event in dialect 1, as the document shows it.
+static TOP_V1: [(&str, Known); 11] = [
+    ("reg_pic", picture(Slot::Registered, TOP, 0)),
+    ("ext_data", members(EXT, TOP, 0)),
+    ("identity_id", fact(Slot::IdentityId, TOP, 0)),
+    ("device_id", fact(Slot::DeviceId, TOP, 0)),
+    ("identity_info", fact(Slot::IdentityInfo, TOP, 0)),
+    ("score", fact(Slot::Score, TOP, 0)),
+    ("timestamp", fact(Slot::Timestamp, TOP, 0)),
+    ("group_name", fact(Slot::GroupName, TOP, 0)),
+    ("identity_name", fact(Slot::IdentityName, TOP, 0)),
+    ("video_id", fact(Slot::VideoId, TOP, 0)),
+    ("event_id", fact(Slot::EventId, TOP, 0)),
+];
+
+/// The order inside its `ext_data`.
+static EXT_V1: [(&str, Known); 5] = [
+    ("person_type", fact(Slot::Person, EXT, 0)),
+    ("device_ip", fact(Slot::DeviceIp, EXT, 0)),
+    ("device_type", fact(Slot::DeviceKind, EXT, 0)),
+    ("spot_pic", picture(Slot::Scene, EXT, 0)),
+    ("recognize_face", picture(Slot::Face, EXT, 0)),
+];
+
+/// The order of the live event in dialect 2.
+static TOP_V2: [(&str, Known); 11] = [
+    ("event_id", fact(Slot::EventId, TOP, 0)),
+    ("timestamp", fact(Slot::Timestamp, TOP, 0)),
+    ("identity_id", fact(Slot::IdentityId, TOP, 0)),
+    ("identity_name", fact(Slot::IdentityName, TOP, 0)),
+    ("user_type", fact(Slot::Person, TOP, V2)),
+    ("score", fact(Slot::Score, TOP, 0)),
+    ("media_device_ip", fact(Slot::DeviceIp, TOP, V2)),
+    ("media_device_id", fact(Slot::DeviceId, TOP, V2)),
+    ("media_device_type", fact(Slot::DeviceKind, TOP, V2)),
+    ("register_image", picture(Slot::Registered, TOP, V2)),
+    ("recognize_face_image", picture(Slot::Face, TOP, V2)),
+];
+
+/// What is likely to come first in `place`.
+fn usual_order(place: u8) -> Order {
+    match place {
+        TOP => &TOP_V1,
+        EXT => &EXT_V1,
+        _ => &[],
+    }
+}
+
+/// What is likely to come behind the member called `name`, where the guess went wrong: whichever
+/// dialect has more to say.
+fn usual_order_behind(place: u8, name: &str) -> Option<Order> {
+    let behind = |order: Order| {
+        let nth = order.iter().position(|(usual, _)| *usual == name)?;
+        order.get(nth.saturating_add(1)..)
+    };
+    let second: Order = if place == TOP { &TOP_V2 } else { &[] };
+    let candidates = [behind(usual_order(place)), behind(second)];
+    candidates
+        .into_iter()
+        .flatten()
+        .max_by_key(|order| order.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_say_what_the_documents_say() {
+        for (place, order) in [(TOP, &TOP_V1[..]), (TOP, &TOP_V2[..]), (EXT, &EXT_V1[..])] {
+            for (name, guess) in order {
+                let known = Known::within(place, name.as_bytes()).unwrap();
+                assert_eq!(
+                    format!("{:?}", known.holds),
+                    format!("{:?}", guess.holds),
+                    "{name}"
+                );
+                assert_eq!(known.signs, guess.signs, "{name}");
+            }
+        }
+    }
 }
