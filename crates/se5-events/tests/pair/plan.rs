@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub pace: u64,
     /// Longest way of a message, in milliseconds.
     pub latency: u64,
+    /// So long after an event the history does not know of it, in milliseconds.
+    pub(crate) history_lag: i64,
     /// The box's clock is ahead by so many milliseconds.
     pub box_ahead: i64,
     /// Longest time between two troubles, in milliseconds; none if 0.
@@ -169,6 +171,7 @@ impl Plan {
             events: rng.between(1..=40),
             pace: *rng.pick(&[50, 500, 5_000]),
             latency: *rng.pick(&[1, 50, 900]),
+            history_lag: *rng.pick(&[0, 0, 1_500]),
             box_ahead: *rng.pick(&[0, 0, 40_000, -40_000]),
             trouble,
             kinds,

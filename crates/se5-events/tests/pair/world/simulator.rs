@@ -125,6 +125,16 @@ impl World {
         if self.history_is_broken && matches!(ask, Ask::Events(_)) {
             answer = Answer::Failed(AskError::Http(500));
         }
+        if let Answer::Page(page) = &mut answer {
+            let known_to = self
+                .wall()
+                .plus(self.plan.box_ahead - self.plan.history_lag);
+            page.records.retain(|record| {
+                record
+                    .timestamp()
+                    .is_some_and(|timestamp| timestamp.unix <= known_to)
+            });
+        }
         if let (Saboteur::ShortPages, Answer::Page(page)) = (self.saboteur, &mut answer) {
             page.records.pop();
         }
