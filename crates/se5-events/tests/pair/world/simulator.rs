@@ -74,7 +74,14 @@ impl World {
         }
         let request = codec::encode_ask(&ask, dialect);
         let read = codec::decode_ask(request.method, &request.target, &request.body, &self.limits);
-        let (dialect, ask_read) = read.unwrap();
+        let (dialect, mut ask_read) = read.unwrap();
+        if let Ask::Events(query) = &mut ask_read {
+            // What happened just now is in the history only in a moment.
+            let known_to = self
+                .wall()
+                .plus(self.plan.box_ahead - self.plan.history_lag);
+            query.to = query.to.min(known_to);
+        }
         self.next_ask += 1;
         let at_box = ExchangeId(self.next_ask);
         self.asks.insert(at_box, (process, id, dialect, ask));
@@ -124,16 +131,6 @@ impl World {
         };
         if self.history_is_broken && matches!(ask, Ask::Events(_)) {
             answer = Answer::Failed(AskError::Http(500));
-        }
-        if let Answer::Page(page) = &mut answer {
-            let known_to = self
-                .wall()
-                .plus(self.plan.box_ahead - self.plan.history_lag);
-            page.records.retain(|record| {
-                record
-                    .timestamp()
-                    .is_some_and(|timestamp| timestamp.unix <= known_to)
-            });
         }
         if let (Saboteur::ShortPages, Answer::Page(page)) = (self.saboteur, &mut answer) {
             page.records.pop();
