@@ -61,8 +61,11 @@ pub(crate) enum Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Saboteur {
     None,
-    /// Gaps are not widened.
+    /// Gaps are not widened for what was under way. (Alone it goes unnoticed: the slack for a
+    /// doubtful clock covers it.)
     NoOverlap,
+    /// Gaps are not widened for a doubtful clock.
+    NoSlack,
     /// Nothing is remembered against doubles.
     NoWindow,
     /// Only ids count, which dialect 1 does not have.
@@ -88,8 +91,9 @@ pub(crate) enum Saboteur {
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::NoOverlap,
+        Self::NoSlack,
         Self::NoWindow,
         Self::IdsOnly,
         Self::NoBackfill,
@@ -106,7 +110,10 @@ impl Saboteur {
     /// Takes the rule out of `config`, if that is where it is.
     pub(crate) fn tamper(self, config: &mut Config) {
         match self {
-            Self::NoOverlap => config.overlap = Duration::ZERO,
+            Self::NoOverlap => {
+                (config.overlap, config.clock_slack) = (Duration::ZERO, Duration::ZERO);
+            }
+            Self::NoSlack => config.clock_slack = Duration::ZERO,
             Self::NoWindow => config.window_keys = 1,
             Self::IdsOnly => config.key_rule = KeyRule::Id,
             Self::NoBackfill => config.backfill = false,
