@@ -97,6 +97,7 @@ fn try_ops(input: &mut Unstructured<'_>) -> Result<()> {
     let mut eager = Platform::new(config.clone());
     let mut lazy = Platform::new(config);
     let (mut account, mut said) = (Account::default(), Vec::new());
+    #[allow(clippy::disallowed_methods, reason = "the origin of a virtual clock")]
     let (mut now, mut wall) = (Instant::now(), UnixMillis(START));
     for _ in 0..300 {
         let Ok(operation) = Operation::arbitrary(input) else {
@@ -307,7 +308,7 @@ fn is_up(link: Link) -> bool {
 fn sighting(number: u16) -> Sighting {
     let at = START + i64::from(number / 2) * STEP;
     let mut sighting = Sighting::new(format!("{number}.5"), CAMERA, UnixMillis(at));
-    sighting.identity_id = if number % 3 == 0 { "7" } else { "" }.to_owned();
+    sighting.identity_id = if number.is_multiple_of(3) { "7" } else { "" }.to_owned();
     sighting
 }
 
