@@ -358,6 +358,7 @@ fn run(
     }
     rig.pass(secs(8));
     rig.connect();
+    rig.input(Input::Heard(rig.at()));
     records.extend(sightings("b", START, between));
     let mut last = sightings("c", rig.at().0, after);
     keep(&mut last);

@@ -274,6 +274,12 @@ fn assurance_is_told_with_every_change() {
     );
 }
 
+//= docs/spec/se5-events.md#liveness
+//# The subscriber MUST NOT ask anything over HTTP of its own accord where its configuration says that
+//# HTTP cannot be asked.
+//= docs/spec/se5-events.md#gaps
+//# The subscriber MUST report its gaps open at once where its configuration says that HTTP cannot be
+//# asked.
 #[test]
 fn without_http_a_silent_box_stays_connected_with_the_least_assurance() {
     let mut config = config();
@@ -286,4 +292,6 @@ fn without_http_a_silent_box_stays_connected_with_the_least_assurance() {
     assert_eq!((rig.pings(), rig.asks().len()), (1, 0));
     rig.reconnect(secs(1));
     assert_eq!(rig.open(), [(rig.gaps()[0], OpenReason::Off)]);
+    rig.pass(secs(3_600));
+    assert!(rig.asks().is_empty());
 }

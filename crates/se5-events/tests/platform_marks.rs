@@ -18,28 +18,6 @@ fn known_clock(rig: &mut Rig) -> Vec<Sighting> {
     seen
 }
 
-fn span(from: i64, to: i64) -> Span {
-    Span::new(UnixMillis(START + from), UnixMillis(START + to))
-}
-
-/// Lost at 10 s after the start, up again at 60 s, the clock of the box known.
-fn with_gap(config: Config) -> Rig {
-    let mut rig = Rig::up(config);
-    rig.pass(secs(10));
-    rig.input(Input::Heard(rig.at()));
-    rig.lose();
-    while rig.platform.link() != Link::Dialing || rig.at().0 < START + 60_000 {
-        if rig.platform.link() == Link::Dialing {
-            rig.input(Input::Disconnected(rig.at(), Cause::Refused));
-        }
-        let wait = ms(u64::try_from((START + 60_000 - rig.at().0).clamp(1, 500)).unwrap());
-        rig.pass(wait);
-    }
-    rig.log.clear();
-    rig.connect();
-    rig
-}
-
 #[test]
 fn marks_tell_how_far_the_events_are_complete() {
     let mut rig = Rig::new(config());
@@ -79,6 +57,26 @@ fn a_mark_follows_every_slice_and_holds_what_is_left() {
     assert!(left.len() > 5, "{left:?}");
     assert!(left.windows(2).all(|two| two[1] <= two[0]), "{left:?}");
     assert_eq!(left.last(), Some(&0));
+}
+
+#[test]
+fn a_gap_that_grows_under_repair_leaves_no_less_to_be_done() {
+    let mut rig = Rig::up(config());
+    rig.lose();
+    for _ in 0..300 {
+        rig.pass(secs(1));
+    }
+    rig.redial();
+    for _ in 0..4 {
+        let (id, _) = rig.query();
+        rig.answer(id, Answer::Page(HistoryPage::default()));
+    }
+    rig.lose();
+    let before = rig.marks().last().unwrap().open[0].from;
+    assert!(before > UnixMillis(START));
+    rig.log.clear();
+    rig.redial_silently();
+    assert_eq!(rig.marks()[0].open[0].from, before);
 }
 
 #[test]

@@ -236,6 +236,7 @@ impl Platform {
                 let overlap = super::clock::millis(self.config.overlap);
                 let from = deaf_from.plus(0_i64.saturating_sub(overlap));
                 self.missed(Span::new(from, at.plus(overlap)));
+                self.await_effect(now, at);
             }
         }
     }
@@ -255,6 +256,10 @@ impl Platform {
             self.doubt_dialect(now, error);
         }
         self.life.answered(now, self.config.http_recheck);
+        if let Some(at) = self.wall.at(now) {
+            // What gets through now got through before. A quiet box gives no better proof.
+            self.took_effect(now, at);
+        }
         self.go(self.quiet_link(), Assurance::HttpOnly, None);
     }
 }

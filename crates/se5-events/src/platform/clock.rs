@@ -81,6 +81,11 @@ impl BoxClock {
         self.known
     }
 
+    /// By how much the box is ahead according to the event that was quickest here.
+    pub(super) fn most_ahead(&self) -> Option<i64> {
+        self.ahead.iter().copied().max()
+    }
+
     /// True once there was any event.
     pub(super) fn has_samples(&self) -> bool {
         !self.ahead.is_empty()

@@ -211,7 +211,7 @@ impl Gap {
             known: self.known.saturating_add(other.known),
             open,
             ahead: self.ahead.or(other.ahead),
-            slack: 0,
+            slack: self.slack.max(other.slack),
             is_done: false,
         }
     }

@@ -35,6 +35,7 @@ impl Platform {
         self.is_streaming = false;
         self.counters.connections = self.counters.connections.saturating_add(1);
         self.life = Life::begin(now, self.config.idle, self.config.max_silence);
+        (self.up_since, self.lag) = (at, 0);
         self.box_clock.reconnected();
         self.skew.reconnected();
         self.link = Link::Unconfirmed;
@@ -56,13 +57,15 @@ impl Platform {
         }
         if let Some(from) = missed_from {
             //= docs/spec/se5-events.md#gaps
-            //# A gap MUST begin `overlap` before the last received byte and end `overlap` after the
-            //# new subscription was sent.
+            //# A gap MUST begin `overlap` before the last received message was sent and end
+            //# `overlap` after the new subscription was sent.
             let overlap = millis(self.config.overlap);
             let from = from.plus(0_i64.saturating_sub(overlap));
             //= docs/spec/se5-events.md#gaps
-            //# The subscriber MUST report exactly one gap for each lost connection.
+            //# The subscriber MUST report one gap for each lost connection, and a further one only if
+            //# the new subscription took effect late.
             self.missed(Span::new(from, at.plus(overlap).max(from)));
+            self.await_effect(now, at);
         } else {
             //= docs/spec/se5-events.md#gaps
             //# The first connection of a subscriber without a mark MUST NOT have a gap.
@@ -110,12 +113,47 @@ impl Platform {
         }
     }
 
+    /// A subscription that is held up on its way takes effect later than the gap before it ends. The
+    /// first sign of life behind it, or the pong to a ping, tells when it had arrived.
+    pub(super) fn await_effect(&mut self, now: Instant, sent: UnixMillis) {
+        self.effect_awaited = Some(sent);
+        //= docs/spec/se5-events.md#gaps
+        //# The subscriber MUST ping a box that is known to answer pings right behind a subscription
+        //# that follows a gap.
+        if self.pings.may_follow_subscription(self.config.ping) {
+            self.life.pinged(now);
+            self.counters.pings = self.counters.pings.saturating_add(1);
+            self.send(ToBox::Ping);
+        }
+    }
+
+    /// The subscription had taken effect by `at`: nothing has been missed since.
+    pub(super) fn took_effect(&mut self, now: Instant, at: UnixMillis) {
+        let overlap = millis(self.config.overlap);
+        let Some(sent) = self.effect_awaited.take() else {
+            return;
+        };
+        //= docs/spec/se5-events.md#gaps
+        //# The subscriber MUST report a further gap where a subscription takes effect more than
+        //# `overlap` after it was sent, beginning `overlap` after the sending and ending `overlap`
+        //# after the effect.
+        let reported = sent.plus(overlap);
+        if at > reported {
+            self.missed(Span::new(reported, at.plus(overlap)));
+            self.repair(now);
+        }
+    }
+
     /// Takes note of life. True if the connection is up.
     pub(super) fn heard(&mut self, now: Instant, at: UnixMillis) -> bool {
         if !self.is_up() {
             return false;
         }
-        self.proven = Some(at);
+        //= docs/spec/se5-events.md#gaps
+        //# A subscription that follows a gap MUST be taken to be in effect once anything is received
+        //# on its connection or the box answers whether it is there.
+        self.took_effect(now, at);
+        self.proven = Some(self.sent_by(at));
         //= docs/spec/se5-events.md#liveness
         //# The subscriber MUST take any received byte as a sign of life.
         self.life.heard(now, self.config.idle);
@@ -127,7 +165,36 @@ impl Platform {
         true
     }
 
+    /// When the message that came `at` was sent: all that was sent before has come, too.
+    fn sent_by(&self, at: UnixMillis) -> UnixMillis {
+        //= docs/spec/se5-events.md#gaps
+        //# Anything else received MUST be taken to have been under way for as long as the event or
+        //# pong before it on the connection.
+        let sent = at.plus(0_i64.saturating_sub(self.lag));
+        //= docs/spec/se5-events.md#gaps
+        //# A message MUST NOT be taken to have been sent before its connection was first subscribed
+        //# on.
+        sent.max(self.up_since)
+    }
+
+    /// How long an event was under way that came `at`.
+    pub(super) fn measure_lag(&mut self, at: UnixMillis, event: &FaceEvent) {
+        let happened = event.timestamp().map(|timestamp| timestamp.unix);
+        //= docs/spec/se5-events.md#gaps
+        //# A live event MUST be taken to have been under way for as long as, by its own time, it
+        //# fell behind the quickest of the last 16 events.
+        if let (Some(happened), Some(ahead)) = (happened, self.box_clock.most_ahead()) {
+            self.lag = at.plus(ahead).since(happened).max(0);
+        }
+    }
+
     pub(super) fn pong(&mut self, now: Instant, at: UnixMillis) {
+        //= docs/spec/se5-events.md#gaps
+        //# A pong MUST be taken to have been under way since the ping that it answers was sent.
+        // It left the box later than that, and behind all that the box had sent before.
+        if let Some(round_trip) = self.life.round_trip(now) {
+            self.lag = millis(round_trip);
+        }
         if self.heard(now, at) {
             self.counters.pongs = self.counters.pongs.saturating_add(1);
             self.pings.pong(&mut self.life);
@@ -139,7 +206,7 @@ impl Platform {
         self.counters.received = self.counters.received.saturating_add(1);
         self.is_streaming = true;
         self.backoff.reset();
-        self.last_face = at;
+        self.last_face = self.sent_by(at);
         self.life.stop_at = self.config.max_silence.and_then(|wait| after(now, wait));
         self.go(Link::Streaming, Assurance::Event, None);
         self.forget(now);
@@ -260,6 +327,9 @@ impl Platform {
         let inquiry = self
             .life
             .inquire(now, self.config.ping, &self.pings, self.config.answer);
+        //= docs/spec/se5-events.md#liveness
+        //# The subscriber MUST NOT ask anything over HTTP of its own accord where its configuration
+        //# says that HTTP cannot be asked.
         let can_ask = inquiry.ask && self.config.http;
         if can_ask || !inquiry.ask {
             self.go(Link::Suspect, self.assurance, None);

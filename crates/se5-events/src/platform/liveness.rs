@@ -17,6 +17,9 @@ pub(super) struct Life {
     pub(super) stop_at: Option<Instant>,
     connected_at: Option<Instant>,
     pinged_at: Option<Instant>,
+    /// When the ping was sent that the next pong answers. Two may be out: one behind the
+    /// subscription, and one because of the silence after it.
+    answered_next: Option<Instant>,
     http_failures: u8,
 }
 
@@ -72,7 +75,7 @@ impl Life {
         //# The subscriber MUST NOT give up a connection for want of a pong unless the box has
         //# answered a ping before.
         if may_ping && record.answers {
-            self.pinged_at = Some(now);
+            self.pinged(now);
             self.dead_at = after(now, answer);
             return Inquiry {
                 ping: true,
@@ -82,7 +85,7 @@ impl Life {
         // One ping a connection, to find out whether the box answers. Its silence proves nothing.
         let ping = may_ping && self.pinged_at.is_none();
         if ping {
-            self.pinged_at = Some(now);
+            self.pinged(now);
             self.ignored_at = after(now, answer);
         }
         Inquiry { ping, ask: true }
@@ -104,6 +107,19 @@ impl Life {
         self.http_failures >= 2
     }
 
+    /// A ping was sent.
+    pub(super) fn pinged(&mut self, now: Instant) {
+        self.pinged_at = Some(now);
+        self.answered_next = self.answered_next.or(Some(now));
+    }
+
+    /// A pong came: how long ago the ping was sent that it answers.
+    pub(super) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
+        let pinged_at = self.answered_next.take()?;
+        self.answered_next = self.pinged_at.filter(|later| *later > pinged_at);
+        Some(now.saturating_duration_since(pinged_at))
+    }
+
     pub(super) fn lasted(&self, now: Instant) -> Duration {
         let since = self.connected_at.unwrap_or(now);
         now.saturating_duration_since(since)
@@ -116,6 +132,11 @@ impl Life {
 }
 
 impl PingRecord {
+    /// True for a box that is known to answer pings, and may be sent them.
+    pub(super) fn may_follow_subscription(&self, policy: PingPolicy) -> bool {
+        policy == PingPolicy::WhenIdle && self.answers && !self.is_harmful
+    }
+
     pub(super) fn pong(&mut self, life: &mut Life) {
         (self.answers, self.missed, self.harmed) = (true, 0, 0);
         life.ignored_at = None;

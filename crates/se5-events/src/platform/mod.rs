@@ -73,13 +73,20 @@ pub struct Platform {
     /// The dialect is certain: configured, or found since the last loss.
     is_verified: bool,
     verify: Verify,
+    /// When the connection was opened, and first subscribed on.
+    up_since: UnixMillis,
     /// When the subscription in force was sent.
     subscribed: UnixMillis,
-    /// Up to here, by our clock, the box is known to have been heard.
+    /// Up to here, by our clock, all that the box sent has arrived.
     proven: Option<UnixMillis>,
+    /// When the subscription behind a gap was sent, until it shows effect.
+    effect_awaited: Option<UnixMillis>,
+    /// How long the last message was under way, in milliseconds. A stalled network holds back what
+    /// is older than its last sign of life.
+    lag: i64,
     /// When the first subscription was sent, unless an earlier life went before.
     since: Option<UnixMillis>,
-    /// When the last event came, or the subscription was sent.
+    /// When the last event was sent, or the subscription.
     last_face: UnixMillis,
     seen: Seen,
     gaps: Gaps,
@@ -114,8 +121,11 @@ impl Platform {
             exchanges: Exchanges::default(),
             is_verified: config.dialect.is_some(),
             verify: Verify::default(),
+            up_since: UnixMillis::default(),
             subscribed: UnixMillis::default(),
             proven: None,
+            lag: 0,
+            effect_awaited: None,
             since: None,
             last_face: UnixMillis::default(),
             seen: Seen::new(
@@ -171,6 +181,7 @@ impl Platform {
             }
             Input::Received(at, FromBox::Face(event)) => {
                 self.wall.set(now, at);
+                self.measure_lag(at, &event);
                 //= docs/spec/se5-events.md#subscription
                 //# The subscriber MUST NOT report an event of a connection before it has sent the
                 //# subscription on that connection.
@@ -440,6 +451,9 @@ impl Config {
         }
         self.slice = self.slice.max(Duration::from_secs(1));
         if !self.http {
+            //= docs/spec/se5-events.md#gaps
+            //# The subscriber MUST report its gaps open at once where its configuration says that
+            //# HTTP cannot be asked.
             self.backfill = false;
             self.dialect = Some(self.dialect.unwrap_or_default());
         }

@@ -149,8 +149,15 @@ impl Rig {
         self.redial();
     }
 
-    /// Up again, as soon as the subscriber dials.
+    /// Up again, as soon as the subscriber dials. The box begins to say something at once, so that
+    /// the subscription is known to have arrived.
     pub fn redial(&mut self) {
+        self.redial_silently();
+        self.input(Input::Heard(self.at()));
+    }
+
+    /// Up again, with nothing to show that the subscription has arrived.
+    pub fn redial_silently(&mut self) {
         while self.platform.link() != Link::Dialing {
             self.next_timer();
         }
@@ -290,6 +297,30 @@ impl Rig {
         let next = self.platform.poll_timeout();
         assert!(next.is_none_or(|next| next > then), "a timer spins");
     }
+}
+
+/// From so many milliseconds after the start to so many.
+pub fn span(from: i64, to: i64) -> Span {
+    Span::new(UnixMillis(START + from), UnixMillis(START + to))
+}
+
+/// Lost at 10 s after the start, up again and heard at 60 s.
+pub fn with_gap(config: Config) -> Rig {
+    let mut rig = Rig::up(config);
+    rig.pass(secs(10));
+    rig.input(Input::Heard(rig.at()));
+    rig.lose();
+    while rig.platform.link() != Link::Dialing || rig.at().0 < START + 60_000 {
+        if rig.platform.link() == Link::Dialing {
+            rig.input(Input::Disconnected(rig.at(), Cause::Refused));
+        }
+        let wait = ms(u64::try_from((START + 60_000 - rig.at().0).clamp(1, 500)).unwrap());
+        rig.pass(wait);
+    }
+    rig.log.clear();
+    rig.connect();
+    rig.input(Input::Heard(rig.at()));
+    rig
 }
 
 /// What the box keeps of one sighting at `at`, of a stranger unless named otherwise.
