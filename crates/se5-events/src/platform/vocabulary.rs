@@ -35,12 +35,16 @@ pub struct Config {
     /// How often a box that never answers pings is asked over HTTP while silent; 60 s.
     pub http_recheck: Duration,
     /// Reconnect after this long without an event; `None` is never. Default `None`.
+    ///
+    /// A box whose HTTP service answers while its push is dead is found by nothing else, unless the
+    /// driver's TCP keepalive ends the connection.
     pub max_silence: Option<Duration>,
     /// Whether gaps are repaired from the history; true.
     pub backfill: bool,
     /// How long one question over HTTP may take before it counts as not answered; 10 s.
     pub ask_timeout: Duration,
-    /// How far a gap is widened at both ends, and how long the history may lag behind; 2 s.
+    /// How far a gap is widened at both ends, how long a subscription may take to have effect
+    /// before that counts as a further gap, and how long the history may lag behind; 2 s.
     pub overlap: Duration,
     /// How far a query is widened while the box's clock is not known; 60 s.
     pub clock_slack: Duration,
@@ -90,7 +94,8 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PingPolicy {
-    /// When the box has been silent for [`Config::idle`].
+    /// When the box has been silent for [`Config::idle`], and behind the subscription after a
+    /// reconnect if the box is known to answer.
     WhenIdle,
     /// Never: the box is only asked over HTTP.
     Never,
@@ -171,6 +176,9 @@ pub enum Event {
     /// A message that is no event. Nothing else is lost.
     Malformed(EventError),
     /// Events of this time may have been missed; they are being fetched.
+    ///
+    /// A lost connection makes one: from when the last message that came was sent, to the new
+    /// subscription. If that takes effect late, another follows up to then.
     ///
     /// Gaps that touch are one: a gap that covers others not yet ended takes their place, and of
     /// all of them only this one ends. A ledger of gaps therefore removes what the new span covers
