@@ -31,6 +31,7 @@ type Place = (u64, i64, u64);
 struct Entry {
     side: Side,
     id: Option<EventKey>,
+    form: IdForm,
     score: u64,
     is_paired: bool,
 }
@@ -48,8 +49,14 @@ struct Facts {
     time: Option<i64>,
     score: u64,
     id: Option<EventKey>,
+    form: IdForm,
     is_named: bool, // the id alone is proof
 }
+
+/// What an id looks like: `1607062639.737444` and `1628066406652506` have different forms. Ids of
+/// one form are taken to come from one counter, so that different ones name different events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct IdForm(u64);
 
 /// How likely a pushed event and a record are the same; less is likelier.
 type Distance = (u8, bool, u64);
@@ -157,12 +164,6 @@ impl Seen {
         self.ids_agree = false;
     }
 
-    /// Events remembered.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// True if the same event came by the same way before.
     fn has_twin(&self, facts: &Facts, side: Side) -> bool {
         //= docs/spec/se5-events.md#duplicates
@@ -214,7 +215,7 @@ impl Seen {
         free.filter_map(|(place, entry)| {
             let by_id = match (entry.id, facts.id) {
                 (Some(one), Some(other)) if one == other => 0,
-                (Some(_), Some(_)) if self.ids_agree => return None,
+                (Some(_), Some(_)) if self.ids_agree || entry.form == facts.form => return None,
                 _ => 1,
             };
             let apart = facts.time.map_or(0, |time| time.abs_diff(place.1));
@@ -244,6 +245,7 @@ impl Seen {
         let entry = Entry {
             side,
             id: facts.id,
+            form: facts.form,
             score: facts.score,
             is_paired,
         };
@@ -257,6 +259,20 @@ impl Seen {
         if self.order.len() > self.max {
             self.forget(now, Some(i64::MIN));
         }
+    }
+}
+
+impl IdForm {
+    fn of(id: &str) -> Self {
+        let mut form = SipHasher24::new();
+        for byte in id.trim().bytes() {
+            form.write_u8(match byte {
+                b'0'..=b'9' => b'0',
+                b'a'..=b'z' | b'A'..=b'Z' => b'a',
+                other => other,
+            });
+        }
+        Self(form.finish())
     }
 }
 
@@ -279,6 +295,7 @@ impl Facts {
             time,
             score: event.score().map_or(u64::MAX, f64::to_bits),
             id,
+            form: IdForm::of(&event.event_id().unwrap_or_default()),
             // No document of dialect 1 promises an id, so there it needs the fields as witnesses.
             is_named: id.is_some() && (rule == KeyRule::Id || event.dialect() == Dialect::V2),
         }

@@ -110,9 +110,10 @@ impl Platform {
         let mut slice = Slice::new(span, (from, to), is_last, unit);
         let tolerance = millis(self.config.match_tolerance);
         slice.asked = (from.saturating_sub(tolerance), to.saturating_add(tolerance));
-        // Not before the slice is over, and the history has had time to take it in. A slice that
+        // Not before the slice is over, whatever the box's clock may show, and the history has had
+        // time to take it in. A slice that
         // lies ahead altogether shows that our own clock was put back: it is over.
-        let settled = end.min(gap.to).plus(overlap);
+        let settled = end.plus(slack).min(gap.to).plus(overlap);
         let is_ahead = self
             .wall
             .at(now)
