@@ -323,8 +323,8 @@ fn a_dial_without_an_answer_is_given_up_after_ten_seconds() {
 }
 
 //= docs/spec/se5-events.md#gaps
-//# The subscriber MUST report one gap for each lost connection, and a further one only if the new
-//# subscription took effect late.
+//# The subscriber MUST report one gap for each lost connection, and further ones only if the new
+//# subscription showed its effect late.
 #[test]
 fn every_kind_of_loss_is_treated_alike() {
     let causes = [

@@ -214,8 +214,8 @@ fn a_mark_tells_when_the_last_event_was_sent_and_not_when_it_came() {
 //# The subscriber MUST report a further gap where a subscription takes effect more than `overlap`
 //# after it was sent, beginning `overlap` after the sending and ending `overlap` after the effect.
 //= docs/spec/se5-events.md#gaps
-//# The subscriber MUST report one gap for each lost connection, and a further one only if the new
-//# subscription took effect late.
+//# The subscriber MUST report one gap for each lost connection, and further ones only if the new
+//# subscription showed its effect late.
 #[test]
 fn a_subscription_that_takes_effect_late_opens_a_second_gap_up_to_then() {
     let mut config = config();

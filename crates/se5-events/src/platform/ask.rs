@@ -257,8 +257,7 @@ impl Platform {
         }
         self.life.answered(now, self.config.http_recheck);
         if let Some(at) = self.wall.at(now) {
-            // What gets through now got through before. A quiet box gives no better proof.
-            self.took_effect(now, at);
+            self.effect_is_overdue(now, at);
         }
         self.go(self.quiet_link(), Assurance::HttpOnly, None);
     }

@@ -3,7 +3,7 @@
 use super::ask::{Purpose, Verify};
 use super::clock::{after, freshness, millis};
 use super::liveness::Life;
-use super::{Assurance, Cause, Event, Freshness, Link, Output, Platform, Source, Span};
+use super::{Assurance, Awaited, Cause, Event, Freshness, Link, Output, Platform, Source, Span};
 use crate::{FaceEvent, ToBox, UnixMillis};
 use std::time::Instant;
 
@@ -62,8 +62,8 @@ impl Platform {
             let overlap = millis(self.config.overlap);
             let from = from.plus(0_i64.saturating_sub(overlap));
             //= docs/spec/se5-events.md#gaps
-            //# The subscriber MUST report one gap for each lost connection, and a further one only if
-            //# the new subscription took effect late.
+            //# The subscriber MUST report one gap for each lost connection, and further ones only if
+            //# the new subscription showed its effect late.
             self.missed(Span::new(from, at.plus(overlap).max(from)));
             self.await_effect(now, at);
         } else {
@@ -116,7 +116,10 @@ impl Platform {
     /// A subscription that is held up on its way takes effect later than the gap before it ends. The
     /// first sign of life behind it, or the pong to a ping, tells when it had arrived.
     pub(super) fn await_effect(&mut self, now: Instant, sent: UnixMillis) {
-        self.effect_awaited = Some(sent);
+        self.effect_awaited = Some(Awaited {
+            since: sent,
+            is_overdue: false,
+        });
         //= docs/spec/se5-events.md#gaps
         //# The subscriber MUST ping a box that is known to answer pings right behind a subscription
         //# that follows a gap.
@@ -129,15 +132,30 @@ impl Platform {
 
     /// The subscription had taken effect by `at`: nothing has been missed since.
     pub(super) fn took_effect(&mut self, now: Instant, at: UnixMillis) {
-        let overlap = millis(self.config.overlap);
-        let Some(sent) = self.effect_awaited.take() else {
-            return;
-        };
+        if let Some(awaited) = self.effect_awaited.take() {
+            self.report_late(now, awaited.since, at);
+        }
+    }
+
+    /// A silent connection was found alive otherwise. Its subscription may still be on its way, so
+    /// what has been missed so far is fetched, once, and the effect is awaited on.
+    pub(super) fn effect_is_overdue(&mut self, now: Instant, at: UnixMillis) {
+        if let Some(awaited) = self.effect_awaited.filter(|awaited| !awaited.is_overdue) {
+            self.effect_awaited = Some(Awaited {
+                since: at,
+                is_overdue: true,
+            });
+            self.report_late(now, awaited.since, at);
+        }
+    }
+
+    fn report_late(&mut self, now: Instant, since: UnixMillis, at: UnixMillis) {
         //= docs/spec/se5-events.md#gaps
         //# The subscriber MUST report a further gap where a subscription takes effect more than
         //# `overlap` after it was sent, beginning `overlap` after the sending and ending `overlap`
         //# after the effect.
-        let reported = sent.plus(overlap);
+        let overlap = millis(self.config.overlap);
+        let reported = since.plus(overlap);
         if at > reported {
             self.missed(Span::new(reported, at.plus(overlap)));
             self.repair(now);

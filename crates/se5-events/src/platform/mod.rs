@@ -80,7 +80,7 @@ pub struct Platform {
     /// Up to here, by our clock, all that the box sent has arrived.
     proven: Option<UnixMillis>,
     /// When the subscription behind a gap was sent, until it shows effect.
-    effect_awaited: Option<UnixMillis>,
+    effect_awaited: Option<Awaited>,
     /// How long the last message was under way, in milliseconds. A stalled network holds back what
     /// is older than its last sign of life.
     lag: i64,
@@ -99,6 +99,15 @@ pub struct Platform {
     marks: Marks,
     out: VecDeque<Output>,
     counters: Counters,
+}
+
+/// A subscription whose effect has not shown.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    /// When it was sent, or when what might have been missed was last reported.
+    since: UnixMillis,
+    /// A silence has been looked into meanwhile.
+    is_overdue: bool,
 }
 
 impl Platform {
