@@ -1,13 +1,16 @@
 //! SE5 events beside what a program would do with `serde_json` and `base64`, and beside the limits
 //! of the machine: `memcpy`, `memchr`, UTF-8 validation.
 
+mod samples;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use benches::Group;
 use bytes::Bytes;
 use lenient_wire::Scanner;
-use se5_events::{Dialect, FaceEvent, LiveForm, PersonType, Sighting, UnixMillis};
-use serde::{Deserialize, Serialize};
+use samples::{Owned, live, owned, with_pictures};
+use se5_events::{Dialect, FaceEvent, LiveForm, Sighting};
+use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -97,7 +100,7 @@ fn jpegs(name: &str, json: &Bytes, goal: f64) {
             (picture("recognize_face"), picture("spot_pic"))
         })
         .case("memcpy of the message", || {
-            copy.copy_from_slice(black_box(json))
+            copy.copy_from_slice(black_box(json));
         })
         .goal(
             "ours, buffers reused",
@@ -149,6 +152,7 @@ fn encode(event: &Sighting) {
 /// Events that come from the network are in no cache.
 fn cold(plain: &Bytes) {
     let ring: Vec<Bytes> = (0..256).map(|_| Bytes::copy_from_slice(plain)).collect();
+    let _shared = ring.clone();
     let turn = |at: &mut usize| {
         *at = (*at + 1) % ring.len();
         ring[*at].clone()
@@ -218,43 +222,6 @@ fn adversarial() {
     }
 }
 
-fn with_pictures(face: usize, scene: usize) -> Sighting {
-    let mut event = Sighting::new(
-        "1607062639.737444",
-        "04f98265-1fad-47e5-9dda-66e191272055",
-        UnixMillis(1_566_016_554_020),
-    );
-    event.device_ip = "192.168.1.243".into();
-    event.person = PersonType::Employee;
-    event.identity_id = "666666".into();
-    event.identity_name = "测试员甲".into();
-    event.score = 0.623_161_435_127_258_3;
-    event.face = (face > 0).then(|| noise(face, 1));
-    event.scene = (scene > 0).then(|| noise(scene, 2));
-    event
-}
-
-/// Bytes that compress no better than a JPEG.
-fn noise(len: usize, seed: u64) -> Bytes {
-    let mut state = seed;
-    let byte = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    std::iter::repeat_with(byte).take(len).collect()
-}
-
-fn live(event: &Sighting) -> Bytes {
-    let mut json = Vec::new();
-    event.encode_live(LiveForm::new(Dialect::V1), &mut json);
-    // Sharing a plain vector's memory allocates once; frames of a WebSocket are shared already.
-    let json = Bytes::from(json);
-    let _shared = json.clone();
-    json
-}
-
 fn escape_slashes(json: &Bytes) -> Bytes {
     let text = String::from_utf8(json.to_vec())
         .unwrap()
@@ -262,46 +229,6 @@ fn escape_slashes(json: &Bytes) -> Bytes {
     let json = Bytes::from(text);
     let _shared = json.clone();
     json
-}
-
-fn owned(event: &Sighting, face: String, scene: String) -> Owned {
-    Owned {
-        reg_pic: String::new(),
-        ext_data: OwnedExt {
-            person_type: 1,
-            device_ip: event.device_ip.clone(),
-            device_type: "1".into(),
-            spot_pic: Some(scene),
-            recognize_face: Some(face),
-        },
-        identity_id: event.identity_id.clone(),
-        device_id: event.device_id.clone(),
-        score: event.score,
-        timestamp: event.at.0,
-        group_name: event.group_name.clone(),
-        identity_name: event.identity_name.clone(),
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Owned {
-    reg_pic: String,
-    ext_data: OwnedExt,
-    identity_id: String,
-    device_id: String,
-    score: f64,
-    timestamp: i64,
-    group_name: String,
-    identity_name: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OwnedExt {
-    person_type: i64,
-    device_ip: String,
-    device_type: String,
-    spot_pic: Option<String>,
-    recognize_face: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -34,10 +34,17 @@ const ROUNDS: usize = 61;
 /// CPU time of one sample; far above the resolution of the thread clock.
 const SAMPLE: Duration = Duration::from_millis(2);
 
+/// Whether figures are wanted: true under `cargo bench`, which passes `--bench`. Without, a bench
+/// does just enough to see that it works.
+pub fn is_measured() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
 /// Cases that do the same work, compared with each other.
 pub struct Group<'a> {
     name: String,
     bytes: Option<usize>,
+    items: Option<usize>,
     cases: Vec<Case<'a>>,
     goals: Vec<Goal>,
 }
@@ -57,6 +64,7 @@ struct Goal {
 struct Report {
     name: String,
     bytes: Option<usize>,
+    items: Option<usize>,
     rows: Vec<Row>,
     ratios: Vec<Ratio>,
 }
@@ -78,6 +86,7 @@ impl<'a> Group<'a> {
         Self {
             name: name.into(),
             bytes: None,
+            items: None,
             cases: Vec::new(),
             goals: Vec::new(),
         }
@@ -87,6 +96,13 @@ impl<'a> Group<'a> {
     #[must_use]
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = Some(bytes);
+        self
+    }
+
+    /// Items that a call works through, for the ns/item column.
+    #[must_use]
+    pub fn items(mut self, items: usize) -> Self {
+        self.items = Some(items);
         self
     }
 
@@ -128,14 +144,13 @@ impl<'a> Group<'a> {
 
     /// Measures and prints the table.
     ///
-    /// Without the `--bench` argument that `cargo bench` passes, every case runs once only: enough
-    /// to see that it works.
+    /// Unless [`is_measured`], every case runs a few times only.
     ///
     /// # Panics
     ///
     /// When a goal names a case that does not exist.
     pub fn run(self) {
-        let report = if std::env::args().any(|argument| argument == "--bench") {
+        let report = if is_measured() {
             self.measure(ROUNDS, SAMPLE)
         } else {
             self.measure(1, Duration::ZERO)
@@ -177,6 +192,7 @@ impl<'a> Group<'a> {
             ratios,
             name: self.name,
             bytes: self.bytes,
+            items: self.items,
         }
     }
 }
@@ -235,19 +251,25 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\n{:<36} {:>12} {:>8} {:>7}",
-            "case", "ns/call", "GB/s", "allocs"
+            "\n{:<36} {:>12} {:>8} {:>8} {:>7}",
+            "case", "ns/call", "ns/item", "GB/s", "allocs"
         )?;
         for row in &self.rows {
             let rate = self.bytes.map_or_else(String::new, |bytes| {
                 format!("{:.3}", bytes as f64 / row.nanos)
+            });
+            let each = self.items.map_or_else(String::new, |items| {
+                format!("{:.1}", row.nanos / items as f64)
             });
             let Row {
                 case,
                 nanos,
                 allocations,
             } = row;
-            writeln!(f, "{case:<36} {nanos:>12.1} {rate:>8} {allocations:>7}")?;
+            writeln!(
+                f,
+                "{case:<36} {nanos:>12.1} {each:>8} {rate:>8} {allocations:>7}"
+            )?;
         }
         Ok(())
     }
