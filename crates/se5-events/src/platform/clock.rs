@@ -71,19 +71,20 @@ impl BoxClock {
             // From here on what earlier connections showed can only mislead.
             self.ahead.drain(..self.ahead.len().saturating_sub(ENOUGH));
         }
-        let mut sorted: Vec<i64> = self.ahead.iter().copied().collect();
-        sorted.sort_unstable();
-        self.known = sorted.get(sorted.len() / 2).copied().unwrap_or(self.known);
+        self.known = self.ahead.iter().copied().max().unwrap_or(self.known);
     }
 
-    /// How far the box is ahead of us, in milliseconds: the median of the last samples.
+    /// How far the box is ahead of us, in milliseconds, according to the event that was quickest
+    /// here: whatever held up the others only makes the box seem to lag.
     pub(super) fn ahead(&self) -> i64 {
         self.known
     }
 
-    /// By how much the box is ahead according to the event that was quickest here.
-    pub(super) fn most_ahead(&self) -> Option<i64> {
-        self.ahead.iter().copied().max()
+    /// How far the events disagree on it, in milliseconds: the longest hold-up, or a step of the
+    /// box's clock.
+    pub(super) fn spread(&self) -> i64 {
+        let least = self.ahead.iter().copied().min().unwrap_or(self.known);
+        self.known.saturating_sub(least)
     }
 
     /// True once there was any event.
@@ -180,7 +181,7 @@ pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Samples of which the median is taken.
+/// Samples that are remembered.
 const SAMPLES: usize = 16;
 /// Samples from which on it is believed.
 const ENOUGH: usize = 8;

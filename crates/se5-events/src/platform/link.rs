@@ -201,8 +201,8 @@ impl Platform {
         //= docs/spec/se5-events.md#gaps
         //# A live event MUST be taken to have been under way for as long as, by its own time, it
         //# fell behind the quickest of the last 16 events.
-        if let (Some(happened), Some(ahead)) = (happened, self.box_clock.most_ahead()) {
-            self.lag = at.plus(ahead).since(happened).max(0);
+        if let Some(happened) = happened.filter(|_| self.box_clock.has_samples()) {
+            self.lag = at.plus(self.box_clock.ahead()).since(happened).max(0);
         }
     }
 

@@ -80,10 +80,11 @@ impl Platform {
         //= docs/spec/se5-events.md#gaps
         //# A query MUST be widened by `clock_slack` at both ends while fewer than eight live events
         //# have told the offset.
+        let spread = self.box_clock.spread();
         let slack = if is_known {
-            0
+            spread
         } else {
-            millis(self.config.clock_slack)
+            spread.max(millis(self.config.clock_slack))
         };
         let overlap = millis(self.config.overlap);
         let Some(gap) = self.gaps.first() else {
