@@ -16,3 +16,13 @@ pub mod mark;
 pub mod se5;
 pub mod web;
 pub mod ws;
+
+/// The programs in the two front pages of the repository compile and run.
+#[cfg(doctest)]
+mod front_pages {
+    #[doc = include_str!("../../README.md")]
+    mod english {}
+
+    #[doc = include_str!("../../README.zh-CN.md")]
+    mod chinese {}
+}
