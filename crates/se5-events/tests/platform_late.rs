@@ -50,6 +50,20 @@ fn an_event_that_was_under_way_long_pulls_the_start_of_the_next_gap_back() {
     assert_eq!(gap_begins(rig), 30_000 - 2_000);
 }
 
+//= docs/spec/se5-events.md#gaps
+//# A part of a message MUST NOT move the start of a gap.
+#[test]
+fn half_a_message_does_not_move_the_start_of_the_next_gap() {
+    let mut rig = Rig::up(config());
+    rig.pass(secs(15));
+    prompt_face(&mut rig);
+    for _ in 0..9 {
+        rig.pass(secs(5));
+        rig.input(Input::Heard(rig.at()));
+    }
+    assert_eq!(gap_begins(rig), 15_000 - 2_000);
+}
+
 #[test]
 fn the_clock_of_the_box_makes_no_event_late() {
     for ahead in [-3_600_000, 3_600_000] {
@@ -85,16 +99,16 @@ fn an_event_as_quick_as_the_others_ends_the_lag() {
 }
 
 //= docs/spec/se5-events.md#gaps
-//# Anything else received MUST be taken to have been under way for as long as the event or pong
+//# A message that is no event MUST be taken to have been under way for as long as the event or pong
 //# before it on the connection.
 #[test]
-fn half_a_message_behind_a_late_event_is_as_late() {
+fn a_garbled_message_behind_a_late_event_is_as_late() {
     let mut rig = Rig::up(config());
     rig.pass(secs(30));
     prompt_face(&mut rig);
     face_that_took(&mut rig, secs(12));
     rig.pass(secs(1));
-    rig.input(Input::Heard(rig.at()));
+    rig.garbled();
     assert_eq!(gap_begins(rig), 31_000 - 2_000);
 }
 
@@ -167,7 +181,7 @@ fn a_new_connection_begins_without_a_lag() {
     face_that_took(&mut rig, secs(12));
     rig.reconnect(secs(1));
     rig.pass(secs(15));
-    rig.input(Input::Heard(rig.at()));
+    rig.garbled();
     let heard = rig.at().since(UnixMillis(START));
     assert_eq!(gap_begins(rig), heard - 2_000);
 }

@@ -162,8 +162,19 @@ impl Platform {
         }
     }
 
-    /// Takes note of life. True if the connection is up.
+    /// Takes note of a whole message. True if the connection is up.
     pub(super) fn heard(&mut self, now: Instant, at: UnixMillis) -> bool {
+        if self.is_up() {
+            self.proven = Some(self.sent_by(at));
+        }
+        self.sign_of_life(now, at)
+    }
+
+    /// Takes note of life, be it a part of a message: which says nothing of what has arrived, since
+    /// the message may be as old as it is slow. True if the connection is up.
+    //= docs/spec/se5-events.md#gaps
+    //# A part of a message MUST NOT move the start of a gap.
+    pub(super) fn sign_of_life(&mut self, now: Instant, at: UnixMillis) -> bool {
         if !self.is_up() {
             return false;
         }
@@ -171,7 +182,6 @@ impl Platform {
         //# A subscription that follows a gap MUST be taken to be in effect once anything is received
         //# on its connection or the box answers whether it is there.
         self.took_effect(now, at);
-        self.proven = Some(self.sent_by(at));
         //= docs/spec/se5-events.md#liveness
         //# The subscriber MUST take any received byte as a sign of life.
         self.life.heard(now, self.config.idle);
@@ -186,8 +196,8 @@ impl Platform {
     /// When the message that came `at` was sent: all that was sent before has come, too.
     fn sent_by(&self, at: UnixMillis) -> UnixMillis {
         //= docs/spec/se5-events.md#gaps
-        //# Anything else received MUST be taken to have been under way for as long as the event or
-        //# pong before it on the connection.
+        //# A message that is no event MUST be taken to have been under way for as long as the event
+        //# or pong before it on the connection.
         let sent = at.plus(0_i64.saturating_sub(self.lag));
         //= docs/spec/se5-events.md#gaps
         //# A message MUST NOT be taken to have been sent before its connection was first subscribed

@@ -217,7 +217,7 @@ impl Platform {
             }
             Input::Heard(at) => {
                 self.wall.set(now, at);
-                self.heard(now, at);
+                self.sign_of_life(now, at);
             }
             Input::Disconnected(at, cause) => {
                 self.wall.set(now, at);

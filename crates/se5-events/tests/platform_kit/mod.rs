@@ -109,6 +109,12 @@ impl Rig {
         self.input(Input::Received(self.at(), FromBox::Pong));
     }
 
+    /// A whole message that is no event.
+    pub fn garbled(&mut self) {
+        let error = FaceEvent::decode("no json".into()).unwrap_err();
+        self.input(Input::Garbled(self.at(), error));
+    }
+
     pub fn answer(&mut self, id: ExchangeId, answer: Answer) {
         self.input(Input::Received(self.at(), FromBox::Answer(id, answer)));
     }
@@ -308,7 +314,7 @@ pub fn span(from: i64, to: i64) -> Span {
 pub fn with_gap(config: Config) -> Rig {
     let mut rig = Rig::up(config);
     rig.pass(secs(10));
-    rig.input(Input::Heard(rig.at()));
+    rig.garbled();
     rig.lose();
     while rig.platform.link() != Link::Dialing || rig.at().0 < START + 60_000 {
         if rig.platform.link() == Link::Dialing {
