@@ -60,6 +60,16 @@ fn application_holds_every_event_exactly_once() {
     );
 }
 
+#[test]
+fn large_sites_lose_nothing_in_a_day() {
+    let sites = number_from_env("SIM_SITES").unwrap_or(2);
+    let total = in_parallel(sites, |seed| {
+        outcome(seed, || World::new(Plan::large(seed), Saboteur::None))
+    });
+    println!("{sites} sites: {total:#?}");
+    assert_eq!(total.events, 20_000 * sites);
+}
+
 /// Each rule of the design is load-bearing: without it, the same test fails.
 #[test]
 fn every_removed_rule_is_noticed() {

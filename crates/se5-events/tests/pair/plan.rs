@@ -124,6 +124,18 @@ impl Saboteur {
 }
 
 impl Plan {
+    /// A site of 200 cameras through 20,000 events, which is about a day.
+    pub(crate) fn large(seed: u64) -> Self {
+        Self {
+            cameras: 200,
+            subscribed: 190,
+            events: 20_000,
+            pace: 4_000,
+            trouble: 600_000,
+            ..Self::draw(seed)
+        }
+    }
+
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed).stream("plan");
         let dialect = *rng.pick(&[Dialect::V1, Dialect::V2]);

@@ -103,7 +103,8 @@ enum Happening {
     Answered(u64, ExchangeId, Ask, u16, Bytes),
     Unanswered(u64, ExchangeId),
     Stored(u64, Seq, Mark),
-    Wake(usize),
+    /// For a timer that has been armed anew meanwhile, it comes to nothing.
+    Wake(usize, Instant),
 }
 
 const BOX: usize = 0;
@@ -184,7 +185,7 @@ impl World {
                 break;
             }
             steps += 1;
-            if steps > 500_000 {
+            if steps > 500_000 + 200 * self.plan.events {
                 return Err("the session spins".to_owned());
             }
             if self.narrates {
@@ -248,7 +249,7 @@ impl World {
                 self.store(mark);
                 self.tell(|_| platform::Input::Stored(seq));
             }
-            Happening::Wake(who) => self.wake(who),
+            Happening::Wake(who, armed) if self.wakes[who] == Some(armed) => self.wake(who),
             _ => {} // too late for whom it was meant
         }
         Ok(())
@@ -308,7 +309,7 @@ impl World {
             let Some(at) = timer else { continue };
             if self.wakes[who].is_none_or(|armed| at < armed) {
                 self.wakes[who] = Some(at);
-                self.schedule.at(at, Happening::Wake(who));
+                self.schedule.at(at, Happening::Wake(who, at));
             }
         }
         Ok(())
