@@ -22,7 +22,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Handles are read with `next().await`, which is safe to cancel; commands go through a clonable
+//! Handles are read with `next().await`, which is safe to cancel; commands go through a cloneable
 //! control and never wait. `counters()` is a snapshot. `stop().await` ends a task in order, dropping
 //! the handle ends it at once.
 
