@@ -171,7 +171,6 @@ impl Platform {
         this.recovered = mark
             .open
             .into_iter()
-            .take(this.config.max_gaps)
             .map(|span| Span::new(span.from, span.to))
             .collect();
         this
