@@ -2,7 +2,7 @@
 
 use se5_events::Dialect;
 use se5_events::device::Fault;
-use se5_events::platform::{Config, KeyRule};
+use se5_events::platform::{Config, KeyRule, PingPolicy};
 use std::time::Duration;
 use testkit::Rng;
 
@@ -88,10 +88,26 @@ pub(crate) enum Saboteur {
     ForgedTime,
     /// The driver cuts off the last record of each page.
     ShortPages,
+    /// The driver empties every page but the first.
+    OnePage,
+    /// The driver answers with the page of the question before.
+    CrossedAnswers,
+    /// The driver asks the history about one camera only.
+    OneCamera,
+    /// The driver drops what one camera pushes.
+    BlindSpot,
+    /// The driver sends only the first subscription.
+    SubscribesOnce,
+    /// The driver's wall clock stands still.
+    FrozenWall,
+    /// Nobody looks for dead connections.
+    NoLiveness,
+    /// The program starts anew after a crash, without its mark.
+    StartsAnew,
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NoOverlap,
         Self::NoSlack,
         Self::NoWindow,
@@ -105,6 +121,14 @@ impl Saboteur {
         Self::LeakyDriver,
         Self::ForgedTime,
         Self::ShortPages,
+        Self::OnePage,
+        Self::CrossedAnswers,
+        Self::OneCamera,
+        Self::BlindSpot,
+        Self::SubscribesOnce,
+        Self::FrozenWall,
+        Self::NoLiveness,
+        Self::StartsAnew,
     ];
 
     /// Takes the rule out of `config`, if that is where it is.
@@ -117,6 +141,9 @@ impl Saboteur {
             Self::NoWindow => config.window_keys = 1,
             Self::IdsOnly => config.key_rule = KeyRule::Id,
             Self::NoBackfill => config.backfill = false,
+            Self::NoLiveness => {
+                (config.max_silence, config.ping) = (None, PingPolicy::Never);
+            }
             Self::EverythingIsLive => config.live_within = Duration::from_secs(86_400),
             _ => {}
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use se5_events::device::{self, Device, LinkId};
 use se5_events::platform::{self, Cause, Mark, Platform, Seq};
 use se5_events::{
-    Answer, Ask, AskError, DeviceInfo, Dialect, EventKey, ExchangeId, FromBox, Limits,
+    Answer, Ask, AskError, DeviceInfo, Dialect, EventKey, ExchangeId, FromBox, HistoryPage, Limits,
     Subscription, ToBox, UnixMillis, codec,
 };
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ pub(crate) struct World {
     next_ask: u64,
     network_is_up: bool,
     history_is_broken: bool,
+    page_before: HistoryPage,
     stalled_until: Instant,
     mark: Option<Mark>,
     wakes: [Option<Instant>; 2],
@@ -135,6 +136,7 @@ impl World {
             next_ask: 0,
             network_is_up: true,
             history_is_broken: false,
+            page_before: HistoryPage::default(),
             stalled_until: now,
             mark: None,
             wakes: [None; 2],
@@ -260,8 +262,8 @@ impl World {
         self.saboteur.tamper(&mut config);
         let now = self.schedule.now();
         let mut platform = match self.mark.clone() {
-            Some(mark) => Platform::resume(config, mark),
-            None => Platform::new(config),
+            Some(mark) if self.saboteur != Saboteur::StartsAnew => Platform::resume(config, mark),
+            _ => Platform::new(config),
         };
         let cameras = (0..self.plan.subscribed).map(camera_id);
         let wanted = platform.subscribe(now, Subscription::new(cameras));

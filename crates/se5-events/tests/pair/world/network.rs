@@ -1,6 +1,7 @@
 //! Between the two.
 
 use super::{Happening, World};
+use crate::plan::Saboteur;
 use se5_events::ToBox;
 use testkit::Arrival;
 
@@ -22,6 +23,10 @@ impl World {
     }
 
     pub(super) fn send_to_box(&mut self, message: ToBox) {
+        let is_again = self.links > 1 && matches!(message, ToBox::Subscribe(..));
+        if is_again && self.saboteur == Saboteur::SubscribesOnce {
+            return;
+        }
         let (now, latency) = (self.schedule.now(), self.latency());
         let Some(link) = self.link.as_mut().filter(|link| link.is_open) else {
             return;

@@ -81,6 +81,9 @@ impl World {
                 .wall()
                 .plus(self.plan.box_ahead - self.plan.history_lag);
             query.to = query.to.min(known_to);
+            if self.saboteur == Saboteur::OneCamera {
+                query.devices.truncate(1);
+            }
             if query.to < query.from {
                 // Nothing of the range is known yet, which is no error.
                 (query.from, query.devices) = (query.to, vec!["nobody".to_owned()]);
@@ -136,9 +139,7 @@ impl World {
         if self.history_is_broken && matches!(ask, Ask::Events(_)) {
             answer = Answer::Failed(AskError::Http(500));
         }
-        if let (Saboteur::ShortPages, Answer::Page(page)) = (self.saboteur, &mut answer) {
-            page.records.pop();
-        }
+        self.tamper_with(&ask, &mut answer);
         if !self.network_is_up {
             let lost = Happening::Unanswered(process, asked);
             return self.schedule.after(Duration::from_secs(10), lost);
@@ -146,5 +147,17 @@ impl World {
         let response = codec::encode_answer(&answer, &ask, dialect);
         let news = Happening::Answered(process, asked, ask, response.status, response.body);
         self.after(self.plan.latency, news);
+    }
+
+    fn tamper_with(&mut self, ask: &Ask, answer: &mut Answer) {
+        let (Ask::Events(query), Answer::Page(page)) = (ask, answer) else {
+            return;
+        };
+        match self.saboteur {
+            Saboteur::ShortPages => drop(page.records.pop()),
+            Saboteur::OnePage if query.page > 0 => page.records.clear(),
+            Saboteur::CrossedAnswers => std::mem::swap(page, &mut self.page_before),
+            _ => {}
+        }
     }
 }

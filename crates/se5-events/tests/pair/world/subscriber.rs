@@ -31,8 +31,11 @@ impl World {
     }
 
     pub(super) fn at_subscriber(&mut self, json: Bytes) {
-        if self.saboteur == Saboteur::LeakyDriver && self.chance.percent(2) {
-            return;
+        let is_first_camera = json.windows(4).any(|tail| tail == b"000\"");
+        match self.saboteur {
+            Saboteur::LeakyDriver if self.chance.percent(2) => return,
+            Saboteur::BlindSpot if is_first_camera => return,
+            _ => {}
         }
         let json = if self.saboteur == Saboteur::ForgedTime && self.chance.percent(2) {
             let text =
@@ -136,7 +139,11 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, input: impl FnOnce(UnixMillis) -> platform::Input) {
-        let (now, at) = (self.schedule.now(), self.wall());
+        let now = self.schedule.now();
+        let at = match self.saboteur {
+            Saboteur::FrozenWall => START,
+            _ => self.wall(),
+        };
         if let Some(platform) = &mut self.platform {
             platform.handle_input(now, input(at));
         }

@@ -1,7 +1,7 @@
 //! What goes wrong, and how it ends.
 
 use super::{Happening, SUBSCRIBER, World};
-use crate::plan::Trouble;
+use crate::plan::{Saboteur, Trouble};
 use se5_events::Dialect;
 use se5_events::device::Reboot;
 use se5_events::platform::Cause;
@@ -54,7 +54,7 @@ impl World {
         let id = link.id;
         // What is under way is lost as well.
         self.close(id);
-        if self.plan.keepalive {
+        if self.plan.keepalive && self.saboteur != Saboteur::NoLiveness {
             let dead = Happening::SubscriberLearns(id, Cause::Timeout);
             self.schedule.after(Duration::from_secs(30), dead);
         }
