@@ -223,3 +223,14 @@ main() {
     step "$name"
   done
 }
+
+# Features of a crate that promise to work without std; `arbitrary` needs it.
+no_std_features() {
+  cargo metadata --format-version 1 --no-deps |
+    python3 -c '
+import json, sys
+packages = json.load(sys.stdin)["packages"]
+features = next(p["features"] for p in packages if p["name"] == sys.argv[1])
+print("\n".join(f for f in features if f not in ("default", "std", "arbitrary")))
+' "$1"
+}
