@@ -94,8 +94,9 @@ pub enum Refused<T> {
     /// The subscription names no device, and `Config::allow_empty` is not set.
     #[error("subscription names no device: name some, or set `Config::allow_empty`")]
     EmptyList(T),
-    /// More outputs wait than `Config::max_queue` allows.
-    #[error("outputs are not being drained: call `poll_output` first")]
+    /// A limit is reached: more outputs wait than the configuration allows, or the limit that the
+    /// command names.
+    #[error("full: drain `poll_output`, or raise the limit that the command's documentation names")]
     Full(T),
     /// The machine is closed.
     #[error("closed: make a new machine")]
