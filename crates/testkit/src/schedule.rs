@@ -64,16 +64,6 @@ impl<E> Schedule<E> {
         Some(due.event)
     }
 
-    /// When the next thing happens.
-    pub fn next_at(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse(due)| due.at)
-    }
-
-    /// Moves the clock to `at` without taking anything; never back.
-    pub fn advance(&mut self, at: Instant) {
-        self.now = self.now.max(at);
-    }
-
     /// The time.
     pub fn now(&self) -> Instant {
         self.now

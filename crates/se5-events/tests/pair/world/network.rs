@@ -3,7 +3,6 @@
 use super::{Happening, World};
 use crate::plan::Saboteur;
 use se5_events::ToBox;
-use testkit::Arrival;
 
 impl World {
     pub(super) fn has_link(&self, id: u64) -> bool {
@@ -16,6 +15,7 @@ impl World {
             .is_some_and(|link| link.id == id && link.is_open)
     }
 
+    /// Loses what is under way, and all that comes after. Nobody is told.
     pub(super) fn close(&mut self, id: u64) {
         if let Some(link) = self.link.as_mut().filter(|link| link.id == id) {
             link.is_open = false;
@@ -31,10 +31,8 @@ impl World {
         let Some(link) = self.link.as_mut().filter(|link| link.is_open) else {
             return;
         };
-        if let Arrival::At(at) = link.to_box.send(now, latency) {
-            let id = link.id;
-            self.schedule.at(at, Happening::AtBox(id, message));
-        }
+        let (id, at) = (link.id, link.to_box.arrival(now, latency));
+        self.schedule.at(at, Happening::AtBox(id, message));
     }
 
     pub(super) fn send_to_subscriber(&mut self, id: u64, news: impl FnOnce(u64) -> Happening) {
@@ -46,8 +44,7 @@ impl World {
         else {
             return;
         };
-        if let Arrival::At(at) = link.to_subscriber.send(now, latency) {
-            self.schedule.at(at, news(id));
-        }
+        let at = link.to_subscriber.arrival(now, latency);
+        self.schedule.at(at, news(id));
     }
 }

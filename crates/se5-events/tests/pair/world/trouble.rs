@@ -48,11 +48,9 @@ impl World {
     }
 
     pub(super) fn freeze(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        link.to_box.freeze();
-        link.to_subscriber.freeze();
-        let id = link.id;
-        // What is under way is lost as well.
+        let Some(id) = self.link.as_ref().map(|link| link.id) else {
+            return;
+        };
         self.close(id);
         if self.plan.keepalive && self.saboteur != Saboteur::NoLiveness {
             let dead = Happening::SubscriberLearns(id, Cause::Timeout);
