@@ -148,6 +148,19 @@ fn ids_tell_strangers_apart_whichever_was_missed() {
 }
 
 #[test]
+fn an_id_of_the_same_form_keeps_a_missed_event_from_passing_for_its_neighbour() {
+    let (missed, seen) = (sighting("a", START + 10_000), sighting("b", START + 10_020));
+    for dialect in [Dialect::V1, Dialect::V2] {
+        let mut config = config();
+        config.dialect = Some(dialect);
+        let pushed = live_with_id(&seen, dialect);
+        // The history does not show the neighbour, so no id has proven itself yet.
+        let rig = repaired(config, &[pushed], std::slice::from_ref(&missed));
+        assert_eq!(fetched(&rig), [missed.event_id.clone()]);
+    }
+}
+
+#[test]
 fn scores_tell_strangers_apart_where_ids_do_not() {
     let mut records = [sighting("a", START + 10_000), sighting("b", START + 10_000)];
     records[1].score = 0.75;

@@ -314,6 +314,22 @@ fn the_answer_to_whether_a_quiet_box_is_there_shows_it_too() {
 }
 
 #[test]
+fn a_subscription_that_outlasts_the_check_is_awaited_further() {
+    let mut rig = Rig::up(config());
+    rig.lose();
+    rig.redial_silently();
+    rig.serve(Dialect::V1, &[], secs(20));
+    let id = rig.asks().last().unwrap().0;
+    rig.answer(id, Answer::Devices(devices()));
+    let reported = rig.gaps()[1].to;
+    rig.serve(Dialect::V1, &[], secs(30));
+    prompt_face(&mut rig);
+    let further = rig.gaps()[2];
+    assert!(further.covers(Span::new(reported, rig.at().plus(2_000))));
+    assert_eq!(rig.gaps().len(), 3);
+}
+
+#[test]
 fn the_first_subscription_may_take_effect_whenever_it_does() {
     let mut rig = Rig::up(config());
     rig.pass(secs(15));
@@ -446,4 +462,13 @@ fn another_dialect_found_on_a_connection_awaits_its_effect_anew() {
     prompt_face(&mut rig);
     let late = Span::new(sent.plus(2_000), sent.plus(11_000));
     assert_eq!(rig.gaps()[known..], [late]);
+}
+
+#[test]
+fn with_a_doubtful_clock_nothing_is_asked_before_the_gap_is_over_by_any_clock() {
+    let mut rig = with_gap(config());
+    rig.pass(ms(3_999));
+    assert_eq!(rig.asks(), [], "the box's clock may be a minute behind");
+    rig.pass(ms(1));
+    rig.query();
 }

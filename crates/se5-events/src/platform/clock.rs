@@ -187,3 +187,22 @@ const SAMPLES: usize = 16;
 const ENOUGH: usize = 8;
 /// How far events may differ and still show the same wrong clock, in milliseconds.
 const AGREEMENT: i64 = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_late_events_does_not_move_the_clock_and_shows_in_the_spread() {
+        let mut clock = BoxClock::new(0);
+        let come = UnixMillis(1_607_062_600_000);
+        clock.sample(come, come.plus(40_000));
+        for _ in 1..SAMPLES {
+            clock.sample(come, come.plus(35_000));
+        }
+        assert_eq!((clock.ahead(), clock.spread()), (40_000, 5_000));
+        // Nothing is remembered for ever: a clock that was put back is believed in the end.
+        clock.sample(come, come.plus(35_000));
+        assert_eq!((clock.ahead(), clock.spread()), (35_000, 0));
+    }
+}
