@@ -71,6 +71,8 @@ impl BoxClock {
             // From here on what earlier connections showed can only mislead.
             self.ahead.drain(..self.ahead.len().saturating_sub(ENOUGH));
         }
+        //= docs/spec/se5-events.md#gaps
+        //# The offset MUST be that of the quickest of the last 16 live events.
         self.known = self.ahead.iter().copied().max().unwrap_or(self.known);
     }
 
@@ -192,6 +194,9 @@ const AGREEMENT: i64 = 2_000;
 mod tests {
     use super::*;
 
+    //= docs/spec/se5-events.md#gaps
+    //= type=test
+    //# The offset MUST be that of the quickest of the last 16 live events.
     #[test]
     fn a_burst_of_late_events_does_not_move_the_clock_and_shows_in_the_spread() {
         let mut clock = BoxClock::new(0);

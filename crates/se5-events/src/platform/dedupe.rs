@@ -215,6 +215,8 @@ impl Seen {
         free.filter_map(|(place, entry)| {
             let by_id = match (entry.id, facts.id) {
                 (Some(one), Some(other)) if one == other => 0,
+                //= docs/spec/se5-events.md#duplicates
+                //# Two ids of one form that differ MUST be taken to name two events.
                 (Some(_), Some(_)) if self.ids_agree || entry.form == facts.form => return None,
                 _ => 1,
             };
