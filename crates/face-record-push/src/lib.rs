@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::exhaustive_enums
+)]
+#![allow(
+    clippy::large_enum_variant,
+    reason = "events are handed on, not stored; a box around each would cost an allocation"
+)]
+
+pub mod codec;
+mod dest;
+pub mod device;
+pub mod error;
+mod key;
+pub mod platform;
+pub mod wire;
+
+pub use dest::{Dest, DestError, DestPolicy, Host, Scheme};
+pub use error::{AnswerError, AskError, ImageError, PushError, PushErrorKind, Refused};
+pub use key::RecordKey;
+#[doc(inline)]
+pub use wire::{
+    Alarm, Answer, Ask, AskReply, AuthDecision, AuthRequest, ExchangeId, Image, Item, LegacyPass,
+    Login, Profile, Push, Record, Reply, SerialNumber, StoredToken, Subscription, Token,
+    UnixMillis, Unknown,
+};

@@ -1,0 +1,2 @@
+//! A platform that receives the records of face terminals.
+fn main() {}

@@ -1,0 +1,2 @@
+//! A face terminal.
+fn main() {}
