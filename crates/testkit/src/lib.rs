@@ -4,6 +4,7 @@
 //! machines, and turns their outputs into further things. Nothing sleeps, nothing reads a clock, and
 //! one seed always gives one history; [`Trace`] proves that.
 
+pub mod campaign;
 mod pipe;
 mod rng;
 mod schedule;

@@ -14,7 +14,7 @@ mod world;
 
 use plan::{Plan, Saboteur};
 use std::panic::UnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use testkit::campaign::{self, number_from_env};
 use world::{Stats, World};
 
 /// Seeds that once failed; they are run first.
@@ -97,38 +97,9 @@ fn traced(seed: u64) -> Result<Stats, String> {
 }
 
 fn outcome(seed: u64, world: impl FnOnce() -> World + UnwindSafe) -> Result<Stats, String> {
-    let outcome = std::panic::catch_unwind(move || world().run());
-    let outcome = outcome.unwrap_or_else(|_| Err("panicked".to_owned()));
-    outcome.map_err(|what| {
-        format!("{what}\nSIM_SEED={seed} cargo test -p se5-events --test pair -- --nocapture")
-    })
+    campaign::session("se5-events", seed, move || world().run())
 }
 
-/// Runs seeds 0 up to `sessions` on every core; stops at the first failure.
 fn in_parallel(sessions: u64, run: impl Fn(u64) -> Result<Stats, String> + Sync) -> Stats {
-    let next = AtomicU64::new(0);
-    let worker = || {
-        let mut total = Stats::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= sessions {
-                return Ok(total);
-            }
-            total.add(&run(seed).inspect_err(|_| next.store(sessions, Ordering::Relaxed))?);
-        }
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        let mut total = Stats::default();
-        for handle in handles {
-            let outcome: Result<Stats, String> = handle.join().unwrap();
-            total.add(&outcome.unwrap_or_else(|what| panic!("{what}")));
-        }
-        total
-    })
-}
-
-fn number_from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    campaign::in_parallel(sessions, run, |total, stats| total.add(&stats))
 }
