@@ -181,7 +181,8 @@ pub enum Novelty {
     Known,
 }
 
-/// Why the store has not kept an entry.
+/// Why the store has not kept an entry. What became of an entry must be certain before it is
+/// reported: an entry that is there after all would never reach the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -189,7 +190,7 @@ pub enum StoreError {
     Full,
     /// Too much to do.
     Busy,
-    /// It is broken, and being opened anew. Whether this entry was kept is not known.
+    /// It broke, was opened anew, and does not hold this entry.
     Broken,
 }
 
