@@ -5,6 +5,8 @@
     reason = "processes are waited for by the clock"
 )]
 
+pub mod cable;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
