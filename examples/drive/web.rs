@@ -42,6 +42,7 @@ const LIMITS: Limits = Limits {
     head: Duration::from_secs(15),
     body: 4096,
     exchange: Duration::from_secs(10),
+    ..Limits::DEFAULT
 };
 /// Pages that follow the news at a time.
 const MAX_STREAMS: usize = 16;

@@ -116,9 +116,10 @@ pub fn upgrade(
     let socket = async move {
         let upgraded = upgraded.await.map_err(io::Error::other)?;
         let parts = upgraded
-            .downcast::<TokioIo<TcpStream>>()
-            .map_err(|_| io::Error::other("upgraded from something else than TCP"))?;
-        let stream = parts.io.into_inner();
+            .downcast::<TokioIo<http::Stream>>()
+            .map_err(|_| io::Error::other("upgraded from something else than HTTP"))?;
+        let stream = parts.io.into_inner().into_tcp();
+        let stream = stream.ok_or_else(|| io::Error::other("boxes have no TLS"))?;
         tune(&stream)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(1 << 20))
