@@ -1,5 +1,6 @@
 //! What a [`super::Platform`] hears and says.
 
+use super::budget::MIN_SHARE;
 use crate::{
     AuthDecision, AuthRequest, Dest, ExchangeId, LegacyPass, Push, PushError, RecordKey, Reply,
     SerialNumber, Subscription, UnixMillis,
@@ -42,6 +43,11 @@ pub struct Config {
     /// Terminals whose keys are remembered; 10,000. Beyond that those of the longest silent one are
     /// forgotten.
     pub max_terminals: usize,
+    /// Keys remembered of all terminals together; 1,048,576, which take about 80 MB. Beyond that
+    /// those of the longest silent terminal are forgotten.
+    pub max_keys: usize,
+    /// Most imports that the store has not answered; 256. Beyond that they are refused.
+    pub max_importing: usize,
     /// Age up to which a record is [`Freshness::Live`]; 10 s.
     pub live_within: Duration,
     /// How far ahead of a clock a record may be; 5 s.
@@ -145,6 +151,26 @@ pub enum Method {
     Get,
     /// Anything else, answered with 405.
     Other,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExchangeState {
+    /// It has not come, or is answered, or has gone.
+    Over,
+    /// It waits for its turn, or for memory.
+    Waiting,
+    /// Its body may come.
+    Reading,
+    /// It waits for the one place that there is for bodies beyond [`Config::max_body`].
+    Outgrown,
+    /// It waits with its body until the store has answered another push of its terminal.
+    Queued,
+    /// It waits for the store.
+    Storing,
+    /// It waits for the application.
+    Deciding,
 }
 
 /// What the world tells the machine. Where it matters, the wall clock is read by the driver at that
@@ -279,6 +305,8 @@ pub enum QuarantineReason {
     Unreadable(crate::PushErrorKind),
     /// The serial number of the head is not that of the body.
     SerialMismatch,
+    /// [`Config::serials`] names terminals, and neither head nor body tells which one this is.
+    NoSerial,
 }
 
 /// How a record came.
@@ -326,7 +354,7 @@ pub enum Event {
         /// Why.
         why: RefusalReason,
     },
-    /// The store failed; the terminal was told to come again.
+    /// The store failed; the terminal was told to come again. Once for each entry.
     StoreFailed(StoreError),
     /// A terminal pushes to us as wanted.
     Enrolled(Arc<Terminal>),
@@ -459,6 +487,8 @@ impl Config {
             read_timeout: Duration::from_secs(60),
             keys_per_terminal: 4_096,
             max_terminals: 10_000,
+            max_keys: 1 << 20,
+            max_importing: 256,
             live_within: Duration::from_secs(10),
             future_tolerance: Duration::from_secs(5),
             age_basis: AgeBasis::Worst,
@@ -474,6 +504,20 @@ impl Config {
             backoff_max: Duration::from_secs(5 * 60),
             max_outputs: 4_096,
         }
+    }
+}
+
+impl Config {
+    /// The same with limits that let something through at all.
+    pub(super) fn sane(mut self) -> Self {
+        self.hard_max = self.hard_max.max(self.max_body);
+        self.budget = self.budget.max(self.max_body).max(MIN_SHARE);
+        self.max_waiting_per_lane = self.max_waiting_per_lane.max(1);
+        self.max_waiting = self.max_waiting.max(1);
+        self.max_outputs = self.max_outputs.max(1);
+        self.max_enrolling = self.max_enrolling.max(1);
+        self.max_terminals = self.max_terminals.max(1);
+        self
     }
 }
 
