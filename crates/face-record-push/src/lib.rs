@@ -25,7 +25,9 @@ pub use error::{AnswerError, AskError, ImageError, PushError, PushErrorKind, Ref
 pub use key::RecordKey;
 #[doc(inline)]
 pub use wire::{
-    Alarm, Answer, Ask, AskReply, AuthDecision, AuthRequest, ExchangeId, Image, Item, LegacyPass,
-    Login, Profile, Push, Record, Reply, SerialNumber, StoredToken, Subscription, Token,
-    UnixMillis, Unknown,
+    AbnormalType, Alarm, AlarmCode, AlarmReport, AlarmStatus, Answer, Ask, AskReply, AuthDecision,
+    AuthRequest, EntryMode, ExchangeId, Group, Id, Image, Item, LegacyPass, Login, Mask, Mode,
+    Person, PersonFilter, Profile, Push, Recognition, RecognitionType, RecognizeStatus, Record,
+    RecordsPage, RecordsQuery, Reply, RowError, SerialNumber, StoredToken, Subscription, Timestamp,
+    Token, UnixMillis, Unknown, User, UserType, VerifyCode,
 };

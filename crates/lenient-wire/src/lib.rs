@@ -8,11 +8,15 @@
     clippy::exhaustive_enums
 )]
 
+#[cfg(feature = "base64")]
+mod base64;
 mod convert;
 mod emit;
 mod scan;
 mod text;
 
+#[cfg(feature = "base64")]
+pub use base64::{Base64Error, clean_base64, decode_base64, is_blank_base64, push_base64};
 pub use convert::{boolean, float, integer, unix_millis};
 pub use emit::{ObjectWriter, push_text};
 pub use scan::{Kind, ScanError, Scanner, Value};

@@ -2,19 +2,36 @@
 
 mod answer;
 mod auth;
+mod body;
+mod code;
 mod image;
+mod index;
 mod item;
 mod push;
+mod query;
+mod recognition;
 mod reply;
 mod subscription;
+mod user;
 
 pub use answer::Answer;
 pub use auth::{AuthDecision, AuthRequest};
+pub use code::{
+    AbnormalType, AlarmCode, AlarmStatus, EntryMode, Mask, Mode, RecognitionType, RecognizeStatus,
+    UserType, VerifyCode,
+};
 pub use image::Image;
 pub use item::{Item, RowError};
-pub use push::{Alarm, Push, Record, Unknown};
+pub use push::{Alarm, Push, Record, Timestamp, Unknown};
+pub use query::{PersonFilter, RecordsPage, RecordsQuery};
+pub use recognition::{AlarmReport, Person, Recognition};
 pub use reply::{LegacyPass, Reply, StoredToken};
 pub use subscription::{Ask, AskReply, Login, Subscription, Token};
+pub use user::{Group, Id, User};
+
+pub(crate) use body::{Body, member};
+pub(crate) use index::Slot;
+pub(crate) use reply::Body as ReplyBody;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A reply to a push or a heartbeat.
 ///
 /// One that says 200 to a push can only be made from a [`StoredToken`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     status: u16,
     code: i64,
@@ -14,7 +14,7 @@ pub struct Reply {
     retry_after: Option<Duration>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Body {
     /// `{}`, for a heartbeat.
     Empty,
@@ -50,6 +50,7 @@ impl StoredToken {
     }
 
     /// For the machine, when the store has said so.
+    #[allow(dead_code, reason = "the machine follows")]
     pub(crate) fn stored() -> Self {
         Self(())
     }
@@ -57,10 +58,6 @@ impl StoredToken {
 
 impl Reply {
     /// The record is kept: 200.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "one token, one acknowledgement"
-    )]
     pub fn accepted(_token: StoredToken, pass: Option<bool>) -> Self {
         Self::new(200, Body::Envelope { pass })
     }
@@ -102,6 +99,16 @@ impl Reply {
     /// `Retry-After`, in whole seconds.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// `code` of the body.
+    pub(crate) fn code(&self) -> i64 {
+        self.code
+    }
+
+    /// What the body says.
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
     }
 
     fn new(status: u16, body: Body) -> Self {

@@ -1,11 +1,9 @@
 //! What a box knows of one sighting, and how it says so in each dialect.
 
-use super::image::CANONICAL;
 use super::{DeviceKind, Dialect, FaceEvent, Limits, PersonType, Picture, UnixMillis};
 use crate::ImageError;
-use base64::Engine as _;
 use bytes::Bytes;
-use lenient_wire::{ObjectWriter, Scanner};
+use lenient_wire::{ObjectWriter, Scanner, push_base64};
 use std::fmt;
 
 /// One face seen by one device, before it is put into words.
@@ -387,19 +385,10 @@ fn push_picture(out: &mut Vec<u8>, prefix: &str, jpeg: Option<&Bytes>) {
         //# A picture of dialect 2 MUST be written as padded base64 behind
         //# `data:image/jpeg;base64,`.
         out.extend_from_slice(prefix.as_bytes());
-        // Through the stack, so that the frame is written once and not zeroed before.
-        let mut text = [0_u8; 4 * RAW_CHUNK / 3];
-        for raw in jpeg.chunks(RAW_CHUNK) {
-            // The text of a chunk always fits.
-            let written = CANONICAL.encode_slice(raw, &mut text).unwrap_or_default();
-            out.extend_from_slice(text.get(..written).unwrap_or_default());
-        }
+        push_base64(out, jpeg);
     }
     out.push(b'"');
 }
-
-/// Bytes put into base64 at a time; a multiple of three.
-const RAW_CHUNK: usize = 12 << 10;
 
 fn push_extra(object: &mut ObjectWriter<'_>, extra: &[(String, String)]) {
     for (name, json) in extra {
