@@ -14,6 +14,7 @@ pub mod faces;
 pub mod http;
 pub mod mark;
 pub mod se5;
+pub mod store;
 pub mod web;
 pub mod ws;
 
