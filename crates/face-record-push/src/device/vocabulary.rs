@@ -11,10 +11,11 @@ use std::time::Duration;
 pub struct Config {
     /// Seed of the jitter in retry delays and of the faults. Give every terminal its own.
     pub seed: u64,
-    /// Most records kept; 50,000, as the document says. The one being posted is not counted.
+    /// Most records kept; 50,000, as the document says. The one being posted is not counted, unless
+    /// [`Self::overflow`] refuses.
     pub max_records: usize,
     /// Most bytes kept, charged as [`Self::charge`] says; 2 GiB. The record being posted is not
-    /// counted.
+    /// counted, unless [`Self::overflow`] refuses.
     pub max_bytes: u64,
     /// What a record costs in the store; [`Charge::PowerOfTwo`].
     pub charge: Charge,
@@ -89,7 +90,8 @@ pub enum Durability {
     /// At once, while it is being kept.
     Concurrent,
     /// At once, and kept only if it is not acknowledged within this time: spares the flash, and
-    /// loses what is younger at a power cut.
+    /// loses what is younger at a power cut. Numbers of records that were never kept may then be given
+    /// again.
     Lazy(Duration),
 }
 
@@ -142,7 +144,8 @@ pub struct Loss {
     /// How many. Records between the first and the last may have been acknowledged, so this is not
     /// always their distance.
     pub count: u64,
-    /// How many of them had been posted at least once, so that they may have arrived.
+    /// How many of them had been posted at least once, so that they may have arrived. After a restart
+    /// the first 66 of the store count as posted, since they may have been.
     pub tried: u64,
     /// Why.
     pub reason: LossReason,
@@ -218,7 +221,7 @@ pub enum StoreError {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Post a record. There is never more than one without an answer.
+    /// Post a record. There is never more than one without an answer, but for [`Fault::TwoAtOnce`].
     Send(Post),
     /// Answer a question of the configuration API.
     Answer(ExchangeId, AskReply),
@@ -252,7 +255,8 @@ pub struct Post {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
-    /// Keep a record, and never give a later one a number up to its own.
+    /// Keep a record, and never give a later one a number up to its own. Numbers ascend, but for a
+    /// record that is asked for again after [`StoreError::Full`].
     Append {
         /// Its number.
         seq: Seq,
@@ -322,6 +326,19 @@ pub enum Event {
     Resumed,
     /// The configuration changed, by the API or by [`super::Device::configure`], and is kept.
     Configured(Subscription),
+    /// The store could not keep what [`super::Device::configure`] was given; the old configuration
+    /// stays in force.
+    NotConfigured(Subscription),
+    /// The machine is closed before the store has answered for these: whether it holds them shows
+    /// when it is opened anew.
+    Unsettled {
+        /// The first record.
+        from: Seq,
+        /// The last.
+        to: Seq,
+        /// How many.
+        count: u64,
+    },
     /// The machine has ended; nothing follows.
     Closed(Reason),
 }
@@ -362,12 +379,14 @@ pub enum State {
     Backoff,
     /// Waits for the store to be opened anew.
     Paused,
+    /// Waits for the store before it ends, at most 5 s.
+    Closing,
     /// Has ended.
     Closed,
 }
 
-/// What a terminal has done so far. `recorded` is always the sum of `acked`, `lost`, `buried`, those
-/// queued and those on their way into the store.
+/// What a terminal has done so far. `recorded` is always the sum of `acked`, `lost`, `buried` and
+/// [`super::Device::queued`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -434,6 +453,14 @@ impl Recovered {
     /// An empty store, which was never written to.
     pub fn empty() -> Self {
         Self::default()
+    }
+}
+
+impl Seq {
+    /// The number after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 }
 
