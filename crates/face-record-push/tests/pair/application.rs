@@ -33,7 +33,10 @@ impl Application {
         saboteur: Saboteur,
     ) -> Result<(), String> {
         if let Some((_, record)) = self.promised.take() {
-            self.seen.entry(record.terminal).or_default().push(record.nth);
+            self.seen
+                .entry(record.terminal)
+                .or_default()
+                .push(record.nth);
         }
         if seq <= self.cursor {
             return Err(format!("entry {seq:?} comes behind {:?}", self.cursor));
@@ -43,7 +46,10 @@ impl Application {
         if saboteur == Saboteur::CursorFirst {
             self.promised = Some((seq, record));
         } else {
-            self.seen.entry(record.terminal).or_default().push(record.nth);
+            self.seen
+                .entry(record.terminal)
+                .or_default()
+                .push(record.nth);
         }
         Ok(())
     }
@@ -60,7 +66,10 @@ impl Application {
     /// Finishes what is only put off.
     pub(crate) fn settle(&mut self) {
         if let Some((_, record)) = self.promised.take() {
-            self.seen.entry(record.terminal).or_default().push(record.nth);
+            self.seen
+                .entry(record.terminal)
+                .or_default()
+                .push(record.nth);
         }
     }
 

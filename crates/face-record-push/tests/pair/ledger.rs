@@ -110,16 +110,23 @@ impl Ledger {
             .filter(|(nth, seq)| !once.contains(nth) && !is_buried(seq))
             .collect();
         if let Some((nth, seq)) = missing.iter().find(|(_, seq)| !is_lost(**seq)) {
-            return Err(format!("record {nth}, {seq:?}, is missing and nobody said so"));
+            return Err(format!(
+                "record {nth}, {seq:?}, is missing and nobody said so"
+            ));
         }
         let most: u64 = losses().map(|loss| loss.count).sum();
         if most < missing.len() as u64 {
-            return Err(format!("{} records are missing, {most} lost", missing.len()));
+            return Err(format!(
+                "{} records are missing, {most} lost",
+                missing.len()
+            ));
         }
         let known: u64 = stored.iter().map(|loss| loss.count - loss.tried).sum();
         let unseen = self.captured.len() as u64 - once.len() as u64;
         if known > unseen {
-            return Err(format!("{known} were lost for certain, {unseen} were not seen"));
+            return Err(format!(
+                "{known} were lost for certain, {unseen} were not seen"
+            ));
         }
         // What was lost after it had been posted may still be on its way.
         let in_order: Vec<u64> = seen

@@ -229,12 +229,7 @@ impl Plan {
             weather,
             trouble,
             kinds,
-            profile: *rng.pick(&[
-                Profile::V1_1,
-                Profile::V1_1,
-                Profile::V1_2_1,
-                Profile::V1_3,
-            ]),
+            profile: *rng.pick(&[Profile::V1_1, Profile::V1_1, Profile::V1_2_1, Profile::V1_3]),
             ahead: *rng.pick(&[0, 0, 40_000, -40_000]),
             pictures: *rng.pick(&[0, 50, 100]),
             device,

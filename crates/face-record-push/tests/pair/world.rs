@@ -163,8 +163,13 @@ impl World {
         };
         let since = self.schedule.now().saturating_duration_since(healed);
         if since > Duration::from_secs(1_800) {
-            let owing = self.terminals.iter().position(|terminal| !terminal.is_drained());
-            return Err(format!("half an hour after all healed, {owing:?} still waits"));
+            let owing = self
+                .terminals
+                .iter()
+                .position(|terminal| !terminal.is_drained());
+            return Err(format!(
+                "half an hour after all healed, {owing:?} still waits"
+            ));
         }
         let is_quiet = self.exchanges.is_empty()
             && self.journal.is_idle()

@@ -6,9 +6,7 @@ use crate::flash::Flash;
 use crate::ledger::{Ledger, Record};
 use crate::plan::{Plan, Saboteur};
 use bytes::Bytes;
-use face_record_push::device::{
-    Config, Device, Event, Input, Output, Post, Recovered, State,
-};
+use face_record_push::device::{Config, Device, Event, Input, Output, Post, Recovered, State};
 use face_record_push::{
     Ask, Dest, ExchangeId, Profile, Refused, SerialNumber, Subscription, UnixMillis, codec,
 };
