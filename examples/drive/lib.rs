@@ -10,9 +10,11 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod face;
 pub mod faces;
 pub mod http;
 pub mod mark;
+pub mod records;
 pub mod se5;
 pub mod store;
 pub mod web;

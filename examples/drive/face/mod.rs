@@ -1,0 +1,3 @@
+//! Both ends of `face-record-push` on real sockets and disks.
+
+pub mod receiver;

@@ -1,0 +1,129 @@
+//! Records as lines: JSON for programs, words for people. Neither has a picture in it.
+
+use crate::records::freshness;
+use face_record_push::Push;
+use face_record_push::platform::{Entry, Event};
+use lenient_wire::ObjectWriter;
+use std::borrow::Cow;
+use xtea_token::UnixMillis;
+
+/// Appends an entry as one line of JSON.
+///
+/// ```text
+/// {"id":1,"device_sn":"PS71HD01MC22C00014","type":0,"recognized_at":1660625866000,
+///  "received_at":1660625866312,"freshness":"live","actionable":true,"recognition_type":1,
+///  "score":0.98,"pass":true,"user_id":"9007199254740993","user_name":"样例","picture":true}
+/// ```
+///
+/// Times are milliseconds. Ids of people are texts, since many readers round numbers above 2^53.
+/// What a push does not say is not there.
+pub fn push_line(entry: &Entry, out: &mut Vec<u8>) {
+    let mut line = ObjectWriter::new(out);
+    line.display("id", entry.seq.0);
+    line.text("device_sn", entry.serial.as_str());
+    if let Some(kind) = entry.push.kind() {
+        line.display("type", kind);
+    }
+    if let Some(time) = entry.push.time() {
+        line.display("recognized_at", time.0);
+    }
+    line.display("received_at", entry.received.0);
+    line.text("freshness", freshness(entry.freshness));
+    line.display("actionable", entry.is_actionable());
+    match &entry.push {
+        Push::Record(record) => {
+            if let Some(code) = record.recognition_type() {
+                line.display("recognition_type", code.0);
+            }
+            if let Some(code) = record.recognize_status() {
+                line.display("recognize_status", code.0);
+            }
+            if let Some(score) = record.score().filter(|score| score.is_finite()) {
+                line.display("score", score);
+            }
+            if let Some(pass) = record.pass() {
+                line.display("pass", pass);
+            }
+            if let Some(user) = record.user() {
+                if let Some(id) = user.user_id() {
+                    line.text("user_id", &id.text);
+                }
+                if let Some(name) = user.name() {
+                    line.text("user_name", &name);
+                }
+            }
+        }
+        Push::Alarm(alarm) => {
+            if let Some(code) = alarm.code() {
+                line.display("alarm_code", code.0);
+            }
+            if let Some(status) = alarm.status() {
+                line.display("alarm_status", status.0);
+            }
+            if let Some(id) = alarm.user_id() {
+                line.text("user_id", &id.text);
+            }
+        }
+        _ => {}
+    }
+    line.display("picture", entry.push.picture().is_some());
+    line.end();
+    out.push(b'\n');
+}
+
+/// An entry in words.
+pub fn words(entry: &Entry) -> String {
+    let time = entry.push.time().map_or(entry.received.0, |time| time.0);
+    let time = crate::cli::utc(UnixMillis(u64::try_from(time).unwrap_or_default()));
+    let what = match &entry.push {
+        Push::Record(record) => {
+            let user = record.user();
+            let name = user.and_then(|user| user.name()).unwrap_or_default();
+            let id = user.and_then(|user| user.user_id());
+            let id = id.map_or(Cow::Borrowed("nobody"), |id| id.text);
+            let outcome = match record.pass() {
+                Some(true) => "passed",
+                Some(false) => "stopped",
+                None => "seen",
+            };
+            format!("{id} {name} {outcome}")
+        }
+        Push::Alarm(alarm) => {
+            let code = alarm.code().map(|code| code.to_string());
+            let status = alarm.status().map(|status| status.to_string());
+            format!(
+                "alarm: {}, {}",
+                code.unwrap_or_default(),
+                status.unwrap_or_default()
+            )
+        }
+        push => format!("type {}", push.kind().unwrap_or_default()),
+    };
+    let freshness = freshness(entry.freshness);
+    format!(
+        "{} {time} {} {what} ({freshness})",
+        entry.seq.0, entry.serial
+    )
+}
+
+/// Other news in words; `None` for what is not worth a line.
+pub fn news(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Quarantined(what) => format!(
+            "quarantine {}: {} bytes from {}: {}",
+            what.seq.0,
+            what.raw.len(),
+            what.peer,
+            crate::records::reason(what.why)
+        ),
+        Event::RemoteAuth(..) => "a terminal asked whether a person may pass".to_owned(),
+        Event::Refused { peer, why } => format!("refused {peer}: {why:?}"),
+        Event::StoreFailed(error) => format!("store failed ({error:?}): terminals come again"),
+        Event::Enrolled(terminal) => format!("enrolled {}", terminal.api),
+        Event::EnrolFailed(terminal, error) => {
+            format!("cannot enrol {}: {error:?}; trying again", terminal.api)
+        }
+        Event::Closed(_) => "closed".to_owned(),
+        _ => return None,
+    })
+}
