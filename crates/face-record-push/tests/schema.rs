@@ -1,5 +1,8 @@
 //! Every sample and everything we write conforms to the schemas in `docs/schema/face`.
 
+use face_record_push::codec::*;
+use face_record_push::*;
+use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::path::Path;
 
@@ -167,4 +170,108 @@ fn references_lead_somewhere() {
         }
         assert!(count > 0, "{name}");
     }
+}
+
+fn posted(item: &Item) -> Vec<u8> {
+    let mut body = Vec::new();
+    encode_push(item, &mut body);
+    body
+}
+
+fn recognition() -> impl Strategy<Value = Recognition> {
+    let texts = (any::<String>(), any::<String>(), any::<String>());
+    let numbers = (any::<f64>(), any::<f64>(), 0_i64..12, 0_i64..99_999_999_999);
+    (texts, numbers, any::<bool>()).prop_map(|(texts, numbers, is_known)| {
+        let (serial, name, id) = texts;
+        let (score, temperature, code, at) = numbers;
+        let mut recognition = Recognition::new(serial, UnixMillis(at * 1_000));
+        (recognition.score, recognition.temperature) = (score, temperature);
+        (recognition.mode, recognition.pass) = (Mode(code), is_known);
+        recognition.user = is_known.then(|| {
+            let mut person = Person::new(id.clone(), name);
+            person.guest_from = Some(UnixMillis(at));
+            person.groups = vec![Group::new(id, "东门")];
+            person
+        });
+        recognition
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_terminals_write_conforms(
+        recognition in recognition(),
+        jpeg in prop::option::of(prop::collection::vec(any::<u8>(), 0..99)),
+    ) {
+        let jpeg = jpeg.map(bytes::Bytes::from);
+        for (name, profile) in [
+            ("push_v1_0", Profile::V1_0),
+            ("push_v1_1", Profile::V1_1),
+            ("push_v1_2", Profile::V1_2),
+            ("push_v1_2_1", Profile::V1_2_1),
+            ("push_v1_3", Profile::V1_3),
+        ] {
+            check(name, &posted(&recognition.to_item(profile, jpeg.clone())));
+        }
+        check("auth_request", &posted(&recognition.to_auth_request(Some("code"), jpeg.clone())));
+        let alarm = AlarmReport::new("trace", AlarmCode::FIRE, recognition.at);
+        check("push_alarm", &posted(&alarm.to_item(jpeg)));
+    }
+}
+
+#[test]
+fn what_receivers_write_conforms() {
+    let token = || StoredToken::vouch(&RecordKey([0; 16]));
+    for reply in [
+        Reply::accepted(token(), None),
+        Reply::accepted(token(), Some(false)),
+        Reply::busy(std::time::Duration::from_secs(2)),
+        Reply::failure(413),
+    ] {
+        let mut body = Vec::new();
+        encode_reply(&reply, &mut body);
+        check("reply", &body);
+    }
+    let mut decision = AuthDecision::new(true);
+    decision.tips = Some("请进".to_owned());
+    decision.score = Some(0.9);
+    for decision in [decision, AuthDecision::undecided()] {
+        let mut body = Vec::new();
+        encode_reply(&Reply::decision(decision), &mut body);
+        check("auth_reply", &body);
+        check("reply", &body);
+    }
+}
+
+#[test]
+fn what_the_configuration_api_writes_conforms() {
+    let dest = Dest::parse("http://192.0.2.10:9000/Record").expect("a destination");
+    let subscription = Subscription::to(dest);
+    let mut body = Vec::new();
+    encode_ask(&subscription, &mut body);
+    check("subscription", &body);
+    for data in [None, Some(subscription), Some(Subscription::default())] {
+        body.clear();
+        encode_ask_reply(&AskReply::ok(data), false, &mut body);
+        check("subscription_reply", &body);
+    }
+    body.clear();
+    encode_query(
+        &RecordsQuery::between(UnixMillis(0), UnixMillis(9_000)),
+        &mut body,
+    );
+    check("records_query", &body);
+    body.clear();
+    let page = include_bytes!("samples/records_page.json");
+    let page = read_page(200, &bytes::Bytes::from_static(page)).expect("a page");
+    encode_page(&page, &mut body);
+    check("records_page", &body);
+    body.clear();
+    encode_login(&Login::new("admin", "sample-only"), 5, &mut body);
+    check("login", &body);
+    body.clear();
+    encode_token(&Token("sample".to_owned()), &mut body);
+    check("login_reply", &body);
 }
