@@ -23,8 +23,15 @@ use std::time::{Duration, Instant};
 /// A store with a thread of its own. Dropped, it is closed as [`Self::close`] does.
 #[derive(Debug)]
 pub struct Store {
-    ops: Option<Sender<(OpId, Op)>>,
+    asks: Option<Sender<Asked>>,
     thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Asked {
+    Op(OpId, Op),
+    Hurry,
 }
 
 /// What a store allows itself.
@@ -39,9 +46,9 @@ pub struct Settings {
     /// Most losses that are kept one by one; 1,024. Beyond that the oldest of one reason become one.
     /// At least 4.
     pub max_losses: usize,
-    /// Acknowledgements that are written down together; 64.
-    pub advances: usize,
-    /// Longest time for which an acknowledgement is not written down; 1 s.
+    /// Acknowledged records that are forgotten together; 32. A terminal stops posting at 64.
+    pub advances: u64,
+    /// Longest time for which they are not; 1 s.
     pub advance_delay: Duration,
     /// A file that is this much larger than it need be is made smaller when there is time, in bytes;
     /// 16 MiB.
@@ -61,7 +68,7 @@ impl Default for Settings {
             reserve: 256 << 20,
             cache: 16 << 20,
             max_losses: 1024,
-            advances: 64,
+            advances: 32,
             advance_delay: Duration::from_secs(1),
             compact_above: 16 << 20,
             compact_every: Duration::from_mins(10),
@@ -72,8 +79,8 @@ impl Default for Settings {
 }
 
 impl Store {
-    /// Opens the store on `medium`, or makes one. `answer` is called on the store's thread, in the
-    /// order of the requests.
+    /// Opens the store on `medium`, or makes one. `answer` is called on the store's thread. An
+    /// `Advance` may be answered after later requests, see [`Outbox::apply`].
     ///
     /// # Errors
     ///
@@ -85,12 +92,12 @@ impl Store {
     ) -> Result<(Self, Recovered), OpenError> {
         let name = medium.name();
         let (outbox, recovered) = Outbox::open(medium, settings)?;
-        let (ops, asked) = mpsc::channel();
+        let (asks, asked) = mpsc::channel();
         let thread = std::thread::Builder::new().name("store".to_owned());
         let thread = thread.spawn(move || run(outbox, &asked, answer));
         let thread = thread.map_err(|error| OpenError::Io { name, error })?;
         let store = Self {
-            ops: Some(ops),
+            asks: Some(asks),
             thread: Some(thread),
         };
         Ok((store, recovered))
@@ -99,7 +106,12 @@ impl Store {
     /// Asks for something; the answer comes later, whatever happens.
     pub fn submit(&self, id: OpId, op: Op) {
         // The thread lives for as long as this does.
-        let _ = self.ops.as_ref().map(|ops| ops.send((id, op)));
+        let _ = self.asks.as_ref().map(|asks| asks.send(Asked::Op(id, op)));
+    }
+
+    /// Asks for the answers that would else come later.
+    pub fn hurry(&self) {
+        let _ = self.asks.as_ref().map(|asks| asks.send(Asked::Hurry));
     }
 
     /// Carries out what was asked, and closes the file.
@@ -112,7 +124,7 @@ impl Store {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        drop(self.ops.take());
+        drop(self.asks.take());
         let ended = self.thread.take().map(JoinHandle::join);
         let panicked = |_| Err(io::Error::other("the store's thread has ended"));
         ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
@@ -130,7 +142,7 @@ const BATCH: usize = 256;
 
 fn run(
     mut outbox: Outbox,
-    asked: &Receiver<(OpId, Op)>,
+    asked: &Receiver<Asked>,
     mut answer: impl FnMut(Input),
 ) -> io::Result<()> {
     loop {
@@ -139,33 +151,45 @@ fn run(
             None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => asked.recv_timeout(wait),
         };
+        let (mut batch, mut is_hurried) = (Vec::new(), false);
+        let mut take = |asked| match asked {
+            Asked::Op(id, op) => batch.push((id, op)),
+            Asked::Hurry => is_hurried = true,
+        };
         match first {
             Ok(first) => {
-                let mut batch = vec![first];
-                batch.extend(asked.try_iter().take(BATCH - 1));
-                guarded(&mut outbox, batch)
-                    .into_iter()
-                    .for_each(&mut answer);
+                take(first);
+                asked.try_iter().take(BATCH - 1).for_each(take);
             }
-            Err(RecvTimeoutError::Timeout) => {
-                let tidied = catch_unwind(AssertUnwindSafe(|| outbox.tidy(Instant::now())));
-                if tidied.is_err() {
-                    outbox.break_off();
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return outbox.close(),
         }
+        work(&mut outbox, batch, is_hurried)
+            .into_iter()
+            .for_each(&mut answer);
     }
 }
 
-/// Carries requests out. If the engine stumbles over a damaged page, the store is broken, but its
+/// Does what is to be done. If the engine stumbles over a damaged page, the store is broken, but its
 /// thread is not: nobody may wait for an answer in vain.
-fn guarded(outbox: &mut Outbox, batch: Vec<(OpId, Op)>) -> Vec<Input> {
+fn work(outbox: &mut Outbox, batch: Vec<(OpId, Op)>, is_hurried: bool) -> Vec<Input> {
     let ids: Vec<OpId> = batch.iter().map(|(id, _)| *id).collect();
-    let applied = catch_unwind(AssertUnwindSafe(|| outbox.apply(Instant::now(), batch)));
-    applied.unwrap_or_else(|_| {
-        outbox.break_off();
+    let worked = catch_unwind(AssertUnwindSafe(|| {
+        let now = Instant::now();
+        let mut answers = if batch.is_empty() {
+            outbox.tidy(now)
+        } else {
+            outbox.apply(now, batch)
+        };
+        if is_hurried {
+            answers.append(&mut outbox.flush());
+        }
+        answers
+    }));
+    worked.unwrap_or_else(|_| {
         let broken = |id| Input::StoreFailed(id, StoreError::Broken);
-        ids.into_iter().map(broken).collect()
+        let mut answers = outbox.break_off();
+        answers.extend(ids.into_iter().map(broken));
+        answers
     })
 }

@@ -25,10 +25,11 @@ pub struct Outbox {
 }
 
 /// Acknowledgements that are not written down yet. To lose them costs a repetition.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Advanced {
     upto: Option<u64>,
-    count: usize,
+    ids: Vec<OpId>,
+    records: u64,
     since: Option<Instant>,
 }
 
@@ -36,6 +37,8 @@ struct Advanced {
 #[derive(Debug, Clone)]
 enum Verdict {
     Stored,
+    /// It waits for others.
+    Later,
     Full,
     Broken,
     Loaded(Option<Arc<Item>>),
@@ -86,37 +89,61 @@ impl Outbox {
         Ok((outbox, recovered))
     }
 
-    /// Carries requests out, in order, and answers each. What is answered with `Stored` survives a
-    /// power cut, except an `Advance`.
+    /// Carries requests out, in order. What is answered with `Stored` survives a power cut.
+    ///
+    /// Each is answered at once, but for an `Advance`: it is carried out and answered together with
+    /// others, by this or by [`Self::tidy`].
     pub fn apply(&mut self, now: Instant, batch: Vec<(OpId, Op)>) -> Vec<Input> {
         self.busy_at = Some(now);
         let is_light = |(_, op): &(OpId, Op)| matches!(op, Op::Advance { .. } | Op::Load { .. });
+        let mut answers = Vec::new();
         let verdicts = if self.database.is_none() {
             vec![Verdict::Broken; batch.len()]
         } else if batch.iter().all(is_light) {
             self.apply_light(now, &batch)
         } else {
-            self.apply_all(&batch)
+            self.apply_all(&batch, &mut answers)
         };
-        let answers = batch.into_iter().zip(verdicts);
-        let answers = answers.map(|((id, _), verdict)| match verdict {
-            Verdict::Stored => Input::Stored(id),
-            Verdict::Full => Input::StoreFailed(id, StoreError::Full),
-            Verdict::Broken => Input::StoreFailed(id, StoreError::Broken),
-            Verdict::Loaded(item) => Input::Loaded(id, item),
-        });
-        answers.collect()
+        for ((id, _), verdict) in batch.into_iter().zip(verdicts) {
+            answers.extend(verdict.answer(id));
+        }
+        if self.is_broken() {
+            self.answer_advances(&Verdict::Broken, &mut answers);
+        } else if self.advanced.records >= self.settings.advances {
+            answers.append(&mut self.flush());
+        }
+        answers
     }
 
-    /// Does what can wait: writes down acknowledgements, gives room back. Harmless at any time.
-    pub fn tidy(&mut self, now: Instant) {
+    /// Does what can wait: carries out and answers each `Advance`, gives room back. Harmless at any
+    /// time.
+    pub fn tidy(&mut self, now: Instant) -> Vec<Input> {
+        let mut answers = Vec::new();
         if self.advance_due().is_some_and(|due| due <= now) {
-            self.flush();
+            answers = self.flush();
         }
         if self.wants_compaction(now) {
             self.compacted_at = Some(now);
             self.compact();
         }
+        if self.is_broken() {
+            self.answer_advances(&Verdict::Broken, &mut answers);
+        }
+        answers
+    }
+
+    /// Carries out what waits for others, and answers it.
+    pub fn flush(&mut self) -> Vec<Input> {
+        let mut answers = Vec::new();
+        if self.advanced.upto.is_some() {
+            let verdict = match self.transact(&[], &mut answers) {
+                Ok(_) => return answers,
+                Err(Failure::NoRoom) => Verdict::Full,
+                Err(Failure::Broken) => Verdict::Broken,
+            };
+            self.answer_advances(&verdict, &mut answers);
+        }
+        answers
     }
 
     /// When [`Self::tidy`] will have something to do, if nothing happens before.
@@ -136,13 +163,13 @@ impl Outbox {
         [self.advance_due(), compact].into_iter().flatten().min()
     }
 
-    /// Writes down what is not yet, gives room back if nothing is left, and closes.
+    /// Carries out what waits, gives room back if nothing is left, and closes.
     ///
     /// # Errors
     ///
     /// If the store is broken, or breaks now: what was answered with `Stored` is kept even so.
     pub fn close(mut self) -> io::Result<()> {
-        self.flush();
+        let _ = self.flush();
         if self.totals.held == 0 && self.medium.spent() > self.settings.compact_above {
             self.compact();
         }
@@ -156,35 +183,36 @@ impl Outbox {
         self.database.is_none()
     }
 
-    /// Takes nothing more.
-    pub(super) fn break_off(&mut self) {
+    /// Takes nothing more; answers what waits.
+    pub(super) fn break_off(&mut self) -> Vec<Input> {
+        self.let_go();
+        let mut answers = Vec::new();
+        self.answer_advances(&Verdict::Broken, &mut answers);
+        answers
+    }
+
+    fn let_go(&mut self) {
         // Dropped, it lets go of the file.
         self.database = None;
     }
 
     fn apply_light(&mut self, now: Instant, batch: &[(OpId, Op)]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(batch.len());
-        for (_, op) in batch {
+        for (id, op) in batch {
             verdicts.push(match op {
                 Op::Load { seq } => {
                     let loaded = self.load(seq.0);
                     if loaded.is_err() {
-                        self.break_off();
+                        self.let_go();
                     }
                     loaded.map_or(Verdict::Broken, Verdict::Loaded)
                 }
                 Op::Advance { upto } if !self.is_broken() => {
-                    let advanced = &mut self.advanced;
-                    advanced.upto = advanced.upto.max(Some(upto.0));
-                    advanced.count += 1;
-                    advanced.since.get_or_insert(now);
-                    Verdict::Stored
+                    self.advanced.note(now, *id, upto.0);
+                    Verdict::Later
                 }
                 _ => Verdict::Broken,
             });
-        }
-        if self.advanced.count >= self.settings.advances {
-            self.flush();
         }
         verdicts
     }
@@ -199,8 +227,8 @@ impl Outbox {
     }
 
     /// All in one transaction; if there is no room for it, each alone.
-    fn apply_all(&mut self, batch: &[(OpId, Op)]) -> Vec<Verdict> {
-        match self.transact(batch) {
+    fn apply_all(&mut self, batch: &[(OpId, Op)], answers: &mut Vec<Input>) -> Vec<Verdict> {
+        match self.transact(batch, answers) {
             Ok(verdicts) => return verdicts,
             Err(Failure::Broken) => return vec![Verdict::Broken; batch.len()],
             Err(Failure::NoRoom) => {}
@@ -213,7 +241,7 @@ impl Outbox {
             let verdict = if is_hopeless {
                 Ok(vec![Verdict::Full])
             } else {
-                self.transact(std::slice::from_ref(one))
+                self.transact(std::slice::from_ref(one), answers)
             };
             verdicts.push(match verdict {
                 Ok(mut verdicts) => verdicts.pop().unwrap_or(Verdict::Broken),
@@ -227,40 +255,44 @@ impl Outbox {
         verdicts
     }
 
-    /// Writes acknowledgements down. If that fails, they wait, or are lost with the store.
-    fn flush(&mut self) {
-        if self.advanced.upto.is_some() && self.transact(&[]).is_err() {
-            (self.advanced.count, self.advanced.since) = (0, None);
-        }
+    /// Nothing waits any more: this became of it.
+    fn answer_advances(&mut self, verdict: &Verdict, answers: &mut Vec<Input>) {
+        let advanced = std::mem::take(&mut self.advanced);
+        let ids = advanced.ids.into_iter();
+        answers.extend(ids.filter_map(|id| verdict.clone().answer(id)));
     }
 
-    /// One transaction. If it fails for lack of room, the store is as it was before; if it fails for
-    /// another reason, it is broken.
-    fn transact(&mut self, batch: &[(OpId, Op)]) -> Result<Vec<Verdict>, Failure> {
+    /// One transaction, which takes along what waits, and answers that. If it fails for lack of room,
+    /// the store is as it was before; if it fails for another reason, it is broken.
+    fn transact(
+        &mut self,
+        batch: &[(OpId, Op)],
+        answers: &mut Vec<Input>,
+    ) -> Result<Vec<Verdict>, Failure> {
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut totals = self.totals;
         totals.commits += 1;
         let error = match self.write(batch, &mut totals, &mut verdicts) {
             Ok(()) => {
                 self.totals = totals;
-                self.advanced = Advanced::default();
+                self.answer_advances(&Verdict::Stored, answers);
                 return Ok(verdicts);
             }
             Err(error) => error,
         };
         let is_io = matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo);
         if !(self.trouble.was_no_room() && is_io) {
-            self.break_off();
+            self.let_go();
             return Err(Failure::Broken);
         }
         // Nothing is tried again on a handle that has failed.
         match self.reopen() {
             Err(_) => {
-                self.break_off();
+                self.let_go();
                 Err(Failure::Broken)
             }
             Ok(_) if self.totals.commits == totals.commits => {
-                self.advanced = Advanced::default();
+                self.answer_advances(&Verdict::Stored, answers);
                 Ok(verdicts)
             }
             Ok(_) => Err(Failure::NoRoom),
@@ -369,7 +401,7 @@ impl Outbox {
         let done = database.compact();
         // For lack of room it can be left for another day.
         if done.is_err() && !(self.trouble.was_no_room() && self.reopen().is_ok()) {
-            self.break_off();
+            self.let_go();
         }
     }
 
@@ -401,6 +433,29 @@ impl Outbox {
         Builder::new()
             .set_cache_size(self.settings.cache)
             .create_with_backend(watched)
+    }
+}
+
+impl Advanced {
+    fn note(&mut self, now: Instant, id: OpId, upto: u64) {
+        let before = self.upto.unwrap_or_else(|| upto.saturating_sub(1));
+        let more = upto.saturating_sub(before);
+        self.records = self.records.saturating_add(more.max(1));
+        self.upto = self.upto.max(Some(upto));
+        self.ids.push(id);
+        self.since.get_or_insert(now);
+    }
+}
+
+impl Verdict {
+    fn answer(self, id: OpId) -> Option<Input> {
+        match self {
+            Self::Stored => Some(Input::Stored(id)),
+            Self::Later => None,
+            Self::Full => Some(Input::StoreFailed(id, StoreError::Full)),
+            Self::Broken => Some(Input::StoreFailed(id, StoreError::Broken)),
+            Self::Loaded(item) => Some(Input::Loaded(id, item)),
+        }
     }
 }
 
