@@ -10,8 +10,10 @@ mod journal;
 mod keep;
 mod keys;
 mod lanes;
+mod table;
 mod vocabulary;
 
+pub use table::{Cue, TRANSITIONS, Transition};
 pub use vocabulary::{
     AgeBasis, AskId, Config, Counters, EnrolError, Entry, Event, ExchangeState, Freshness, Head,
     Input, LinkId, Method, Novelty, Op, Output, QuarantineReason, Quarantined, Reason,
