@@ -11,6 +11,7 @@ impl Platform {
     ///
     /// [`Refused::Invalid`] if it is answered already, has gone or was never asked,
     /// [`Refused::Closed`].
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
     pub fn decide(
         &mut self,
         now: Instant,

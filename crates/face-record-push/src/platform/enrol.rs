@@ -58,6 +58,7 @@ impl Platform {
     /// [`Refused::Full`] with [`Config::max_enrolled`](super::Config::max_enrolled) terminals or
     /// while [`Config::max_outputs`](super::Config::max_outputs) outputs wait, [`Refused::Closed`]
     /// also while closing.
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
     pub fn enrol(
         &mut self,
         now: Instant,

@@ -175,6 +175,7 @@ impl Platform {
     /// [`Refused::TooLarge`] beyond [`Config::max_body`]; [`Refused::Full`] with
     /// [`Config::max_importing`] imports at the store, without room in [`Config::budget`] or while
     /// [`Config::max_outputs`] outputs wait; [`Refused::Closed`] also while closing.
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
     pub fn import(
         &mut self,
         now: Instant,

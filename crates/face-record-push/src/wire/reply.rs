@@ -25,6 +25,44 @@ pub(crate) enum Body {
 }
 
 /// Proof that a push is kept: the only thing that an acknowledgement can be made from.
+///
+/// [`crate::platform::Platform`] makes one when its store says so. Nobody else can, but by
+/// [`Self::vouch`]:
+///
+/// ```
+/// use face_record_push::{RecordKey, Reply, StoredToken};
+///
+/// let reply = Reply::accepted(StoredToken::vouch(&RecordKey([0; 16])), None);
+/// assert_eq!(reply.status(), 200);
+/// ```
+///
+/// ```compile_fail,E0423
+/// use face_record_push::{Reply, StoredToken};
+///
+/// let reply = Reply::accepted(StoredToken(()), None);
+/// ```
+///
+/// ```compile_fail,E0624
+/// use face_record_push::{Reply, StoredToken};
+///
+/// let reply = Reply::accepted(StoredToken::stored(), None);
+/// ```
+///
+/// An acknowledgement without one does not compile, and one token makes one acknowledgement:
+///
+/// ```compile_fail,E0061
+/// let reply = face_record_push::Reply::accepted(None);
+/// ```
+///
+/// ```compile_fail,E0382
+/// use face_record_push::{RecordKey, Reply, StoredToken};
+///
+/// let token = StoredToken::vouch(&RecordKey([0; 16]));
+/// let replies = [Reply::accepted(token, None), Reply::accepted(token, None)];
+/// ```
+//= docs/spec/face-record-push.md#acknowledgement
+//= type=test
+//# An acknowledgement MUST only be made from a proof that the push is kept.
 #[derive(Debug)]
 pub struct StoredToken(());
 
@@ -50,7 +88,6 @@ impl StoredToken {
     }
 
     /// For the machine, when the store has said so.
-    #[allow(dead_code, reason = "the machine follows")]
     pub(crate) fn stored() -> Self {
         Self(())
     }
