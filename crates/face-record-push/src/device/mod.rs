@@ -66,8 +66,8 @@ const UNADVANCED_MAX: u32 = 64;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Device {
-    /// A terminal with what its store held when it was opened; nothing is asked of the store before
-    /// the first call.
+    /// A terminal with what its store held when it was opened. What is more than the limits allow
+    /// gives way, unless [`Config::overflow`] refuses. It begins with the first call.
     pub fn new(config: Config, recovered: Recovered) -> Self {
         let queue = Queue::new(config.charge, recovered.index);
         // Numbers of records that never came into the store are gone, too, if their loss is kept.
@@ -77,7 +77,7 @@ impl Device {
             recorded: queue.len() as u64,
             ..Counters::default()
         };
-        Self {
+        let mut device = Self {
             next_seq: recovered.next_seq.max(last.next()).max(Seq(1)),
             queue,
             unstored: VecDeque::new(),
@@ -97,7 +97,9 @@ impl Device {
             life: Life::Running,
             out: VecDeque::new(),
             config,
-        }
+        };
+        device.keep_within_limits();
+        device
     }
 
     /// Takes one fact from the world. Never fails: whatever others did wrong comes out as output.

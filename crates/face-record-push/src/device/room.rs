@@ -187,13 +187,7 @@ impl Device {
 
     /// A loss is durable: reports it soon, with those of the same reason.
     pub(super) fn note_loss(&mut self, now: Instant, loss: Loss) {
-        let queue = &self.queue;
-        // A range with a waiting record inside would say that this one is lost, too.
-        let joins = |other: &&mut Loss| {
-            let both = joined(**other, loss);
-            other.reason == loss.reason && !queue.has_between(both.from, both.to)
-        };
-        match self.losses.list.iter_mut().rev().find(joins) {
+        match self.joinable(loss) {
             Some(other) => *other = joined(*other, loss),
             None => self.losses.list.push(loss),
         }
@@ -204,6 +198,24 @@ impl Device {
         if self.losses.list.len() >= MERGED_MAX || self.losses.due.is_none() {
             self.flush_losses();
         }
+    }
+
+    /// The loss that another one can be reported with: a range must not take in what is not lost, or
+    /// not for certain, or for another reason.
+    fn joinable(&mut self, loss: Loss) -> Option<&mut Loss> {
+        let list = &self.losses.list;
+        let joins = |other: &Loss| {
+            let both = joined(*other, loss);
+            let open = self.ledger.drops().chain(self.owed_drops.iter().copied());
+            let unlike = list.iter().filter(|one| one.reason != loss.reason);
+            other.reason == loss.reason
+                && !self.queue.has_between(both.from, both.to)
+                && !open
+                    .chain(unlike.copied())
+                    .any(|one| one.from <= both.to && both.from <= one.to)
+        };
+        let at = list.iter().rposition(joins)?;
+        self.losses.list.get_mut(at)
     }
 
     pub(super) fn report_losses(&mut self, now: Instant) {

@@ -338,7 +338,6 @@ impl Device {
         if was_asked_for {
             self.owed_advance = self.owed_advance.saturating_add(1);
             self.unadvanced = self.unadvanced.saturating_add(1);
-            self.ask_to_advance();
         }
         self.sending.start_afresh();
         self.sending.has_buried = false;

@@ -141,8 +141,8 @@ pub struct Loss {
     pub from: Seq,
     /// The last.
     pub to: Seq,
-    /// How many. Records between the first and the last may have been acknowledged, so this is not
-    /// always their distance.
+    /// How many. Records between the first and the last may have been acknowledged, set aside or
+    /// reported lost before, so this is not always their distance; none of them is still there.
     pub count: u64,
     /// How many of them had been posted at least once, so that they may have arrived. After a restart
     /// the first 66 of the store count as posted, since they may have been.

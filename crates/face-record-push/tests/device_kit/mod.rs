@@ -22,6 +22,7 @@ pub(crate) struct Rig {
     pub(crate) posts: Vec<Post>,      // all so far
     pub(crate) in_flight: Vec<Post>,
     pub(crate) events: Vec<Event>,
+    pub(crate) log: Vec<Output>, // everything, in order
     pub(crate) answers: Vec<(ExchangeId, AskReply)>,
     pub(crate) given_up: Vec<AttemptId>,
     pub(crate) config: Config,
@@ -37,6 +38,7 @@ pub(crate) struct Store {
     pub(crate) next_seq: u64,
     pub(crate) waiting: VecDeque<(OpId, Op)>,
     pub(crate) seen: Vec<Op>, // every request so far
+    pub(crate) is_damaged: bool,
 }
 
 impl Rig {
@@ -57,6 +59,7 @@ impl Rig {
             posts: Vec::new(),
             in_flight: Vec::new(),
             events: Vec::new(),
+            log: Vec::new(),
             answers: Vec::new(),
             given_up: Vec::new(),
             config,
@@ -124,6 +127,7 @@ impl Rig {
     /// Carries out what the terminal asks; the store only if it is prompt.
     pub(crate) fn drain(&mut self) {
         while let Some(output) = self.device.poll_output() {
+            self.log.push(output.clone());
             match output {
                 Output::Send(post) => {
                     self.posts.push(post.clone());
@@ -278,7 +282,8 @@ impl Store {
                 }
             }
             Op::Bury { seq } => {
-                assert!(self.rows.remove(&seq).is_some(), "nothing to bury");
+                let is_there = self.rows.remove(&seq).is_some();
+                assert!(is_there || self.is_damaged, "nothing to bury");
                 self.dead.push(seq);
             }
             Op::Configure(subscription) => self.subscription = subscription,
