@@ -13,6 +13,7 @@
 )]
 
 pub mod codec;
+mod deface;
 mod dest;
 pub mod device;
 pub mod error;

@@ -219,6 +219,7 @@ fn a_record_is_read_again_after_a_long_delay() {
     rig.answer(answer);
     let item = Arc::downgrade(&rig.posts[0].item);
     rig.posts.clear();
+    rig.log.clear();
     rig.store.seen.clear();
     assert_eq!(item.strong_count(), 1, "only the store holds it");
     rig.wait_for_post();

@@ -98,8 +98,9 @@ struct Model {
 struct World {
     rig: Rig,
     model: Model,
-    seen: usize,       // of the log
-    had_trouble: bool, // a strip was taken back, or the store was broken: limits may be exceeded
+    seen: usize,          // of the log
+    losses_before: usize, // those that the store held at the start of this life
+    had_trouble: bool,    // a strip was taken back, or the store was broken: limits may be exceeded
 }
 
 impl Model {
@@ -145,6 +146,7 @@ impl World {
             rig,
             model: Model::default(),
             seen: 0,
+            losses_before: 0,
             had_trouble: false,
         }
     }
@@ -216,6 +218,7 @@ impl World {
 
     fn cut(&mut self) {
         let rig = &mut self.rig;
+        self.losses_before = rig.store.losses.len();
         rig.power_cut();
         let model = &mut self.model;
         let there: BTreeSet<Seq> = rig.store.rows.keys().copied().collect();
@@ -242,6 +245,18 @@ impl World {
         model.buried.clear();
         model.last_posted = Seq(0);
         self.had_trouble = true;
+        self.skip_report();
+    }
+
+    /// A new life begins with the losses of earlier ones.
+    fn skip_report(&mut self) {
+        let is_report = |output: &Output| matches!(output, Output::Event(Event::Lost(_)));
+        let report = self.rig.log[self.seen..]
+            .iter()
+            .take_while(|output| is_report(output));
+        let count = report.count();
+        assert_eq!(count, self.losses_before);
+        self.seen += count;
     }
 
     /// Learns from what came out since the last time.

@@ -5,6 +5,7 @@ mod headers;
 mod records;
 mod terminal;
 
+pub use crate::deface::{Defaced, deface};
 pub use headers::{HeaderTime, Identity, content_type, method, note_header, push_headers};
 pub use records::{encode_page, encode_query, read_page, read_query};
 pub use terminal::{

@@ -67,7 +67,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Device {
     /// A terminal with what its store held when it was opened. What is more than the limits allow
-    /// gives way, unless [`Config::overflow`] refuses. It begins with the first call.
+    /// gives way, unless [`Config::overflow`] refuses; losses of earlier lives are reported again,
+    /// since a power cut may have come before the report. It begins with the first call.
     pub fn new(config: Config, recovered: Recovered) -> Self {
         let queue = Queue::new(config.charge, recovered.index);
         // Numbers of records that never came into the store are gone, too, if their loss is kept.
@@ -98,6 +99,11 @@ impl Device {
             out: VecDeque::new(),
             config,
         };
+        //= docs/spec/face-record-push.md#overflow
+        //# A terminal that starts again MUST report the losses that its store has kept.
+        for loss in recovered.losses {
+            device.say(Event::Lost(loss));
+        }
         device.keep_within_limits();
         device
     }
