@@ -19,6 +19,8 @@
 //! ```
 #![allow(clippy::disallowed_methods)] // measuring time is what this package is for
 
+pub mod process;
+
 use std::alloc::System;
 use std::fmt;
 use std::hint::black_box;
@@ -38,6 +40,17 @@ const SAMPLE: Duration = Duration::from_millis(2);
 /// does just enough to see that it works.
 pub fn is_measured() -> bool {
     std::env::args().any(|argument| argument == "--bench")
+}
+
+/// What `make` makes, and how many bytes more are allocated afterwards than before.
+pub fn held_bytes<T>(make: impl FnOnce() -> T) -> (T, usize) {
+    let region = Region::new(ALLOCATOR);
+    let value = make();
+    let change = region.change();
+    let held = change
+        .bytes_allocated
+        .saturating_sub(change.bytes_deallocated);
+    (value, held)
 }
 
 /// Cases that do the same work, compared with each other.
@@ -275,7 +288,8 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The value in the middle; NaN if there is none.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
