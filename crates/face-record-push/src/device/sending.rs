@@ -2,7 +2,7 @@
 
 use super::ledger::Pending;
 use super::{
-    AttemptId, Cause, Device, Durability, Event, Failure, LossReason, Op, OpId, Output, Post,
+    AttemptId, Cause, Device, Durability, Event, Failure, Loss, LossReason, Op, OpId, Output, Post,
     SHORTEST, Seq, UNADVANCED_MAX,
 };
 use crate::{Answer, Dest, Item};
@@ -113,6 +113,8 @@ impl Device {
             || self.unadvanced >= UNADVANCED_MAX
             // What is sent now must be what is sent again after a power cut.
             || self.ledger.strips(head)
+            // A power cut could bring back what was dropped before it, to be posted behind it.
+            || self.has_undone_drop(head)
         {
             return;
         }
@@ -265,6 +267,12 @@ impl Device {
     /// Whether the store need not keep a record any more before it is posted.
     pub(super) fn may_post(&self, seq: Seq) -> bool {
         self.config.durability != Durability::BeforeSend || self.is_kept(seq)
+    }
+
+    /// Whether a record before this one is dropped, but not durably so.
+    fn has_undone_drop(&self, seq: Seq) -> bool {
+        let is_owed = |loss: &Loss| loss.from <= seq;
+        self.ledger.drops_upto(seq) || self.owed_drops.iter().any(is_owed)
     }
 
     /// Whether the first record may not give way: it is being posted or set aside.
