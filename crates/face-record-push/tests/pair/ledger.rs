@@ -29,7 +29,7 @@ impl Record {
     /// What the terminal says about it.
     pub(crate) fn item(self, profile: Profile, at: UnixMillis, picture: bool) -> Item {
         let mut recognition = Recognition::new(self.serial(), at);
-        recognition.score = Some(fraction(self.nth));
+        recognition.score = fraction(self.nth);
         let picture = picture.then(|| vec![u8::try_from(self.nth % 251).unwrap(); 300].into());
         recognition.to_item(profile, picture)
     }
@@ -128,11 +128,13 @@ impl Ledger {
                 "{known} were lost for certain, {unseen} were not seen"
             ));
         }
-        // What was lost after it had been posted may still be on its way.
+        // What was lost or set aside after it had been posted may still be on its way, and so may
+        // what was posted before it was kept, and forgotten at a power cut.
+        let is_given_up = |seq: &Seq| is_lost(*seq) || is_buried(seq);
         let in_order: Vec<u64> = seen
             .iter()
             .copied()
-            .filter(|nth| !numbers.get(nth).is_some_and(|seq| is_lost(*seq)))
+            .filter(|nth| numbers.get(nth).is_some_and(|seq| !is_given_up(seq)))
             .collect();
         if in_order.is_sorted() {
             return Ok(());

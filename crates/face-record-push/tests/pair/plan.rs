@@ -75,6 +75,23 @@ pub(crate) enum Trouble {
     Switch,
 }
 
+impl Trouble {
+    const ALL: [Self; 12] = [
+        Self::PowerCut,
+        Self::Kill,
+        Self::Crash,
+        Self::Outage,
+        Self::Proxy,
+        Self::DiskFull,
+        Self::DiskBroken,
+        Self::Rot,
+        Self::JournalFull,
+        Self::JournalBroken,
+        Self::ClockJump,
+        Self::Switch,
+    ];
+}
+
 /// A rule of the design taken out, to see that it is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Saboteur {
@@ -156,33 +173,44 @@ impl Saboteur {
 }
 
 impl Plan {
-    /// 50 terminals with 400 records each.
+    /// 50 terminals with 400 records each, and everything goes wrong.
     pub(crate) fn large(seed: u64) -> Self {
         let mut plan = Self::draw(seed);
         plan.terminals = 50;
         plan.records = 400;
         plan.pace = 2_000;
-        plan.trouble = plan.trouble.max(2_000);
-        plan.device.max_records = 300;
+        plan.trouble = 2_000;
+        plan.kinds = Trouble::ALL.to_vec();
+        plan.weather = Weather {
+            lost: 2,
+            reset: 2,
+            unanswered: 2,
+            half_answered: 2,
+            repeated: 5,
+        };
+        plan.device.max_records = if seed % 2 == 0 { 50_000 } else { 100 };
+        plan.device.max_bytes = 2 << 30;
+        plan
+    }
+
+    /// One terminal, a few records, and nothing goes wrong by itself.
+    pub(crate) fn calm(seed: u64) -> Self {
+        let mut plan = Self::draw(seed);
+        plan.terminals = 1;
+        plan.records = 20;
+        plan.pace = 3_000;
+        plan.latency = 40;
+        plan.commit = 40;
+        plan.kinds.clear();
+        plan.weather = Weather::default();
+        plan.device = device::Config::new(seed);
+        plan.platform = platform::Config::new(seed);
         plan
     }
 
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed).stream("plan");
-        let mut kinds = vec![
-            Trouble::PowerCut,
-            Trouble::Kill,
-            Trouble::Crash,
-            Trouble::Outage,
-            Trouble::Proxy,
-            Trouble::DiskFull,
-            Trouble::DiskBroken,
-            Trouble::Rot,
-            Trouble::JournalFull,
-            Trouble::JournalBroken,
-            Trouble::ClockJump,
-            Trouble::Switch,
-        ];
+        let mut kinds = Trouble::ALL.to_vec();
         kinds.retain(|_| rng.percent(45));
         let weather = if rng.percent(30) {
             Weather::default()

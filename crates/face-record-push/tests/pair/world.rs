@@ -68,6 +68,8 @@ enum Happening {
     NetworkHeals,
     ProxyGoes,
     Heal,
+    /// Somebody looks whether everything has settled.
+    Look,
     RequestArrives(Request),
     BodyArrives(u64, ExchangeId),
     ConnectionBreaks(u64, ExchangeId),
@@ -127,6 +129,12 @@ impl World {
         self.narrates = true;
     }
 
+    /// Cuts the first terminal's power and kills the receiver after so many things that they ask for.
+    pub(crate) fn stop_after(&mut self, terminal: u64, receiver: u64) {
+        self.terminals[0].doomed = Some((terminal, true));
+        self.doomed = Some(receiver);
+    }
+
     /// Runs until the world has healed and everything has settled.
     pub(crate) fn run(mut self) -> Result<Stats, String> {
         self.start_receiver()?;
@@ -140,9 +148,12 @@ impl World {
         let span = self.plan.records * self.plan.pace + 5_000;
         self.schedule
             .after(Duration::from_millis(span), Happening::Heal);
+        self.schedule
+            .after(Duration::from_millis(span + 3_001), Happening::Look);
         let total = self.plan.records * self.plan.terminals as u64;
         let mut steps = 0_u64;
-        while let Some(happening) = self.schedule.take() {
+        loop {
+            let happening = self.schedule.take().ok_or("nothing happens any more")?;
             if self.has_settled()? {
                 break;
             }
@@ -150,7 +161,14 @@ impl World {
             if steps > 100_000 + 200 * total {
                 return Err("the session spins".to_owned());
             }
-            self.note(&happening);
+            let is_timer = matches!(
+                happening,
+                Happening::WakeTerminal(..) | Happening::WakeReceiver(_)
+            );
+            // Every run has an epoch of its own.
+            if !is_timer {
+                self.note(&happening);
+            }
             self.happen(happening)?;
         }
         self.finish()
@@ -191,6 +209,9 @@ impl World {
             }
             Happening::ProxyGoes => self.proxy_answers = false,
             Happening::Heal => self.heal()?,
+            Happening::Look => self
+                .schedule
+                .after(Duration::from_secs(30), Happening::Look),
             Happening::RequestArrives(request) => self.request_arrives(request)?,
             Happening::BodyArrives(process, id) if process == self.process => {
                 self.body_arrives(id)?;

@@ -64,7 +64,7 @@ impl World {
                 Some(left) => *left -= 1,
                 None => {}
             }
-            self.note(&output);
+            self.note(&("receiver", &output));
             self.do_for_receiver(output)?;
         }
         let timer = self.platform.as_ref().and_then(Platform::poll_timeout);
@@ -159,7 +159,7 @@ impl World {
                 }
                 (_, answer) => answer,
             };
-            self.note(&answer);
+            self.note(&("receiver", &answer));
             self.tell_receiver(answer)?;
         }
         Ok(())

@@ -119,7 +119,7 @@ impl World {
 
     pub(super) fn tell_terminal(&mut self, nth: usize, input: Input) -> Result<(), String> {
         let now = self.schedule.now();
-        self.note(&input);
+        self.note(&(nth, &input));
         if let Some(device) = &mut self.terminals[nth].device {
             device.handle_input(now, input);
         }
@@ -145,7 +145,7 @@ impl World {
                 Some((left, _)) => *left -= 1,
                 None => {}
             }
-            self.note(&output);
+            self.note(&(nth, &output));
             self.do_for_terminal(nth, output)?;
         }
         let terminal = &mut self.terminals[nth];
@@ -293,6 +293,7 @@ impl World {
 
     /// Someone switches pushing on or off, and insists until it is answered.
     pub(super) fn switch(&mut self, nth: usize, on: bool) -> Result<(), String> {
+        let on = on || self.healed.is_some();
         let terminal = &mut self.terminals[nth];
         if terminal.device.is_none() || terminal.asked.is_some() {
             self.after(2_000, Happening::Switch(nth, on));
