@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -152,7 +152,19 @@ impl Default for Limits {
 ///
 /// The system's, with the address and advice in its text.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+    let bound = (|| {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // After a restart, the port is not taken by the connections of before.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        // When a network is back, all come at once, and who finds no room tries again a second later.
+        socket.listen(1024)
+    })();
+    bound.map_err(|error: io::Error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "the port is taken: stop what uses it, or choose another",
             io::ErrorKind::AddrNotAvailable => "no network interface of this machine has it",
@@ -279,12 +291,13 @@ where
     }
 }
 
-/// The stream on which the first bytes of a request have come.
+/// The stream, once the first bytes of a request or a TLS handshake have come over it.
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, limits: &Limits) -> Option<Stream> {
     match tls {
         None => {
-            let ready = tokio::time::timeout(limits.head, stream.readable()).await;
-            ready.ok()?.ok()?;
+            // A peer that never speaks costs no read buffer.
+            let spoken = tokio::time::timeout(limits.head, stream.peek(&mut [0])).await;
+            spoken.ok()?.ok()?;
             Some(stream.into())
         }
         Some(tls) => {
