@@ -15,7 +15,7 @@ use twox_hash::xxhash3_128::{DEFAULT_SECRET_LENGTH, RawHasher, SecretBuffer};
 pub struct RecordKey(pub [u8; 16]);
 
 impl RecordKey {
-    /// The key of a body that says nothing by which it could be told apart.
+    /// The key of a body that says nothing by which it could be told apart: its bytes.
     pub fn of_body(serial: &SerialNumber, body: &[u8]) -> Self {
         let mut facts = Facts::new(serial, Kind::Body);
         facts.add(Some(body));
@@ -30,7 +30,7 @@ impl RecordKey {
             return facts.key();
         }
         let Some(time) = record.timestamp(Slot::Timestamp) else {
-            return Self::of_body(serial, record.json());
+            return Self::of_body(serial, record.facts());
         };
         let mut facts = Facts::new(serial, Kind::Record);
         facts.add(Some(&time.unix.0.to_le_bytes()));
@@ -117,9 +117,12 @@ impl Facts {
 
     /// What a picture encodes, told by its characters: escapes, prefix and padding do not count.
     fn picture(&mut self, body: &Body) {
-        let value = body.value(Slot::Picture);
+        let picture = body.picture();
+        let text = picture
+            .as_ref()
+            .map_or(&[][..], |picture| picture.as_wire());
         let mut len = 0_u64;
-        clean_base64(value.of(body.json()), |piece| {
+        clean_base64(text, |piece| {
             self.hasher.write(piece);
             len = len.saturating_add(piece.len() as u64);
         });

@@ -9,7 +9,8 @@
 )]
 #![allow(
     clippy::large_enum_variant,
-    reason = "events are handed on, not stored; a box around each would cost an allocation"
+    clippy::result_large_err,
+    reason = "values are handed on or given back, not stored; a box around each would cost an allocation"
 )]
 
 pub mod codec;

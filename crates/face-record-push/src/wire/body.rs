@@ -3,7 +3,7 @@
 use super::code::RecognizeStatus;
 use super::index::{Form, Index, Slot};
 use super::{Image, Timestamp, UnixMillis, User};
-use crate::PushErrorKind;
+use crate::PushError;
 use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, Value, boolean, float, integer, text, unix_millis};
 use std::borrow::Cow;
@@ -17,18 +17,21 @@ pub(crate) struct Body {
 
 impl Body {
     /// Reads a body; tells what it is, too.
-    pub(crate) fn read(json: &Bytes) -> Result<(Self, Form), PushErrorKind> {
-        let index = Index::read(json)?;
-        let form = index.form(json)?;
-        let json = json.clone();
-        Ok((Self { json, index }, form))
+    #[inline]
+    pub(crate) fn read(json: Bytes) -> Result<(Self, Form), PushError> {
+        let read = Index::read(&json).and_then(|index| Ok((index.form(&json)?, index)));
+        match read {
+            Ok((form, index)) => Ok((Self { json, index }, form)),
+            Err(kind) => Err(PushError { kind, raw: json }),
+        }
     }
 
     /// Reads a body that is a record by where it comes from.
-    pub(crate) fn read_item(json: &Bytes) -> Result<Self, PushErrorKind> {
-        let index = Index::read(json)?;
-        let json = json.clone();
-        Ok(Self { json, index })
+    pub(crate) fn read_item(json: Bytes) -> Result<Self, PushError> {
+        match Index::read(&json) {
+            Ok(index) => Ok(Self { json, index }),
+            Err(kind) => Err(PushError { kind, raw: json }),
+        }
     }
 
     pub(crate) fn json(&self) -> &Bytes {

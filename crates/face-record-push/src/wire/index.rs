@@ -143,6 +143,7 @@ impl Slot {
 
 impl Index {
     /// Reads the whole body, which must be one object.
+    #[inline]
     pub(crate) fn read(json: &[u8]) -> Result<Self, PushErrorKind> {
         let mut scan = Scanner::new(json, MAX_DEPTH);
         if !scan.at_object() {
@@ -191,23 +192,22 @@ impl Index {
     /// Walks one object and goes into the known ones inside, which nest two deep at most.
     fn walk(&mut self, scan: &mut Scanner<'_>, json: &[u8], place: Place) -> Result<(), ScanError> {
         let mut user = (0, 0);
-        let mut order = usual_order(place);
+        let mut order: Order = &[];
+        let mut guess = first_guess(scan, place);
         loop {
-            let known = match order {
-                [(name, known), later @ ..] if scan.key_is(name) => {
-                    order = later;
-                    Some(*known)
-                }
-                _ => {
-                    let Some(key) = scan.key()? else { break };
-                    let name = match key.kind {
-                        Kind::EscapedText => text(json, key),
-                        _ => std::str::from_utf8(key.of(json)).ok().map(Cow::Borrowed),
-                    };
-                    let name = name.unwrap_or_default();
-                    order = usual_order_behind(place, &name).unwrap_or(order);
-                    Known::within(place, name.as_bytes())
-                }
+            let guessed = guess.take().or_else(|| next_guess(scan, order));
+            let known = if let Some((known, later)) = guessed {
+                order = later;
+                Some(known)
+            } else {
+                let Some(key) = scan.key()? else { break };
+                let name = match key.kind {
+                    Kind::EscapedText => text(json, key),
+                    _ => std::str::from_utf8(key.of(json)).ok().map(Cow::Borrowed),
+                };
+                let name = name.unwrap_or_default();
+                order = usual_order_behind(place, &name).unwrap_or(order);
+                Known::within(place, name.as_bytes())
             };
             match known {
                 None => drop(scan.value()?),
@@ -417,9 +417,30 @@ fn orders(place: Place) -> &'static [Order] {
     }
 }
 
-/// What is likely to come first in `place`.
-fn usual_order(place: Place) -> Order {
-    orders(place).first().copied().unwrap_or_default()
+/// Takes the first member's name if it is the first of one of the usual orders; gives what is likely
+/// to follow, too.
+fn first_guess(scan: &mut Scanner<'_>, place: Place) -> Option<(Known, Order)> {
+    orders(place).iter().find_map(|order| match order {
+        [(name, known), later @ ..] if scan.key_is(name) => Some((*known, later)),
+        _ => None,
+    })
+}
+
+/// Takes the next member's name if it is the one that is likely, or one of the two behind it, as
+/// some firmware leaves members out.
+#[inline]
+fn next_guess(scan: &mut Scanner<'_>, order: Order) -> Option<(Known, Order)> {
+    let mut order = order;
+    for _ in 0..3 {
+        let [(name, known), later @ ..] = order else {
+            return None;
+        };
+        if scan.key_is(name) {
+            return Some((*known, later));
+        }
+        order = later;
+    }
+    None
 }
 
 /// What is likely to come behind the member called `name`, where the guess went wrong: whichever

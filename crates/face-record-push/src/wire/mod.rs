@@ -1,6 +1,8 @@
 //! The messages: what they say, in Rust's terms.
 
 mod answer;
+#[cfg(feature = "arbitrary")]
+mod any;
 mod auth;
 mod body;
 mod code;

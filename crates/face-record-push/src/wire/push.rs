@@ -77,15 +77,13 @@ impl Push {
     /// [`PushError`] if it is not JSON, no object, or a record or an alarm without an object in
     /// `data`; everything else is a push.
     pub fn decode(json: Bytes) -> Result<Self, PushError> {
-        match Body::read(&json) {
-            Ok((body, form)) => Ok(match form {
-                Form::Record => Self::Record(Record { body }),
-                Form::Alarm => Self::Alarm(Alarm { body }),
-                Form::Unknown => Self::Unknown(Unknown { body }),
-                Form::RemoteAuth => Self::RemoteAuth(AuthRequest::of(body)),
-            }),
-            Err(kind) => Err(PushError { kind, raw: json }),
-        }
+        let (body, form) = Body::read(json)?;
+        Ok(match form {
+            Form::Record => Self::Record(Record { body }),
+            Form::Alarm => Self::Alarm(Alarm { body }),
+            Form::Unknown => Self::Unknown(Unknown { body }),
+            Form::RemoteAuth => Self::RemoteAuth(AuthRequest::of(body)),
+        })
     }
 
     /// The message as it came.
@@ -137,7 +135,7 @@ impl Push {
     ///
     /// Of a record with a `uuid`, that. Else its time, outcome, person, score and picture; two
     /// people in one second differ. Of an alarm, its trace id, status and time, since one that is
-    /// raised and then released keeps its trace id. Of anything else the body, byte for byte.
+    /// raised and then released keeps its trace id. Of anything else, its body.
     pub fn key(&self, serial: &SerialNumber) -> RecordKey {
         match self {
             Self::Record(record) => RecordKey::of_record(serial, &record.body),
@@ -164,10 +162,8 @@ impl Record {
     ///
     /// [`PushError`] if it is not JSON or no object.
     pub fn decode_item(json: Bytes) -> Result<Self, PushError> {
-        match Body::read_item(&json) {
-            Ok(body) => Ok(Self { body }),
-            Err(kind) => Err(PushError { kind, raw: json }),
-        }
+        let body = Body::read_item(json)?;
+        Ok(Self { body })
     }
 
     /// The message as it came.
