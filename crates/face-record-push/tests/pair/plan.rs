@@ -73,10 +73,12 @@ pub(crate) enum Trouble {
     ClockJump,
     /// Someone switches a terminal's pushing off and on again.
     Switch,
+    /// A terminal spells things in another way from now on, or says them twice.
+    Misbehave,
 }
 
 impl Trouble {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::PowerCut,
         Self::Kill,
         Self::Crash,
@@ -89,6 +91,7 @@ impl Trouble {
         Self::JournalBroken,
         Self::ClockJump,
         Self::Switch,
+        Self::Misbehave,
     ];
 }
 

@@ -5,7 +5,6 @@ use super::{Happening, World};
 use crate::flash::Flash;
 use crate::ledger::{Ledger, Record};
 use crate::plan::{Plan, Saboteur};
-use bytes::Bytes;
 use face_record_push::device::{Config, Device, Event, Input, Output, Post, Recovered, State};
 use face_record_push::{
     Ask, Dest, ExchangeId, Profile, Refused, SerialNumber, Subscription, UnixMillis, codec,
@@ -206,7 +205,7 @@ impl World {
             attempt: Some(post.attempt),
             serial: has_headers.then(|| SerialNumber::new(serial.serial())),
             sent_at: has_headers.then(|| terminal.wall(at)),
-            body: Bytes::from(body),
+            body: codec::deface(body.into(), &post.faults).body,
         };
         if self.saboteur == Saboteur::TwoInFlight
             && let Some(next) = terminal.flash.after(post.seq)

@@ -2,6 +2,7 @@
 
 use super::{Happening, World};
 use crate::plan::Trouble;
+use face_record_push::device::Fault;
 
 impl World {
     pub(super) fn make_trouble(&mut self) -> Result<(), String> {
@@ -45,13 +46,35 @@ impl World {
                 self.switch(nth, false)?;
                 self.after(20_000, Happening::Switch(nth, true));
             }
+            Trouble::Misbehave => self.misbehave(nth),
         }
         self.after(self.plan.trouble, Happening::Trouble);
         Ok(())
     }
 
+    /// Faults that a receiver has to bear without loss, doubles or disorder.
+    fn misbehave(&mut self, nth: usize) {
+        let faults = [
+            Fault::UserIdKind,
+            Fault::EscapedSlashes,
+            Fault::WrappedBase64,
+            Fault::Rewritten,
+            Fault::Duplicate(0.3),
+            Fault::LoseAck(0.3),
+        ];
+        let (now, fault) = (self.schedule.now(), *self.chance.pick(&faults));
+        let behaves_again = self.chance.percent(30);
+        if let Some(device) = &mut self.terminals[nth].device {
+            if behaves_again {
+                device.clear_faults(now);
+            }
+            device.fault(now, fault);
+        }
+    }
+
     pub(super) fn heal(&mut self) -> Result<(), String> {
-        self.healed = Some(self.schedule.now());
+        let now = self.schedule.now();
+        self.healed = Some(now);
         self.doomed = None;
         self.network_is_up = true;
         self.proxy_answers = false;
@@ -60,6 +83,9 @@ impl World {
             let terminal = &mut self.terminals[nth];
             terminal.doomed = None;
             terminal.flash.free();
+            if let Some(device) = &mut terminal.device {
+                device.clear_faults(now);
+            }
             self.after(1_000, Happening::Switch(nth, true));
         }
         Ok(())
