@@ -12,6 +12,7 @@
 //! To add one: write the function, name it in [`TARGETS`], add a file in `fuzz_targets` and its
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
+pub mod face_platform;
 pub mod lenient_wire;
 pub mod se5_device;
 pub mod se5_events;
@@ -23,6 +24,7 @@ pub type Property = fn(&[u8]);
 
 /// Every property by the name of its fuzz target, seeds and regressions.
 pub const TARGETS: &[(&str, Property)] = &[
+    ("face_platform_ops", face_platform::ops),
     ("se5_device_ops", se5_device::ops),
     ("se5_platform_ops", se5_platform::ops),
     ("lenient_scan", lenient_wire::scan),

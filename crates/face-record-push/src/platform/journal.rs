@@ -69,6 +69,11 @@ impl Journal {
         }
     }
 
+    /// What the store has not answered is awaited no longer.
+    pub(super) fn forget_all(&mut self) {
+        *self = Self::new(self.next);
+    }
+
     //= docs/spec/face-record-push.md#duplicates
     //# The number of an entry MUST be higher than that of all entries before it, whichever terminal
     //# they came from.

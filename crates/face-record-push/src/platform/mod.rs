@@ -329,6 +329,8 @@ impl Platform {
 
     fn end(&mut self) {
         self.life = Life::Closed;
+        self.journal.forget_all();
+        self.budget = Budget::new(self.config.budget, self.config.hard_max);
         self.tell(Event::Closed(Reason::Local));
     }
 }
