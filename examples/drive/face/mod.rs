@@ -1,3 +1,4 @@
 //! Both ends of `face-record-push` on real sockets and disks.
 
 pub mod receiver;
+pub mod terminal;

@@ -23,7 +23,9 @@ fn what_is_stored_is_there_when_the_store_is_opened_again() {
     let (mut outbox, found) = open(&folder);
     assert_eq!(Model::default().differs(&found), None);
     let mut model = Model::default();
-    let dest = face_record_push::Dest::parse("http://192.0.2.10:9000/Record?from=%E4%B8%9C%E9%97%A8").unwrap();
+    let dest =
+        face_record_push::Dest::parse("http://192.0.2.10:9000/Record?from=%E4%B8%9C%E9%97%A8")
+            .unwrap();
     let ops = [
         append(1, 0),
         append(2, 3_000),
