@@ -223,6 +223,13 @@ impl Raw {
         heard
     }
 
+    /// Waits until the other end hangs up, whatever it says before.
+    pub async fn hung_up(&mut self) {
+        let mut rest = vec![];
+        let read = self.0.read_to_end(&mut rest);
+        let _ = tokio::time::timeout(PATIENCE, read).await.unwrap();
+    }
+
     /// All that still comes until the other end hangs up.
     pub async fn rest(&mut self) -> String {
         let mut rest = vec![];
