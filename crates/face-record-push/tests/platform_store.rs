@@ -194,3 +194,20 @@ fn closing_does_not_wait_for_a_store_that_never_answers() {
         assert_eq!(last, Some(Output::Event(Event::Closed(Reason::Local))));
     }
 }
+
+#[test]
+fn repetitions_that_go_away_while_the_store_is_stuck_leave_nothing_behind() {
+    let mut rig = Rig::new(config());
+    let first = rig.send(push("A", 1));
+    let size = |rig: &Rig| format!("{:?}", rig.platform).len();
+    let before = size(&rig);
+    for _ in 0..1_000 {
+        let again = rig.send(push("A", 1));
+        rig.disconnect(again);
+    }
+    assert!(size(&rig) < before + 200);
+    rig.stored(1);
+    assert_eq!(rig.status(first), Some(200));
+    let counters = rig.platform.counters();
+    assert_eq!((counters.kept, counters.known), (1, 0));
+}

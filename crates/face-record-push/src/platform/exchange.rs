@@ -36,7 +36,7 @@ enum State {
     /// Its body waits until the store has answered another push of its terminal.
     Queued(Waiter, Body),
     /// The store has an entry in hands that it waits for.
-    Storing,
+    Storing(Seq),
     /// The application decides.
     Deciding,
 }
@@ -295,8 +295,8 @@ impl Platform {
             key: RecordKey::of_body(&owner, &raw),
             serial: owner,
         };
-        if self.journal.join(&identity, waiter) {
-            return self.go(waiter.id, State::Storing, None);
+        if let Some(seq) = self.journal.join(&identity, waiter) {
+            return self.wait_for(waiter.id, seq);
         }
         let body = Quarantined {
             seq: Seq::default(),
@@ -308,8 +308,8 @@ impl Platform {
             raw,
         };
         let share = self.take_share(waiter.id);
-        self.keep_quarantined(waiter, body, identity, share);
-        self.go(waiter.id, State::Storing, None);
+        let seq = self.keep_quarantined(waiter, body, identity, share);
+        self.go(waiter.id, State::Storing(seq), None);
     }
 
     /// Finds out what a push is to wait for.
@@ -327,11 +327,8 @@ impl Platform {
         //= docs/spec/face-record-push.md#duplicates
         //# A push that comes again while it is being kept MUST wait for the same answer of the
         //# store.
-        if self.journal.join(&body.identity, waiter) {
-            if let Some(exchange) = self.exchanges.get_mut(&id) {
-                self.budget.trim(&mut exchange.share, 0);
-            }
-            return self.go(id, State::Storing, None);
+        if let Some(seq) = self.journal.join(&body.identity, waiter) {
+            return self.wait_for(id, seq);
         }
         if self.journal.is_place_taken(&body.identity.serial) {
             let max = self.config.max_waiting_per_lane;
@@ -344,8 +341,16 @@ impl Platform {
             return;
         }
         let share = self.take_share(id);
-        self.keep_push(waiter, body, share);
-        self.go(id, State::Storing, None);
+        let seq = self.keep_push(waiter, body, share);
+        self.go(id, State::Storing(seq), None);
+    }
+
+    /// Waits for what the store has in hands; its own body is not needed.
+    fn wait_for(&mut self, id: ExchangeId, seq: Seq) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            self.budget.trim(&mut exchange.share, 0);
+        }
+        self.go(id, State::Storing(seq), None);
     }
 
     /// The place of its terminal at the store is free.
@@ -442,6 +447,7 @@ impl Platform {
         match exchange.state {
             State::Outgrown(ticket) => self.budget.withdraw(ticket),
             State::Queued(_, body) => self.journal.unqueue(&body.identity.serial, id),
+            State::Storing(seq) => self.journal.part(seq, id),
             _ => {}
         }
         self.budget.release(exchange.share);
@@ -484,7 +490,7 @@ impl Exchange {
             State::Reading(_) => ExchangeState::Reading,
             State::Outgrown(_) => ExchangeState::Outgrown,
             State::Queued(..) => ExchangeState::Queued,
-            State::Storing => ExchangeState::Storing,
+            State::Storing(_) => ExchangeState::Storing,
             State::Deciding => ExchangeState::Deciding,
         }
     }

@@ -36,8 +36,10 @@ pub(super) struct Identity {
 pub(super) struct Pending {
     pub(super) what: What,
     pub(super) identity: Identity,
-    /// Who waits for it. Those who have gone since are not in the table of exchanges any more.
-    pub(super) waiting: Vec<Waiter>,
+    /// Who waits for it.
+    pub(super) waiting: BTreeMap<ExchangeId, Waiter>,
+    /// Who brought it; the others repeated it.
+    pub(super) owner: Option<ExchangeId>,
     /// The memory of its body, also after its exchange has gone.
     pub(super) share: Share,
     pub(super) answer: Option<Result<Novelty, StoreError>>,
@@ -123,14 +125,19 @@ impl Journal {
         }
     }
 
-    /// Waits for an entry that the store has in hands already. False if there is none.
-    pub(super) fn join(&mut self, identity: &Identity, waiter: Waiter) -> bool {
-        let under_way = self.under_way.get(identity);
-        let pending = under_way.and_then(|seq| self.pending.get_mut(seq));
-        pending.is_some_and(|pending| {
-            pending.waiting.push(waiter);
-            true
-        })
+    /// Waits for an entry that the store has in hands already, if there is one.
+    pub(super) fn join(&mut self, identity: &Identity, waiter: Waiter) -> Option<Seq> {
+        let seq = *self.under_way.get(identity)?;
+        let pending = self.pending.get_mut(&seq)?;
+        pending.waiting.insert(waiter.id, waiter);
+        Some(seq)
+    }
+
+    /// Waits for it no longer; the store goes on.
+    pub(super) fn part(&mut self, seq: Seq, id: ExchangeId) {
+        if let Some(pending) = self.pending.get_mut(&seq) {
+            pending.waiting.remove(&id);
+        }
     }
 
     //= docs/spec/face-record-push.md#fairness
@@ -185,5 +192,15 @@ impl Journal {
             self.importing = self.importing.saturating_sub(1);
         }
         Some((pending, answer))
+    }
+}
+
+impl Pending {
+    /// How many who wait only repeated it.
+    pub(super) fn repetitions(&self) -> usize {
+        let owner = self.owner.filter(|owner| self.waiting.contains_key(owner));
+        self.waiting
+            .len()
+            .saturating_sub(usize::from(owner.is_some()))
     }
 }

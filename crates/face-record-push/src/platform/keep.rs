@@ -30,11 +30,11 @@ pub(super) struct Waiter {
 
 impl Platform {
     /// Hands a push to the store.
-    pub(super) fn keep_push(&mut self, waiter: Waiter, body: Body, share: Share) {
+    pub(super) fn keep_push(&mut self, waiter: Waiter, body: Body, share: Share) -> Seq {
         let entry = self.entry(waiter.times, body.push, &body.identity, Source::Pushed);
         self.out.push_back(Output::Store(Op::Keep(entry.clone())));
         let what = What::Push(Arc::new(entry));
-        self.hand_over(what, body.identity, vec![waiter], share);
+        self.hand_over(what, body.identity, Some(waiter), share)
     }
 
     /// Hands an imported record to the store. The store alone decides whether it is known: were it
@@ -43,7 +43,7 @@ impl Platform {
         let entry = self.entry(times, body.push, &body.identity, Source::Imported);
         self.out.push_back(Output::Store(Op::Keep(entry.clone())));
         let what = What::Import(Arc::new(entry));
-        self.hand_over(what, body.identity, Vec::new(), share)
+        self.hand_over(what, body.identity, None, share)
     }
 
     /// Hands a body that could not be taken for a push to the store.
@@ -53,34 +53,22 @@ impl Platform {
         mut body: Quarantined,
         identity: Identity,
         share: Share,
-    ) {
+    ) -> Seq {
         body.seq = self.journal.take_number();
-        self.out
-            .push_back(Output::Store(Op::Quarantine(body.clone())));
-        self.hand_over(
-            What::Quarantine(Arc::new(body)),
-            identity,
-            vec![waiter],
-            share,
-        );
+        let op = Op::Quarantine(body.clone());
+        self.out.push_back(Output::Store(op));
+        let what = What::Quarantine(Arc::new(body));
+        self.hand_over(what, identity, Some(waiter), share)
     }
 
     /// The store has answered; what follows from it is told once all before it are answered.
     pub(super) fn answered(&mut self, now: Instant, seq: Seq, answer: Result<Novelty, StoreError>) {
         self.journal.answer(seq, answer);
-        while let Some((pending, answer)) = self.journal.settled() {
-            self.budget.release(pending.share);
+        while let Some((mut pending, answer)) = self.journal.settled() {
+            self.budget.release(std::mem::take(&mut pending.share));
             match answer {
-                Ok(novelty) => {
-                    self.kept(
-                        now,
-                        &pending.what,
-                        &pending.identity,
-                        novelty,
-                        &pending.waiting,
-                    );
-                }
-                Err(error) => self.not_kept(&pending.waiting, error),
+                Ok(novelty) => self.kept(now, &pending, novelty),
+                Err(error) => self.not_kept(&pending, error),
             }
             if let What::Push(entry) = pending.what {
                 self.free_place(now, &entry.serial);
@@ -114,14 +102,18 @@ impl Platform {
         &mut self,
         what: What,
         identity: Identity,
-        waiting: Vec<Waiter>,
+        waiter: Option<Waiter>,
         share: Share,
     ) -> Seq {
         let seq = what.seq();
         let pending = Pending {
             what,
             identity,
-            waiting,
+            waiting: waiter
+                .map(|waiter| (waiter.id, waiter))
+                .into_iter()
+                .collect(),
+            owner: waiter.map(|waiter| waiter.id),
             share,
             answer: None,
         };
@@ -129,36 +121,29 @@ impl Platform {
         seq
     }
 
-    fn kept(
-        &mut self,
-        now: Instant,
-        what: &What,
-        identity: &Identity,
-        novelty: Novelty,
-        waiting: &[Waiter],
-    ) {
+    fn kept(&mut self, now: Instant, pending: &Pending, novelty: Novelty) {
+        let identity = &pending.identity;
         if !identity.is_quarantined {
             self.keys.insert(&identity.serial, identity.key);
         }
         let is_new = novelty == Novelty::New;
-        let repetitions = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
-        let is_import = matches!(what, What::Import(_));
-        let joined = repetitions.saturating_sub(u64::from(!is_import));
+        let repetitions = u64::try_from(pending.repetitions()).unwrap_or(u64::MAX);
         let counters = &mut self.counters;
-        counters.remembered = counters.remembered.saturating_add(joined);
-        let known = joined.saturating_add(u64::from(!is_new));
+        counters.remembered = counters.remembered.saturating_add(repetitions);
+        let known = repetitions.saturating_add(u64::from(!is_new));
         counters.known = counters.known.saturating_add(known);
         if is_new {
-            let kind = match what {
+            let is_import = matches!(pending.what, What::Import(_));
+            counters.imported = counters.imported.saturating_add(u64::from(is_import));
+            let kind = match pending.what {
                 What::Push(_) | What::Import(_) => &mut counters.kept,
                 What::Quarantine(_) => &mut counters.quarantined,
             };
             *kind = kind.saturating_add(1);
-            counters.imported = counters.imported.saturating_add(u64::from(is_import));
         }
         //= docs/spec/face-record-push.md#acknowledgement
         //# The receiver MUST NOT acknowledge a push before it is kept.
-        for waiter in waiting {
+        for waiter in pending.waiting.values() {
             self.acknowledge(now, waiter);
         }
         //= docs/spec/face-record-push.md#duplicates
@@ -166,22 +151,20 @@ impl Platform {
         if is_new {
             //= docs/spec/face-record-push.md#duplicates
             //# A new entry MUST be reported once.
-            self.tell(match what {
+            self.tell(match &pending.what {
                 What::Push(entry) | What::Import(entry) => Event::Kept(Arc::clone(entry)),
                 What::Quarantine(body) => Event::Quarantined(Arc::clone(body)),
             });
         }
     }
 
-    fn not_kept(&mut self, waiting: &[Waiter], error: StoreError) {
-        for waiter in waiting {
-            if self.exchanges.contains_key(&waiter.id) {
-                let failed = &mut self.counters.store_failed;
-                *failed = failed.saturating_add(1);
-            }
+    fn not_kept(&mut self, pending: &Pending, error: StoreError) {
+        for id in pending.waiting.keys() {
+            let failed = &mut self.counters.store_failed;
+            *failed = failed.saturating_add(1);
             //= docs/spec/face-record-push.md#acknowledgement
             //# A push that the store fails to keep MUST be answered with status 503.
-            self.defer(waiter.id);
+            self.defer(*id);
         }
         self.tell(Event::StoreFailed(error));
     }
