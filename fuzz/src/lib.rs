@@ -13,6 +13,7 @@
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
 pub mod face_platform;
+pub mod face_record_push;
 pub mod lenient_wire;
 pub mod se5_device;
 pub mod se5_events;
@@ -25,6 +26,12 @@ pub type Property = fn(&[u8]);
 /// Every property by the name of its fuzz target, seeds and regressions.
 pub const TARGETS: &[(&str, Property)] = &[
     ("face_platform_ops", face_platform::ops),
+    ("face_push", face_record_push::push),
+    ("face_reply", face_record_push::reply),
+    ("face_subscribe", face_record_push::subscribe),
+    ("face_dest", face_record_push::dest),
+    ("face_records", face_record_push::records),
+    ("face_outbox_row", face_record_push::outbox_row),
     ("se5_device_ops", se5_device::ops),
     ("se5_platform_ops", se5_platform::ops),
     ("lenient_scan", lenient_wire::scan),
