@@ -9,9 +9,11 @@ mod queue;
 mod room;
 mod sending;
 mod settings;
+mod table;
 mod vocabulary;
 
 pub use fault::Fault;
+pub use table::{Cue, TRANSITIONS, Transition};
 pub use vocabulary::{
     AttemptId, Cause, Charge, Config, Counters, Durability, Event, Failure, IndexEntry, Input,
     Loss, LossReason, Op, OpId, Output, Overflow, Post, Reason, Recovered, Seq, State, StoreError,
@@ -229,6 +231,8 @@ impl Device {
         self.fire(now);
         if self.life == Life::Paused {
             self.reconcile(now, recovered);
+            // Timers stood still meanwhile.
+            self.fire(now);
         }
         self.go_on(now);
     }

@@ -136,7 +136,7 @@ impl Device {
         is_needed: impl Fn(&Self, usize, Seq) -> bool,
     ) -> bool {
         let at = usize::from(self.is_head_pinned());
-        let mut sum: Option<Loss> = None;
+        let mut run: Option<Loss> = None;
         let mut count = 0_usize;
         while let Some(seq) = self.queue.nth(at) {
             if !is_needed(self, count, seq) {
@@ -146,13 +146,13 @@ impl Device {
             self.forget_unstored(seq);
             count = count.saturating_add(1);
             let one = self.loss_of(seq, reason);
-            sum = Some(sum.map_or(one, |sum| joined(sum, one)));
+            // Numbers between that are gone for another reason are another loss.
+            let gap = run.take_if(|run| run.to.next() != seq);
+            gap.into_iter().for_each(|run| self.count_loss(run));
+            run = Some(run.map_or(one, |run| joined(run, one)));
         }
-        let Some(loss) = sum else {
-            return false;
-        };
-        self.count_loss(loss);
-        true
+        run.into_iter().for_each(|run| self.count_loss(run));
+        count > 0
     }
 
     /// Loses one record, wherever it is in the queue.
