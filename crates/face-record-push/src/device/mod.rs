@@ -241,6 +241,7 @@ impl Device {
     pub fn fault(&mut self, now: Instant, fault: Fault) {
         self.handle_timeout(now);
         self.faults.switch_on(fault);
+        self.go_on(now);
     }
 
     /// Switches every fault off.

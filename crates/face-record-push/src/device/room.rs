@@ -135,10 +135,15 @@ impl Device {
         reason: LossReason,
         is_needed: impl Fn(&Self, usize, Seq) -> bool,
     ) -> bool {
-        let at = usize::from(self.is_head_pinned());
         let mut run: Option<Loss> = None;
         let mut count = 0_usize;
-        while let Some(seq) = self.queue.nth(at) {
+        loop {
+            // A head that waits for drops to be done would else be dropped for ever before its turn.
+            let is_spared = self.queue.len() > 1 && self.is_head_due();
+            let at = usize::from(self.is_head_pinned() || is_spared);
+            let Some(seq) = self.queue.nth(at) else {
+                break;
+            };
             if !is_needed(self, count, seq) {
                 break;
             }

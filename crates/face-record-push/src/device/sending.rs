@@ -275,6 +275,14 @@ impl Device {
         self.ledger.drops_upto(seq) || self.owed_drops.iter().any(is_owed)
     }
 
+    /// Whether only drops that are not done yet keep the first record from being posted.
+    pub(super) fn is_head_due(&self) -> bool {
+        let is_on = self.settings.current().active_dest().is_some();
+        let is_free = !self.sending.is_in_flight() && !self.sending.is_waiting();
+        let head = self.queue.nth(0);
+        is_on && is_free && head.is_some_and(|head| self.has_undone_drop(head))
+    }
+
     /// Whether the first record may not give way: it is being posted or set aside.
     pub(super) fn is_head_pinned(&self) -> bool {
         self.queue.nth(0).is_some_and(|head| self.is_pinned(head))
