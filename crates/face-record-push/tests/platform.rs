@@ -35,6 +35,9 @@ fn a_repetition_is_acknowledged_and_not_reported_again() {
     //= docs/spec/face-record-push.md#duplicates
     //= type=test
     //# A known push MUST be acknowledged and not be reported again.
+    //= docs/spec/face-record-push.md#duplicates
+    //= type=test
+    //# A push MUST count as known if one with its serial number and key is kept.
     assert_eq!(rig.status(again), Some(200));
     assert!(rig.entries().is_empty() && rig.kept().is_empty());
     let counters = rig.platform.counters();
@@ -178,6 +181,9 @@ fn only_path_method_serial_number_and_length_are_refused_for_good() {
         head
     };
     let mut cases = Vec::new();
+    //= docs/spec/face-record-push.md#acknowledgement
+    //= type=test
+    //# The path MUST be compared in constant time.
     for path in [
         "/Record",
         "/",

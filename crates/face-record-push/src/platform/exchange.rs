@@ -315,6 +315,8 @@ impl Platform {
     /// Finds out what a push is to wait for.
     fn place(&mut self, now: Instant, waiter: Waiter, body: Body) {
         let id = waiter.id;
+        //= docs/spec/face-record-push.md#duplicates
+        //# A push MUST count as known if one with its serial number and key is kept.
         if self
             .keys
             .contains(&body.identity.serial, &body.identity.key)
@@ -340,6 +342,8 @@ impl Platform {
             }
             return;
         }
+        //= docs/spec/face-record-push.md#duplicates
+        //# The store MUST decide whether a push is new unless it is remembered as kept.
         let share = self.take_share(id);
         let seq = self.keep_push(waiter, body, share);
         self.go(id, State::Storing(seq), None);
@@ -368,6 +372,8 @@ impl Platform {
         self.go(id, State::Deciding, due);
     }
 
+    //= docs/spec/face-record-push.md#acknowledgement
+    //# A push whose request is disconnected while it is being kept MUST be kept all the same.
     /// A request has ended before it was answered. What the store has in hands goes on.
     pub(super) fn disconnected(&mut self, id: ExchangeId) {
         if self.remove(id).is_some() {

@@ -17,13 +17,21 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn freshness(&self, config: &Config) -> Freshness {
+        //= docs/spec/face-record-push.md#freshness
+        //# A push without a readable time MUST be reported as of unknown freshness.
         let Some((least, most)) = self.ages(config.age_basis) else {
             return Freshness::Unknown;
         };
+        //= docs/spec/face-record-push.md#freshness
+        //# A push more than `future_tolerance` ahead of a clock MUST be reported as ahead of time.
         if least < 0 && duration(least) > config.future_tolerance {
             Freshness::Future(duration(least))
+        //= docs/spec/face-record-push.md#freshness
+        //# A push older than that MUST be reported as late with its age.
         } else if most > 0 && duration(most) > config.live_within {
             Freshness::Late(duration(most))
+        //= docs/spec/face-record-push.md#freshness
+        //# A push MUST count as live only if its age is at most `live_within`.
         } else {
             Freshness::Live
         }
@@ -52,6 +60,12 @@ impl Times {
         let ours = self.received.since(happened);
         let theirs = self.sent.map(|sent| sent.since(happened));
         Some(match (basis, theirs) {
+            //= docs/spec/face-record-push.md#freshness
+            //# The larger age by the receiver's clock and by the time in the head MUST count under
+            //# `Worst`.
+            //= docs/spec/face-record-push.md#freshness
+            //# A push that is ahead of either clock MUST be reported as ahead of time under
+            //# `Worst`.
             (AgeBasis::Worst, Some(theirs)) => (ours.min(theirs), ours.max(theirs)),
             (AgeBasis::DeviceHeader, Some(theirs)) => (theirs, theirs),
             _ => (ours, ours),

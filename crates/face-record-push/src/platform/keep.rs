@@ -64,6 +64,8 @@ impl Platform {
     /// The store has answered; what follows from it is told once all before it are answered.
     pub(super) fn answered(&mut self, now: Instant, seq: Seq, answer: Result<Novelty, StoreError>) {
         self.journal.answer(seq, answer);
+        //= docs/spec/face-record-push.md#acknowledgement
+        //# The pushes of one terminal MUST be kept, reported and acknowledged in the same order.
         while let Some((mut pending, answer)) = self.journal.settled() {
             self.budget.release(std::mem::take(&mut pending.share));
             match answer {

@@ -55,6 +55,9 @@ impl Keys {
             recent.order.push_back(key);
             self.len = self.len.saturating_add(1);
         }
+        //= docs/spec/face-record-push.md#duplicates
+        //# The receiver MUST NOT remember more than `keys_per_terminal` keys of a terminal, nor
+        //# those of more than `max_terminals`.
         if recent.order.len() > self.max_per_terminal {
             if let Some(oldest) = recent.order.pop_front() {
                 recent.keys.remove(&oldest);
@@ -99,6 +102,10 @@ mod tests {
                     prop_assert!(count <= per_terminal);
                     total += count;
                 }
+                //= docs/spec/face-record-push.md#duplicates
+                //= type=test
+                //# The receiver MUST NOT remember more than `keys_per_terminal` keys of a terminal,
+                //# nor those of more than `max_terminals`.
                 prop_assert_eq!(total, held.len);
                 prop_assert!(total <= keys && held.terminals.len() <= terminals);
                 prop_assert_eq!(held.by_use.len(), held.terminals.len());

@@ -4,6 +4,8 @@ use super::LinkId;
 use crate::{ExchangeId, SerialNumber};
 use std::collections::{BTreeMap, VecDeque};
 
+//= docs/spec/face-record-push.md#fairness
+//# What one terminal does MUST NOT change what another one is answered.
 /// The lanes, one for each terminal: a terminal with a backlog of 50,000 records has one turn where a
 /// quiet one has one.
 #[derive(Debug, Default)]
@@ -88,6 +90,8 @@ impl Lanes {
         let Some(queue) = self.queues.get_mut(lane) else {
             return;
         };
+        //= docs/spec/face-record-push.md#fairness
+        //# The receiver MUST NOT read more than one body of a lane at a time.
         match (queue.holder, queue.waiting.is_empty(), queue.turn) {
             (None, false, None) => {
                 queue.turn = Some(self.next_turn);

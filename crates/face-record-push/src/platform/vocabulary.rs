@@ -541,6 +541,10 @@ impl Head {
 impl Entry {
     /// True if a door may be opened for it: pushed, and live by every clock.
     pub fn is_actionable(&self) -> bool {
+        //= docs/spec/face-record-push.md#freshness
+        //# Only a pushed record that counts as live MUST be actionable.
+        //= docs/spec/face-record-push.md#freshness
+        //# An imported record MUST NOT be actionable.
         self.source == Source::Pushed && self.freshness == Freshness::Live
     }
 }
