@@ -139,7 +139,7 @@ fn an_alarm_reads_back() {
 //# An acknowledgement MUST be written with HTTP status 200, with code 200, with `msg` and `message`
 //# success and with an object in `data`.
 //= docs/spec/face-record-push.md#reply
-//# A failure MUST be written with an HTTP status of 400 or above, and with the same number as its
+//# A failure MUST be written with an HTTP status that is no success, and with the same number as its
 //# code.
 //= docs/spec/face-record-push.md#reply
 //# The reply to a record MUST NOT hold `pass` unless the receiver is told to speak to terminals of
