@@ -107,12 +107,20 @@ impl Dest {
     ///
     /// [`DestError`] says what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, DestError> {
+        //= docs/spec/face-record-push.md#destination
+        //# A destination of more than 1024 characters MUST be refused.
         if url.len() > Self::MAX_LEN {
             return Err(DestError::TooLong);
         }
+        //= docs/spec/face-record-push.md#destination
+        //# A destination with user information, a fragment, a space or a control character MUST be
+        //# refused.
         if !url.bytes().all(is_of_a_url) {
             return Err(DestError::Character);
         }
+        //= docs/spec/face-record-push.md#destination
+        //# A destination MUST have the scheme http or https, a host, and a port between 1 and 65535
+        //# if it names one.
         let (scheme, rest) = scheme_of(url).ok_or(DestError::Scheme)?;
         if url.contains('#') {
             return Err(DestError::Fragment);
@@ -182,6 +190,9 @@ impl DestPolicy {
     ///
     /// [`DestError::Special`] and [`DestError::ForbiddenPort`].
     pub fn check(&self, dest: &Dest) -> Result<(), DestError> {
+        //= docs/spec/face-record-push.md#destination
+        //# A destination with a port that is not among those of the policy MUST be refused where
+        //# the policy names any.
         if !self.ports.is_empty() && !self.ports.contains(&dest.port) {
             return Err(DestError::ForbiddenPort);
         }
@@ -196,6 +207,11 @@ impl DestPolicy {
     /// Whether a resolved address may be connected to. Drivers ask this when they connect, since a
     /// name may lead elsewhere by then.
     pub fn allows(&self, address: IpAddr) -> bool {
+        //= docs/spec/face-record-push.md#destination
+        //# A destination on a loopback, unspecified, link-local, multicast or broadcast address
+        //# MUST be refused unless the policy allows special addresses.
+        //= docs/spec/face-record-push.md#destination
+        //# A destination on a private address MUST be allowed.
         self.allow_special
             || match address {
                 IpAddr::V4(address) => !is_special_v4(address),
@@ -249,6 +265,9 @@ fn host_of(host: &str) -> Option<Host> {
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_name = name.len() <= 253 && name.split('.').all(is_label);
     // Many resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as an address.
+    //= docs/spec/face-record-push.md#destination
+    //# An octal, hexadecimal or shortened form of an IPv4 address MUST NOT lead where its plain
+    //# form may not.
     let is_number = name.rsplit('.').next().is_some_and(is_numeric_label);
     (is_name && !is_number).then(|| Host::Name(host.to_ascii_lowercase()))
 }
@@ -298,6 +317,8 @@ fn is_special_v6(address: Ipv6Addr) -> bool {
         // A cloud's metadata service.
         | [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => true,
         // IPv4-mapped, IPv4-translated, and translated by NAT64.
+        //= docs/spec/face-record-push.md#destination
+        //# An IPv4 address inside an IPv6 address MUST be judged as that IPv4 address.
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]

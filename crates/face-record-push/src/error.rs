@@ -126,6 +126,8 @@ pub enum Refused<T> {
 
 impl std::fmt::Debug for PushError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        //= docs/spec/face-record-push.md#privacy
+        //# An error MUST NOT repeat what a peer sent.
         write!(f, "PushError({:?}, {} bytes)", self.kind, self.raw.len())
     }
 }

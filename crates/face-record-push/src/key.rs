@@ -17,6 +17,8 @@ pub struct RecordKey(pub [u8; 16]);
 impl RecordKey {
     /// The key of a body that says nothing by which it could be told apart: its bytes.
     pub fn of_body(serial: &SerialNumber, body: &[u8]) -> Self {
+        //= docs/spec/face-record-push.md#duplicates
+        //# The key of any other push MUST be made of its body.
         let mut facts = Facts::new(serial, Kind::Body);
         facts.add(Some(body));
         facts.key()
@@ -24,6 +26,8 @@ impl RecordKey {
 
     /// By the record's own id or, where there is none, by what it says.
     pub(crate) fn of_record(serial: &SerialNumber, record: &Body) -> Self {
+        //= docs/spec/face-record-push.md#duplicates
+        //# The key of a record that has a `uuid` MUST be made of that.
         if let Some(uuid) = record.text(Slot::Uuid) {
             let mut facts = Facts::new(serial, Kind::Uuid);
             facts.add(Some(uuid.trim().as_bytes()));
@@ -32,6 +36,11 @@ impl RecordKey {
         let Some(time) = record.timestamp(Slot::Timestamp) else {
             return Self::of_body(serial, record.facts());
         };
+        //= docs/spec/face-record-push.md#duplicates
+        //# The key of any other record with a time MUST be made of its time, outcome, person, score
+        //# and picture.
+        //= docs/spec/face-record-push.md#duplicates
+        //# Two records of one terminal in one second MUST NOT count as the same for that.
         let mut facts = Facts::new(serial, Kind::Record);
         facts.add(Some(&time.unix.0.to_le_bytes()));
         facts.number(record, Slot::RecognitionType);
@@ -53,6 +62,8 @@ impl RecordKey {
         let Some(trace) = alarm.text(Slot::TraceId) else {
             return Self::of_body(serial, alarm.json());
         };
+        //= docs/spec/face-record-push.md#duplicates
+        //# The key of an alarm that has a trace id MUST be made of that, its status and its time.
         let mut facts = Facts::new(serial, Kind::Alarm);
         facts.add(Some(trace.trim().as_bytes()));
         facts.number(alarm, Slot::AlarmStatus);
@@ -104,6 +115,9 @@ impl Facts {
     fn number(&mut self, body: &Body, slot: Slot) {
         let text = text(body.json(), body.value(slot));
         let text = text.as_deref().map(str::trim);
+        //= docs/spec/face-record-push.md#duplicates
+        //# A key that is made of what a push says MUST NOT depend on the white space, the order of
+        //# members or the escapes of its JSON.
         let whole = text.map(|text| match text.split_once('.') {
             Some((whole, zeros))
                 if is_made_of(whole, b'0'..=b'9') && is_made_of(zeros, b'0'..=b'0') =>

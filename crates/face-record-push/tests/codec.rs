@@ -4,7 +4,6 @@ use bytes::Bytes;
 use face_record_push::codec::*;
 use face_record_push::platform::{EnrolError, Head, LinkId, Method, TerminalAnswer, TerminalAsk};
 use face_record_push::*;
-use std::sync::Arc;
 use std::time::Duration;
 
 const PROFILES: [Profile; 5] = [
@@ -189,6 +188,10 @@ fn replies_are_written_in_both_spellings() {
 //# The text of an answer MUST NOT decide whether it is an acknowledgement.
 //= docs/spec/face-record-push.md#reply
 //# An answer with an empty body MUST be taken for an acknowledgement only where that is configured.
+//= docs/spec/face-record-push.md#destination
+//# A redirection MUST NOT be followed.
+//= docs/spec/face-record-push.md#destination
+//# An answer longer than 64 KiB MUST NOT be read to its end.
 fn answers_in_every_spelling() {
     for (status, body, expected) in [
         (200, r#"{"code":200,"msg":"success","data":{}}"#, Ok(true)),
@@ -273,7 +276,14 @@ fn answers_in_every_spelling() {
 //= docs/spec/face-record-push.md#subscription
 //# The receiver MUST read a terminal's configuration from an object, and take null and an empty
 //# object for none.
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST answer a question for its configuration with null only if its own settings say
+//# so.
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST count as enabled and without a destination until it is configured.
 fn the_configuration_reads_back() {
+    let factory = Subscription::default();
+    assert_eq!((factory.is_enabled, factory.active_dest()), (true, None));
     let dest = Dest::parse("http://192.0.2.10:9000/Record").unwrap();
     let subscription = Subscription::to(dest);
     let body = written(|out| encode_ask(&subscription, out));
@@ -518,6 +528,8 @@ fn questions_and_decisions_read_back() {
 //= docs/spec/face-record-push.md#delivery
 //# A post MUST carry the headers `model`, `sn`, `timestamp` and `account` from profile 1.2.1 on and
 //# none of them before.
+//= docs/spec/face-record-push.md#record
+//# The receiver MUST take a push with any `Content-Type` and with none.
 fn headers_read_back() {
     let now = UnixMillis(1_660_625_866_123);
     for profile in PROFILES {
@@ -548,6 +560,7 @@ fn headers_read_back() {
         ("SN", "a"),
         ("sn", "b"),
         ("timestamp", "soon"),
+        ("content-type", "text/html"),
         ("Content-Length", "12"),
         ("content-length", "13"),
     ] {
@@ -561,5 +574,4 @@ fn headers_read_back() {
         [method("POST"), method("HEAD"), method("GET"), method("PUT")],
         [Method::Post, Method::Get, Method::Get, Method::Other]
     );
-    let _: Option<Arc<Dest>> = Subscription::default().dest;
 }

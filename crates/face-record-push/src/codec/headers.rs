@@ -46,12 +46,17 @@ impl Identity {
 
 /// `Content-Type` of a push; none before profile 1.1.
 pub fn content_type(profile: Profile) -> Option<&'static str> {
+    //= docs/spec/face-record-push.md#delivery
+    //# A post MUST carry `Content-Type: application/json` from profile 1.1 on and none before.
     (profile > Profile::V1_0).then_some("application/json")
 }
 
 /// The headers of a push sent at `now`, in lower case, besides `content-type`; none before profile
 /// 1.2.1. Characters that no header may have are left out.
 pub fn push_headers(identity: &Identity, now: UnixMillis) -> Vec<(&'static str, String)> {
+    //= docs/spec/face-record-push.md#delivery
+    //# A post MUST carry the headers `model`, `sn`, `timestamp` and `account` from profile 1.2.1 on
+    //# and none of them before.
     if identity.profile < Profile::V1_2_1 {
         return Vec::new();
     }
@@ -85,6 +90,8 @@ pub fn note_header(head: &mut Head, name: &str, value: &[u8]) {
             head.sent_at = unix_millis(value).map(UnixMillis);
         }
         "content-length" if head.length.is_none() => head.length = value.parse().ok(),
+        //= docs/spec/face-record-push.md#record
+        //# The receiver MUST take a push with any `Content-Type` and with none.
         _ => {}
     }
 }

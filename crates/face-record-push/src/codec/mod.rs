@@ -34,6 +34,10 @@ pub fn encode_push(item: &Item, out: &mut Vec<u8>) {
     out.reserve(push_len(item));
     out.extend_from_slice(head);
     if let Some(jpeg) = item.jpeg().filter(|_| !tail.is_empty()) {
+        //= docs/spec/face-record-push.md#record
+        //# A picture MUST be written as bare padded base64.
+        //= docs/spec/face-record-push.md#delivery
+        //# The same record MUST be posted with the same bytes on every attempt.
         push_base64(out, jpeg);
     }
     out.extend_from_slice(tail);
@@ -62,6 +66,9 @@ pub fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
     if matches!(reply.body(), ReplyBody::Empty) {
         return out.extend_from_slice(b"{}");
     }
+    //= docs/spec/face-record-push.md#reply
+    //# An acknowledgement MUST be written with HTTP status 200, with code 200, with `msg` and
+    //# `message` success and with an object in `data`.
     let message = reason(reply.status());
     let mut envelope = ObjectWriter::new(out);
     envelope
@@ -70,6 +77,9 @@ pub fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
         .text("message", message);
     let mut data = envelope.object("data");
     match reply.body() {
+        //= docs/spec/face-record-push.md#reply
+        //# The reply to a record MUST NOT hold `pass` unless the receiver is told to speak to
+        //# terminals of profile 1.0.
         ReplyBody::Empty | ReplyBody::Envelope { pass: None } => {}
         ReplyBody::Envelope { pass: Some(pass) } => drop(data.display("pass", pass)),
         ReplyBody::Decision(decision) => write_decision(&mut data, decision),
@@ -95,9 +105,13 @@ pub fn read_answer(
     answer.retry_after = retry_after
         .and_then(|seconds| seconds.trim().parse().ok())
         .map(Duration::from_secs);
+    //= docs/spec/face-record-push.md#destination
+    //# A redirection MUST NOT be followed.
     if (300..400).contains(&status) {
         return Err(AnswerError::Redirected(status));
     }
+    //= docs/spec/face-record-push.md#destination
+    //# An answer longer than 64 KiB MUST NOT be read to its end.
     if body.len() > MAX_ANSWER {
         return Err(AnswerError::TooLong(status));
     }
@@ -148,6 +162,8 @@ pub fn read_decision(status: u16, body: &[u8]) -> Result<AuthDecision, AnswerErr
 fn write_decision(data: &mut ObjectWriter<'_>, decision: &AuthDecision) {
     data.display("pass", decision.pass);
     if let Some(tips) = &decision.tips {
+        //= docs/spec/face-record-push.md#remote-auth
+        //# A tip MUST NOT be written with more than 10 characters.
         let shown: String = tips.chars().take(10).collect();
         data.text("customtips", &shown);
     }
@@ -197,6 +213,11 @@ impl<'a> Envelope<'a> {
         }
         Some(Self {
             json,
+            //= docs/spec/face-record-push.md#reply
+            //# The code MUST be read from a number, also with a fraction of zero, and from either
+            //# of them in quotes.
+            //= docs/spec/face-record-push.md#reply
+            //# The text of an answer MUST NOT decide whether it is an acknowledgement.
             code: member(json, "code").and_then(|code| integer(json, code)),
             data: member(json, "data").unwrap_or_default(),
         })

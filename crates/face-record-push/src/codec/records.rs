@@ -26,6 +26,8 @@ pub fn encode_query(query: &RecordsQuery, out: &mut Vec<u8>) {
     }
     object
         .display("offset", query.offset)
+        //= docs/spec/face-record-push.md#record
+        //# A query of the terminal's records MUST NOT ask for more than 200 at a time.
         .display("limit", query.limit.clamp(1, 200))
         .display("sort", u8::from(query.newest_first));
     object.end();

@@ -36,12 +36,20 @@ pub fn read_ask(is_post: bool, body: &[u8]) -> Result<Ask, AskError> {
         return Ok(Ask::Read);
     }
     check_question(body)?;
+    //= docs/spec/face-record-push.md#subscription
+    //# The terminal MUST leave a member of its configuration as it is where a change does not name
+    //# it.
+    //= docs/spec/face-record-push.md#subscription
+    //# The terminal MUST pass over members of a change that it does not know.
     let stated = |name: &str| member(body, name).filter(|value| value.kind != Kind::Null);
     let event_dest = match stated("event_dest") {
         None => None,
         Some(value) if matches!(value.kind, Kind::Number) => return Err(AskError::Dest),
         Some(value) => Some(text(body, value).ok_or(AskError::Dest)?.into_owned()),
     };
+    //= docs/spec/face-record-push.md#subscription
+    //# The terminal MUST read `enabled` from true and false, from 1 and 0 and from the words in
+    //# quotes.
     let is_enabled = match stated("enabled") {
         None => None,
         Some(value) => Some(boolean(body, value).ok_or(AskError::Enabled)?),
@@ -65,6 +73,9 @@ pub fn encode_ask(subscription: &Subscription, out: &mut Vec<u8>) {
 /// Appends the body of a terminal's reply, whose HTTP status is its code. With `literal_null`, the
 /// configuration is left out, as in the document's example.
 pub fn encode_ask_reply(reply: &AskReply, literal_null: bool, out: &mut Vec<u8>) {
+    //= docs/spec/face-record-push.md#subscription
+    //# The terminal MUST answer a question for its configuration or a change of it with `code`,
+    //# `msg` and `data`, and with the code as the HTTP status.
     let mut envelope = ObjectWriter::new(out);
     match &reply.data {
         // The document writes the members of its two examples in different orders.
@@ -77,6 +88,9 @@ pub fn encode_ask_reply(reply: &AskReply, literal_null: bool, out: &mut Vec<u8>)
         Some(subscription) => {
             envelope.display("code", reply.code).text("msg", &reply.msg);
             let data = envelope.name("data");
+            //= docs/spec/face-record-push.md#subscription
+            //# The terminal MUST answer a question for its configuration with null only if its own
+            //# settings say so.
             if literal_null {
                 data.extend_from_slice(b"null");
             } else {
@@ -97,6 +111,9 @@ pub fn encode_ask_reply(reply: &AskReply, literal_null: bool, out: &mut Vec<u8>)
 /// [`EnrolError`] if the terminal says no, or nothing that can be understood.
 pub fn read_ask_reply(status: u16, body: &[u8]) -> Result<Option<Subscription>, EnrolError> {
     let envelope = success(status, body)?;
+    //= docs/spec/face-record-push.md#subscription
+    //# The receiver MUST read a terminal's configuration from an object, and take null and an empty
+    //# object for none.
     if envelope.data.kind != Kind::Object || envelope.data().trim_ascii() == b"{}" {
         return Ok(None);
     }

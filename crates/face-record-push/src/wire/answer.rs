@@ -30,6 +30,12 @@ impl Answer {
     /// True if the record has arrived: a status of 2xx and code 200, or, where that is allowed, an
     /// empty body.
     pub fn is_acknowledgement(&self, empty_is_ok: bool) -> bool {
+        //= docs/spec/face-record-push.md#reply
+        //# The terminal MUST take an answer for an acknowledgement only if its HTTP status is 2xx
+        //# and its code is 200.
+        //= docs/spec/face-record-push.md#reply
+        //# An answer with an empty body MUST be taken for an acknowledgement only where that is
+        //# configured.
         let is_success = (200..300).contains(&self.status);
         is_success && self.code.map_or(empty_is_ok, |code| code == 200)
     }

@@ -65,6 +65,8 @@ impl Body {
     }
 
     pub(crate) fn boolean(&self, slot: Slot) -> Option<bool> {
+        //= docs/spec/face-record-push.md#record
+        //# A truth MUST be read from true and false and from 1 and 0.
         boolean(&self.json, self.value(slot))
     }
 
@@ -72,6 +74,9 @@ impl Body {
     pub(crate) fn timestamp(&self, slot: Slot) -> Option<Timestamp<'_>> {
         let raw = self.text(slot)?;
         Some(Timestamp {
+            //= docs/spec/face-record-push.md#record
+            //# A time MUST be read as seconds below 1e11, as milliseconds below 1e14 and as
+            //# microseconds below 1e17.
             unix: UnixMillis(unix_millis(&raw)?),
             raw,
         })

@@ -239,6 +239,9 @@ impl Mode {
     /// The name that the base document prints: 2 and 3 are the other way round there.
     pub fn name_as_printed(self) -> Option<&'static str> {
         match self {
+            //= docs/spec/face-record-push.md#record
+            //# A mode MUST be named by the vendor's corrected table unless the caller asks for the
+            //# table as printed.
             Self::FACE_AND_CARD => Self::FACE_OR_CARD_OR_CODE.name(),
             Self::FACE_OR_CARD_OR_CODE => Self::FACE_AND_CARD.name(),
             other => other.name(),

@@ -17,6 +17,8 @@ impl Image {
     /// The picture at `value` of a body, if there is one.
     pub(crate) fn of(json: &Bytes, value: Value) -> Option<Self> {
         let is_text = matches!(value.kind, Kind::Bulk | Kind::Text | Kind::EscapedText);
+        //= docs/spec/face-record-push.md#record
+        //# A picture that is missing, null, empty or blank MUST be read as absent.
         (is_text && !is_blank_base64(value.of(json))).then(|| Self {
             text: json.slice(value.range()),
         })
@@ -58,6 +60,9 @@ impl Image {
     /// [`ImageError::NotBase64`] if the second try fails too, [`ImageError::TooLarge`] beyond `max`
     /// bytes. `jpeg` is then empty.
     pub fn jpeg_into(&self, jpeg: &mut Vec<u8>, max: usize) -> Result<(), ImageError> {
+        //= docs/spec/face-record-push.md#record
+        //# A picture MUST be readable with a `data:` prefix, with line breaks, with JSON escapes
+        //# and without its padding.
         decode_base64(&self.text, jpeg, max).map_err(|error| match error {
             Base64Error::TooLarge { max } => ImageError::TooLarge { max },
             Base64Error::NotBase64 { offset } => ImageError::NotBase64 { offset },

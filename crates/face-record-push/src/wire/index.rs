@@ -148,6 +148,8 @@ impl Index {
         let mut scan = Scanner::new(json, MAX_DEPTH);
         if !scan.at_object() {
             // Valid JSON of another kind deserves the better message.
+            //= docs/spec/face-record-push.md#record
+            //# A body that is no push MUST be reported with the reason and the body as it came.
             scan.value().and_then(|_| scan.end())?;
             return Err(PushErrorKind::NotObject);
         }
@@ -156,6 +158,8 @@ impl Index {
         };
         scan.enter_object()?;
         index.walk(&mut scan, json, Place::Top)?;
+        //= docs/spec/face-record-push.md#record
+        //# A body with a comma behind the last member of an object MUST be reported as no JSON.
         scan.end()?;
         Ok(index)
     }
@@ -174,15 +178,23 @@ impl Index {
                 Some(0 | 1) if !has_data => Err(PushErrorKind::NoData),
                 Some(0) => Ok(Form::Record),
                 Some(1) => Ok(Form::Alarm),
+                //= docs/spec/face-record-push.md#record
+                //# A push of a type that no document names MUST be kept and acknowledged like a
+                //# record.
                 _ => Ok(Form::Unknown),
             };
         }
+        //= docs/spec/face-record-push.md#remote-auth
+        //# A JSON object without a `type` that states an outcome MUST be read as a record.
         let is_outcome = is_stated(Slot::Pass) || is_stated(Slot::RecognitionType);
         let is_about_a_face = [Slot::DeviceSn, Slot::RecognizeStatus, Slot::QrCode]
             .into_iter()
             .any(is_stated);
         Ok(match (is_outcome, is_about_a_face) {
             (true, _) => Form::Record,
+            //= docs/spec/face-record-push.md#remote-auth
+            //# A JSON object without a `type` MUST be read as the question whether a person may
+            //# pass only if it is about a face and states no outcome.
             // What is asked for is not stored, so only what can be nothing else is a question.
             (false, true) if !is_stated(Slot::Data) => Form::RemoteAuth,
             _ => Form::Unknown,
@@ -210,16 +222,25 @@ impl Index {
                 Known::within(place, name.as_bytes())
             };
             match known {
+                //= docs/spec/face-record-push.md#record
+                //# Members that no document names MUST be kept as the JSON text they came in.
                 None => drop(scan.value()?),
                 Some(Known::Fact(slot)) => {
+                    //= docs/spec/face-record-push.md#record
+                    //# A member of an unexpected type MUST NOT make a push unreadable.
                     let value = scan.value()?;
                     self.note(slot, value, place);
                 }
                 Some(Known::Picture) => {
+                    //= docs/spec/face-record-push.md#record
+                    //# Decoding a push MUST NOT copy or decode its picture.
+                    //= docs/spec/face-record-push.md#record
+                    //# A picture that cannot be decoded MUST NOT make its push unreadable.
                     let value = scan.bulk()?;
                     self.note(Slot::Picture, value, place);
                 }
-                // If a member occurs twice in one object, the last one wins.
+                //= docs/spec/face-record-push.md#record
+                //# If a member occurs twice in one object, the last one MUST win.
                 Some(Known::Data) => {
                     self.forget((0, usize::MAX));
                     let from = scan.offset();
@@ -266,6 +287,8 @@ impl Index {
         if is_beside && slot != Slot::Type {
             return;
         }
+        //= docs/spec/face-record-push.md#record
+        //# Groups MUST be read inside the user and beside it alike.
         let is_empty = value.kind != Kind::Array || value.end.saturating_sub(value.start) <= 2;
         if slot == Slot::Groups && is_empty && self.of(slot).kind == Kind::Array {
             return;
@@ -297,7 +320,11 @@ pub(crate) const MAX_DEPTH: u32 = 64;
 impl From<ScanError> for PushErrorKind {
     fn from(error: ScanError) -> Self {
         match error {
+            //= docs/spec/face-record-push.md#record
+            //# A body whose text is not UTF-8 MUST be reported as such.
             ScanError::Utf8 { .. } => Self::NotUtf8,
+            //= docs/spec/face-record-push.md#record
+            //# JSON nested deeper than the limit MUST be reported as too deep.
             ScanError::TooDeep { max } => Self::TooDeep { max },
             ScanError::Syntax { at } => Self::NotJson { offset: at },
             _ => Self::NotJson {

@@ -77,6 +77,9 @@ impl Push {
     /// [`PushError`] if it is not JSON, no object, or a record or an alarm without an object in
     /// `data`; everything else is a push.
     pub fn decode(json: Bytes) -> Result<Self, PushError> {
+        //= docs/spec/face-record-push.md#record
+        //# The decoder MUST accept every JSON object with a `type` and an object in `data` as a
+        //# push, whatever the members of that are.
         let (body, form) = Body::read(json)?;
         Ok(match form {
             Form::Record => Self::Record(Record { body }),
@@ -162,6 +165,9 @@ impl Record {
     ///
     /// [`PushError`] if it is not JSON or no object.
     pub fn decode_item(json: Bytes) -> Result<Self, PushError> {
+        //= docs/spec/face-record-push.md#record
+        //# A record from a query of the terminal's records MUST be read by the same accessors as a
+        //# pushed one.
         let body = Body::read_item(json)?;
         Ok(Self { body })
     }
@@ -183,6 +189,8 @@ impl Record {
 
     /// `recognitionType`, since profile 1.1.
     pub fn recognition_type(&self) -> Option<RecognitionType> {
+        //= docs/spec/face-record-push.md#record
+        //# The members `recognitionType` and `recognizeStatus` MUST NOT be read as each other.
         self.body
             .integer(Slot::RecognitionType)
             .map(RecognitionType)
@@ -195,6 +203,8 @@ impl Record {
 
     /// `recognizeScore`: how alike, usually 0 to 1.
     pub fn score(&self) -> Option<f64> {
+        //= docs/spec/face-record-push.md#record
+        //# A score MUST be given as the terminal wrote it, without rounding.
         self.body.float(Slot::RecognizeScore)
     }
 
@@ -205,6 +215,8 @@ impl Record {
 
     /// `mask`
     pub fn mask(&self) -> Option<Mask> {
+        //= docs/spec/face-record-push.md#record
+        //# A number that no document names MUST be kept as it came.
         self.body.integer(Slot::Mask).map(Mask)
     }
 
@@ -232,6 +244,8 @@ impl Record {
     pub fn temperature(&self) -> Option<f64> {
         self.body
             .float(Slot::BodyTemperature)
+            //= docs/spec/face-record-push.md#record
+            //# A body temperature that is missing or 0 MUST be read as not measured.
             .filter(|celsius| *celsius != 0.0)
     }
 
@@ -376,6 +390,8 @@ impl PartialEq for Unknown {
 impl fmt::Debug for Record {
     /// Names, numbers and pictures are people: not even their lengths are needed to find one's way.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/face-record-push.md#privacy
+        //# Names, ids of persons, PINs and pictures MUST NOT appear in debug output.
         f.debug_struct("Record")
             .field("device_sn", &self.device_sn())
             .field("timestamp", &self.timestamp().map(|time| time.unix.0))

@@ -137,6 +137,9 @@ impl Recognition {
         let mut push = ObjectWriter::new(&mut json);
         push.raw("type", "0");
         let mut data = push.object("data");
+        //= docs/spec/face-record-push.md#record
+        //# A push MUST be written with the members of its profile in the order of that profile's
+        //# example.
         let picture_at = match profile {
             Profile::V1_0 => self.write_1_0(&mut data),
             Profile::V1_1 | Profile::V1_2 => self.write_1_1(&mut data, profile),
@@ -216,6 +219,8 @@ impl Recognition {
     }
 
     fn write_time(&self, data: &mut ObjectWriter<'_>) {
+        //= docs/spec/face-record-push.md#record
+        //# The time of a record MUST be written in seconds.
         data.display("timestamp", self.at.0.div_euclid(1000));
     }
 
@@ -261,6 +266,8 @@ impl Person {
         }
         user.text("user_id", &self.user_id)
             .text("remark", &self.remark)
+            //= docs/spec/face-record-push.md#record
+            //# The times of an alarm and of a guest MUST be written in milliseconds.
             .display("guest_time_start", self.guest_from.unwrap_or_default().0)
             .display("guest_time_end", self.guest_until.unwrap_or_default().0)
             .display("type", self.user_type.0);

@@ -109,6 +109,9 @@ impl Reply {
 
     /// No, with an HTTP status, which is the code, too. A status of 2xx is replaced by 500.
     pub fn failure(status: u16) -> Self {
+        //= docs/spec/face-record-push.md#reply
+        //# A failure MUST be written with an HTTP status that is no success, and with the same
+        //# number as its code.
         let status = if (200..300).contains(&status) {
             500
         } else {

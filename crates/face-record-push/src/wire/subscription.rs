@@ -72,6 +72,8 @@ impl Subscription {
 
 impl Default for Subscription {
     fn default() -> Self {
+        //= docs/spec/face-record-push.md#subscription
+        //# The terminal MUST count as enabled and without a destination until it is configured.
         Self {
             dest: None,
             is_enabled: true,
@@ -111,6 +113,8 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/face-record-push.md#privacy
+        //# Accounts and tokens MUST NOT appear in debug output.
         f.write_str("Login(***)")
     }
 }

@@ -36,6 +36,9 @@ pub struct Group {
 impl<'a> User<'a> {
     /// `None` if no member says anything: missing, null, `{}` and empty texts are the same.
     pub(crate) fn of(body: &'a Body) -> Option<Self> {
+        //= docs/spec/face-record-push.md#record
+        //# A user that is missing or null MUST be read as absent, and so each member of a user that
+        //# is missing, null or empty.
         const FACTS: [Slot; 8] = [
             Slot::UserName,
             Slot::UserId,
@@ -106,6 +109,9 @@ impl<'a> User<'a> {
     }
 
     fn id(self, slot: Slot) -> Option<Id<'a>> {
+        //= docs/spec/face-record-push.md#record
+        //# The members `user_id`, `ic_number` and `job_number` MUST be read from text and from
+        //# numbers alike, digit by digit.
         let is_number = self.body.value(slot).kind == Kind::Number;
         let text = self.body.text(slot)?;
         Some(Id { text, is_number })
@@ -114,6 +120,8 @@ impl<'a> User<'a> {
     /// Zero is no time.
     fn guest_time(self, slot: Slot) -> Option<UnixMillis> {
         let Timestamp { unix, .. } = self.body.timestamp(slot)?;
+        //= docs/spec/face-record-push.md#record
+        //# The hours of a guest MUST be read as absent where they are 0.
         (unix != UnixMillis(0)).then_some(unix)
     }
 }
