@@ -10,6 +10,8 @@ use std::ffi::OsString;
 use std::process::Command;
 
 #[test]
+//= docs/spec/face-record-push.md#record
+//# Whole numbers beyond 2^53 MUST be printed as text where the receiver prints JSON.
 fn python_and_node_push_in_every_way_that_they_have() {
     let clients = [
         client(python(), "face_client.py"),

@@ -28,6 +28,8 @@ async fn a_request_in_pieces_of_any_size_is_answered() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#fairness
+//# A connection whose head is not complete in time MUST be hung up on.
 async fn a_head_that_does_not_end_is_hung_up_on() {
     let receiver = Receiver::start(quick()).await;
     let mut peer = Raw::dial(&receiver).await;
@@ -63,6 +65,8 @@ async fn a_body_that_stalls_is_hung_up_on_without_an_answer() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#fairness
+//# A body that comes slower than the least rate MUST be hung up on.
 async fn a_body_that_trickles_below_the_rate_is_hung_up_on() {
     let pace = Pace {
         total: Duration::from_mins(1),

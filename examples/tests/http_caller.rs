@@ -154,6 +154,8 @@ async fn a_body_that_nobody_takes_is_late() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#destination
+//# An answer longer than 64 KiB MUST NOT be read to its end.
 async fn an_answer_that_is_too_long_is_cut_off() {
     let scripted = Scripted::start(vec![vec![Step::Hear, Step::Flood]]).await;
     let reply = call(&mut caller(), &scripted.place(), post(vec![body(1)])).await;
@@ -162,6 +164,8 @@ async fn an_answer_that_is_too_long_is_cut_off() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#destination
+//# A redirection MUST NOT be followed.
 async fn status_and_retry_after_are_told_and_redirects_are_not_followed() {
     let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n";
     let moved = "HTTP/1.1 307 Moved\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n";
@@ -198,6 +202,8 @@ async fn nobody_there_is_unreachable() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#destination
+//# The resolved address of a destination MUST be judged again when a connection to it is made.
 async fn an_address_is_asked_about_whenever_it_is_connected_to() {
     let receiver = Receiver::start(Limits {
         head: millis(50),

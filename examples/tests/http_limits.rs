@@ -74,6 +74,8 @@ async fn a_connection_that_is_being_answered_keeps_its_seat() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#fairness
+//# The connections MUST NOT exceed their limits, in all and from one address.
 async fn one_address_takes_only_its_own_seats() {
     let receiver = Receiver::start(Limits {
         per_address: 2,

@@ -194,6 +194,8 @@ impl Pace {
         rate: 4096,
     };
 
+    //= docs/spec/face-record-push.md#fairness
+    //# A body that comes slower than the least rate MUST be hung up on.
     /// How long the next bytes may take to come, from the beginning, once so many are there.
     fn allows(&self, read: usize) -> Duration {
         let millis = (read as u64).saturating_mul(1000);

@@ -156,6 +156,8 @@ impl Caller {
     }
 
     async fn read(&mut self, line: Line, response: Response<Incoming>) -> Result<Reply, CallError> {
+        //= docs/spec/face-record-push.md#destination
+        //# A redirection MUST NOT be followed.
         let (head, mut body) = response.into_parts();
         let retry_after = head.headers.get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
@@ -169,6 +171,8 @@ impl Caller {
             let Ok(data) = frame.map_err(|_| CallError::Broken)?.into_data() else {
                 continue;
             };
+            //= docs/spec/face-record-push.md#destination
+            //# An answer longer than 64 KiB MUST NOT be read to its end.
             let room = self.dialing.max_answer.saturating_sub(whole.len());
             if data.len() > room {
                 whole.extend_from_slice(&data[..room]);
@@ -199,6 +203,9 @@ impl Caller {
     async fn connect(&self, place: &Place) -> Result<TcpStream, CallError> {
         let addresses = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
         let addresses = addresses.map_err(|_| CallError::Unreachable)?;
+        //= docs/spec/face-record-push.md#destination
+        //# The resolved address of a destination MUST be judged again when a connection to it is
+        //# made.
         let (allowed, forbidden): (Vec<SocketAddr>, Vec<_>) =
             addresses.partition(|address| (self.dialing.allows)(address.ip()));
         if allowed.is_empty() && !forbidden.is_empty() {

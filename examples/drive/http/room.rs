@@ -57,6 +57,8 @@ impl Room {
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let address = address.to_canonical();
         let mut taken = self.taken();
+        //= docs/spec/face-record-push.md#fairness
+        //# The connections MUST NOT exceed their limits, in all and from one address.
         let here = taken.per_address.get(&address).copied().unwrap_or_default();
         if here >= self.max_per_address && !taken.evict(|other| other == address) {
             return None;

@@ -271,6 +271,8 @@ where
     // Boxed: a peer that never speaks does not cost the memory of one that does.
     let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
+            //= docs/spec/face-record-push.md#fairness
+            //# A connection whose head is not complete in time MUST be hung up on.
             // Without a timer the timeout of the head is silently off.
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head)

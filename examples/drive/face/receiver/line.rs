@@ -46,6 +46,9 @@ pub fn push_line(entry: &Entry, out: &mut Vec<u8>) {
             }
             if let Some(user) = record.user() {
                 if let Some(id) = user.user_id() {
+                    //= docs/spec/face-record-push.md#record
+                    //# Whole numbers beyond 2^53 MUST be printed as text where the receiver prints
+                    //# JSON.
                     line.text("user_id", &id.text);
                 }
                 if let Some(name) = user.name() {

@@ -104,6 +104,9 @@ impl ReceiverOptions {
             limits,
             tls: None,
             dialing: Dialing {
+                //= docs/spec/face-record-push.md#destination
+                //# The receiver MUST judge the address of a terminal like a destination before it
+                //# sends an account or a token there.
                 allows: Arc::new(|address| DestPolicy::default().allows(address)),
                 ..Dialing::default()
             },
