@@ -26,6 +26,8 @@ fn a_record_is_kept_posted_and_advanced_over() {
     assert_eq!(rig.device.poll_timeout(), None);
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST NOT post a record before it is kept where its durability is `BeforeSend`.
 #[test]
 fn nothing_is_posted_before_it_is_kept() {
     let mut rig = Rig::new(config());
@@ -52,6 +54,8 @@ fn concurrently_a_record_is_posted_while_it_is_being_kept() {
     rig.check_counters();
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST NOT ask the store to keep a record that is acknowledged within the time of `Lazy` unless it closes or half of `max_unstored` wait.
 #[test]
 fn lazily_the_store_is_spared_if_the_platform_is_faster() {
     let mut config = config();
@@ -68,6 +72,10 @@ fn lazily_the_store_is_spared_if_the_platform_is_faster() {
     assert!(rig.store.rows.is_empty());
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST NOT have more than one post under way unless a fault says so.
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST post its records in the order of their capture.
 #[test]
 fn there_is_one_post_in_flight_and_the_order_is_that_of_capture() {
     let mut rig = Rig::new(config());
@@ -92,6 +100,12 @@ fn the_next_record_is_read_while_one_is_in_flight() {
     assert_eq!(rig.posted(), [1, 2]);
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST post a record again after anything but an acknowledgement.
+//= docs/spec/face-record-push.md#delivery
+//# The same record MUST be posted with the same bytes on every attempt.
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST report once that its posts fail, and once that they succeed again.
 #[test]
 fn whatever_is_no_acknowledgement_keeps_the_record() {
     let mut rig = Rig::new(config());
@@ -140,6 +154,8 @@ fn an_empty_answer_counts_only_where_it_is_allowed() {
     assert_eq!(rig.acked(), [1]);
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST give up a post that has no answer within `exchange_timeout`.
 #[test]
 fn a_post_without_answer_is_given_up_after_ten_seconds() {
     let mut rig = Rig::new(config());
@@ -153,6 +169,8 @@ fn a_post_without_answer_is_given_up_after_ten_seconds() {
     assert_eq!(rig.events.last(), Some(&down));
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST ignore an answer to a post that it has given up.
 #[test]
 fn the_answer_to_an_older_attempt_means_nothing() {
     let mut rig = Rig::new(config());
@@ -166,6 +184,10 @@ fn the_answer_to_an_older_attempt_means_nothing() {
     assert_eq!(rig.acked(), [0; 0]);
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST wait after a failed post for a time drawn evenly between zero and a bound that doubles with each failure up to `backoff_max`.
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST reset that bound after an acknowledgement and when the network is back.
 #[test]
 fn delays_double_to_their_bound_and_an_acknowledgement_ends_that() {
     let mut rig = Rig::new(config());
@@ -185,6 +207,8 @@ fn delays_double_to_their_bound_and_an_acknowledgement_ends_that() {
     assert!(rig.device.poll_timeout().expect("a timer") - rig.now <= secs(1));
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST wait at least as long as `Retry-After` asks, up to `retry_after_max`.
 #[test]
 fn a_platform_that_asks_for_a_longer_delay_gets_it_up_to_a_limit() {
     let mut rig = Rig::new(config());
@@ -237,6 +261,8 @@ fn without_a_destination_records_are_kept() {
     assert_eq!(rig.acked(), [1, 2, 3]);
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# A terminal that is switched off MUST go on recording and post nothing after the post in flight.
 #[test]
 fn switched_off_the_post_in_flight_ends_and_the_rest_waits() {
     let mut rig = Rig::new(config());
@@ -252,6 +278,10 @@ fn switched_off_the_post_in_flight_ends_and_the_rest_waits() {
     assert_eq!(rig.acked(), [1, 2, 3]);
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The number of a record MUST NOT be used for another one, also not after the queue was empty and the power was cut.
+//= docs/spec/face-record-push.md#delivery
+//# An advance that a power cut takes back MUST NOT cost more than a repetition.
 #[test]
 fn a_terminal_goes_on_where_the_power_cut_it_off() {
     let mut rig = Rig::new(config());
@@ -267,6 +297,8 @@ fn a_terminal_goes_on_where_the_power_cut_it_off() {
     rig.check_counters();
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# A record that the store cannot read back MUST be reported as lost and not hold up those behind it.
 #[test]
 fn what_cannot_be_read_back_is_reported_and_the_next_goes_on() {
     let mut rig = Rig::new(config());
@@ -282,6 +314,12 @@ fn what_cannot_be_read_back_is_reported_and_the_next_goes_on() {
     rig.check_counters();
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST set a record aside after `poison_after` refusals in a row that do not ask it to come again later, where that is configured.
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST NOT set a second record aside before one was acknowledged.
+//= docs/spec/face-record-push.md#overflow
+//# A record that is set aside MUST be kept apart and not count as lost.
 #[test]
 fn a_record_that_is_always_refused_is_set_aside_once_until_one_is_taken() {
     let mut config = config();
@@ -325,6 +363,8 @@ fn a_busy_platform_and_a_broken_network_bury_nothing() {
     assert_eq!(rig.store.dead, []);
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# The terminal MUST refuse records while `max_unstored` wait for the store.
 #[test]
 fn a_store_that_is_slow_bounds_what_is_taken() {
     let mut config = config();

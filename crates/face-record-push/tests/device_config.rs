@@ -24,6 +24,8 @@ fn codes(rig: &Rig) -> Vec<(u64, u16)> {
         .collect()
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST keep a change before it answers it with code 200.
 #[test]
 fn a_change_is_kept_before_it_is_answered_and_in_force() {
     let mut rig = Rig::new(config());
@@ -39,6 +41,8 @@ fn a_change_is_kept_before_it_is_answered_and_in_force() {
     assert_eq!(rig.device.subscription(), &to(THERE));
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST leave a member of its configuration as it is where a change does not name it.
 #[test]
 fn what_a_change_leaves_out_stays_as_the_change_before_left_it() {
     let mut rig = Rig::new(config());
@@ -65,6 +69,8 @@ fn a_change_that_could_not_be_kept_leaves_nothing_to_the_next() {
     assert_eq!(rig.device.subscription(), &off());
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST answer an invalid change with code 400 and leave its configuration as it is.
 #[test]
 fn an_invalid_change_is_answered_with_400_and_changes_nothing() {
     let mut config = config();
@@ -93,6 +99,8 @@ fn an_invalid_change_is_answered_with_400_and_changes_nothing() {
     assert_eq!(rig.device.counters().asked, 5);
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST answer a question for its configuration with null only if its own settings say so.
 #[test]
 fn a_question_is_answered_with_what_is_in_force() {
     let mut rig = Rig::new(config());
@@ -117,6 +125,8 @@ fn an_asker_that_hung_up_gets_no_answer_and_its_change_counts() {
     assert!(!rig.device.subscription().is_enabled);
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST answer a change with code 503 while `max_questions` wait for the store.
 #[test]
 fn too_many_changes_are_put_off() {
     let mut config = config();
@@ -133,6 +143,8 @@ fn too_many_changes_are_put_off() {
     assert_eq!(codes(&rig), [(3, 503), (4, 200)], "reading needs no store");
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# A new destination MUST apply from the next post on.
 #[test]
 fn another_destination_holds_from_the_next_post_on_and_does_not_wait() {
     let mut rig = Rig::new(config());
@@ -226,6 +238,8 @@ fn a_terminal_that_closes_answers_every_question() {
     assert!(matches!(told[1], Event::Closed(_)));
 }
 
+//= docs/spec/face-record-push.md#subscription
+//# The terminal MUST count as enabled and without a destination until it is configured.
 #[test]
 fn a_factory_new_terminal_is_enabled_and_goes_nowhere() {
     let rig = Rig::with_store(config(), device_kit::Store::default());

@@ -255,6 +255,8 @@ impl World {
             .iter()
             .take_while(|output| is_report(output));
         let count = report.count();
+        //= docs/spec/face-record-push.md#overflow
+        //# A terminal that starts again MUST report the losses that its store has kept.
         assert_eq!(count, self.losses_before);
         self.seen += count;
     }
@@ -266,6 +268,8 @@ impl World {
             match output {
                 Output::Event(event) => model.hear(event),
                 Output::Send(post) => model.see(post, rig.config.durability),
+                //= docs/spec/face-record-push.md#delivery
+                //# The terminal MUST NOT advance over a record that is neither acknowledged nor lost nor set aside.
                 Output::Store(_, Op::Advance { upto }) => {
                     assert!(model.acked.contains(upto), "FI-1");
                 }
@@ -290,6 +294,10 @@ impl World {
             rig.config.overflow,
             Overflow::RefuseNew | Overflow::DropImagesThenRefuse
         );
+        //= docs/spec/face-record-push.md#overflow
+        //# The terminal MUST NOT keep more than `max_records` records, not counting the one being posted.
+        //= docs/spec/face-record-push.md#overflow
+        //# The terminal MUST NOT keep more than `max_bytes` as charged, not counting the record being posted.
         if !(refuses && self.had_trouble) {
             let spare = spare + usize::from(device.state() == State::Paused);
             assert!(device.queued() <= rig.config.max_records + spare);
@@ -299,6 +307,8 @@ impl World {
             assert!(device.queued_bytes() <= rig.config.max_bytes + posted);
         }
         // FI-11
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST always have an output, a deadline or an answer to wait for while there is something to post and a place to post it to.
         let is_quiet = matches!(device.state(), State::Off | State::Idle | State::Paused);
         let is_waiting = device.poll_timeout().is_some() || !rig.store.waiting.is_empty();
         assert!(is_quiet || is_waiting, "hangs in {:?}", device.state());
@@ -386,6 +396,8 @@ proptest! {
 }
 
 /// FI-5
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST NOT hold more records in memory than those that wait for the store and two.
 #[test]
 fn only_records_on_their_way_are_in_memory() {
     let mut config = config();

@@ -23,6 +23,14 @@ fn crowded(overflow: Overflow) -> Rig {
     rig
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# The record being posted MUST NOT give way, nor its picture.
+//= docs/spec/face-record-push.md#overflow
+//# The oldest record that is not being posted MUST give way under `DropOldest`.
+//= docs/spec/face-record-push.md#overflow
+//# Every record that is gone without an acknowledgement MUST be reported with its range, how many are gone, how many of them were posted, and why.
+//= docs/spec/face-record-push.md#overflow
+//# Losses of one reason within `merge_losses` MUST be reported together.
 #[test]
 fn the_oldest_record_that_is_not_posted_gives_way() {
     let mut rig = crowded(Overflow::DropOldest);
@@ -38,6 +46,8 @@ fn the_oldest_record_that_is_not_posted_gives_way() {
     rig.check_counters();
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# A loss MUST be kept in the transaction that drops its records.
 #[test]
 fn room_is_made_before_the_record_that_needs_it_is_kept() {
     let mut rig = crowded(Overflow::DropOldest);
@@ -81,6 +91,8 @@ fn a_post_that_fails_counts_again_and_is_the_oldest() {
     assert_eq!(rig.posted()[..2], [1, 2]);
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# The new record MUST be given back under `RefuseNew`.
 #[test]
 fn a_new_record_is_given_back_where_the_queue_refuses() {
     let mut rig = Rig::new(limited(Overflow::RefuseNew, 3, u64::MAX));
@@ -93,6 +105,8 @@ fn a_new_record_is_given_back_where_the_queue_refuses() {
     assert_eq!(rig.losses(), []);
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# A record that alone exceeds `max_bytes` MUST be refused.
 #[test]
 fn a_record_that_is_too_large_alone_is_given_back() {
     for overflow in [
@@ -108,6 +122,8 @@ fn a_record_that_is_too_large_alone_is_given_back() {
     }
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# Pictures MUST give way to bytes before any record does under `DropImages`, the oldest first.
 #[test]
 fn pictures_give_way_to_bytes_but_none_that_may_have_arrived() {
     let mut rig = Rig::new(limited(Overflow::DropImages, 10, 3_000));
@@ -166,6 +182,8 @@ fn a_picture_is_not_posted_while_it_is_being_stripped() {
     assert_eq!(rig.device.counters().stripped, 0);
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# The picture of a record that may have arrived MUST NOT give way.
 #[test]
 fn records_of_an_earlier_life_keep_their_pictures_if_they_may_have_arrived() {
     let mut rig = Rig::new(limited(Overflow::DropImages, 1_000, u64::MAX));
@@ -182,6 +200,8 @@ fn records_of_an_earlier_life_keep_their_pictures_if_they_may_have_arrived() {
     assert_eq!(first, Some(Seq(67)));
 }
 
+//= docs/spec/face-record-push.md#overflow
+//# When the disk is full, the terminal MUST make room once as its overflow policy says and try again before it reports the record as lost.
 #[test]
 fn a_full_disk_costs_old_records_once_and_the_new_one_is_kept() {
     let mut rig = Rig::new(config());
@@ -293,6 +313,10 @@ fn a_disk_that_is_full_for_everything_else_is_asked_again() {
     assert!(!rig.store.rows.contains_key(&Seq(1)));
 }
 
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST refuse records and post nothing while its store is broken.
+//= docs/spec/face-record-push.md#delivery
+//# The terminal MUST ask a store that was opened anew to keep the records that it still holds and the store has not.
 #[test]
 fn a_broken_store_stops_everything_until_it_is_opened_anew() {
     let mut rig = Rig::new(config());

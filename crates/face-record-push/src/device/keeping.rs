@@ -29,6 +29,8 @@ impl Device {
             was_refused: false,
         });
         match self.config.durability {
+            //= docs/spec/face-record-push.md#delivery
+            //# The terminal MUST NOT ask the store to keep a record that is acknowledged within the time of `Lazy` unless it closes or half of `max_unstored` wait.
             Durability::Lazy(time) => {
                 // A clock that does not reach that far is no reason to keep nothing.
                 let until = now.checked_add(time).filter(|until| *until > now);
@@ -151,6 +153,8 @@ impl Device {
         if is_first {
             // What was freed after this request went out has not helped it yet.
             let has_helped = self.last_freed.is_some_and(|freed| freed > op);
+            //= docs/spec/face-record-push.md#overflow
+            //# When the disk is full, the terminal MUST make room once as its overflow policy says and try again before it reports the record as lost.
             if has_helped || self.free_disk() {
                 self.append_where(|unstored| unstored.seq == seq);
                 return;
@@ -173,6 +177,8 @@ impl Device {
             || self.owed_drops.iter().any(|loss| loss.from <= self.acked_upto)
             // It would sweep away what the drop has to count, should that fail.
             || self.ledger.drops_upto(self.acked_upto);
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST NOT advance over a record that is neither acknowledged nor lost nor set aside.
         if self.owed_advance > 0 && !is_blocked {
             let count = std::mem::take(&mut self.owed_advance);
             let upto = self.acked_upto;

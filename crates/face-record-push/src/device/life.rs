@@ -31,6 +31,8 @@ impl Device {
             }
             Life::Paused | Life::Closed => return,
         }
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST refuse records and post nothing while its store is broken.
         self.life = Life::Paused;
         self.stop_posting();
         self.retry_store_at = None;
@@ -68,6 +70,8 @@ impl Device {
             .first()
             .is_some_and(|entry| entry.seq <= self.acked_upto)
         {
+            //= docs/spec/face-record-push.md#delivery
+            //# An advance that a power cut takes back MUST NOT cost more than a repetition.
             self.owed_advance = self.owed_advance.max(1);
             self.unadvanced = self.unadvanced.max(1);
         }
@@ -104,6 +108,8 @@ impl Device {
                 self.say(Event::Kept(unstored.seq));
                 continue;
             }
+            //= docs/spec/face-record-push.md#delivery
+            //# The terminal MUST ask a store that was opened anew to keep the records that it still holds and the store has not.
             if is_asked {
                 unstored.append = Some(self.ask_store(
                     Pending::Append(unstored.seq),
@@ -162,6 +168,8 @@ impl Device {
         self.unstored.clear();
         self.faults.clear();
         self.life = Life::Closed;
+        //= docs/spec/face-record-push.md#delivery
+        //# A machine that is closed MUST report so once, as the last thing it says.
         self.say(Event::Closed(Reason::Local));
     }
 }

@@ -81,6 +81,8 @@ impl Device {
             ..Counters::default()
         };
         let mut device = Self {
+            //= docs/spec/face-record-push.md#delivery
+            //# The number of a record MUST NOT be used for another one, also not after the queue was empty and the power was cut.
             next_seq: recovered.next_seq.max(last.next()).max(Seq(1)),
             queue,
             unstored: VecDeque::new(),
@@ -184,14 +186,22 @@ impl Device {
         }
         let entry = IndexEntry::new(self.next_seq, item.row_len(), item.picture_len());
         let cost = self.queue.cost(&entry);
+        //= docs/spec/face-record-push.md#overflow
+        //# A record that alone exceeds `max_bytes` MUST be refused.
         if cost > self.config.max_bytes {
             return Err(Refused::TooLarge(item));
         }
         let is_store_busy = self.unstored.len() >= self.config.max_unstored;
+        //= docs/spec/face-record-push.md#overflow
+        //# The new record MUST be given back under `RefuseNew`.
+        //= docs/spec/face-record-push.md#overflow
+        //# The terminal MUST refuse records while `max_unstored` wait for the store.
         if is_store_busy || self.owed_drops.len() >= OWED_MAX || !self.make_room(cost) {
             return Err(Refused::Full(item));
         }
         self.next_seq = entry.seq.next();
+        //= docs/spec/face-record-push.md#overflow
+        //# The number of records taken MUST always be that of the records acknowledged, lost, set aside, queued and on their way into the store.
         self.counters.recorded = self.counters.recorded.saturating_add(1);
         self.queue.push(entry);
         self.take_in(now, entry.seq, Arc::new(item));
@@ -330,6 +340,8 @@ impl Device {
     /// Does what can be done now. Doing it twice does nothing more.
     fn go_on(&mut self, now: Instant) {
         match self.life {
+            //= docs/spec/face-record-push.md#delivery
+            //# The terminal MUST always have an output, a deadline or an answer to wait for while there is something to post and a place to post it to.
             Life::Running => {
                 self.ask_to_advance();
                 self.ask_to_configure();

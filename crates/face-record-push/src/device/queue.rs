@@ -57,6 +57,8 @@ impl Queue {
     /// Takes the oldest picture that may go, and says how long it was. Stops at the first record that
     /// is not kept yet: what the store has been told is not what it has done.
     pub(super) fn strip(&mut self, is_kept: impl Fn(Seq) -> bool) -> Option<(Seq, u32)> {
+        //= docs/spec/face-record-push.md#overflow
+        //# The picture of a record that may have arrived MUST NOT give way.
         let spared = self.tried_upto.max(self.stripped_upto);
         let from = self.entries.partition_point(|entry| entry.seq <= spared);
         let charge = self.charge;

@@ -29,12 +29,18 @@ impl Device {
     /// not.
     pub(super) fn make_room(&mut self, cost: u64) -> bool {
         let (max_records, max_bytes) = (self.config.max_records, self.config.max_bytes);
+        //= docs/spec/face-record-push.md#overflow
+        //# The terminal MUST NOT keep more than `max_records` records, not counting the one being posted.
+        //= docs/spec/face-record-push.md#overflow
+        //# The terminal MUST NOT keep more than `max_bytes` as charged, not counting the record being posted.
         let is_crowded = |device: &Self| device.counted().0 >= max_records;
         let is_heavy = |device: &Self| device.counted().1.saturating_add(cost) > max_bytes;
         let refuses = self.refuses();
         if !refuses {
             self.drop_while(LossReason::Overflow, |device, _, _| is_crowded(device));
         }
+        //= docs/spec/face-record-push.md#overflow
+        //# Pictures MUST give way to bytes before any record does under `DropImages`, the oldest first.
         if self.strips() && !is_crowded(self) {
             self.strip_while(|device, _| is_heavy(device));
         }
@@ -140,6 +146,10 @@ impl Device {
         loop {
             // A head that waits for drops to be done would else be dropped for ever before its turn.
             let is_spared = self.queue.len() > 1 && self.is_head_due();
+            //= docs/spec/face-record-push.md#overflow
+            //# The record being posted MUST NOT give way, nor its picture.
+            //= docs/spec/face-record-push.md#overflow
+            //# The oldest record that is not being posted MUST give way under `DropOldest`.
             let at = usize::from(self.is_head_pinned() || is_spared);
             let Some(seq) = self.queue.nth(at) else {
                 break;
@@ -174,12 +184,16 @@ impl Device {
     }
 
     fn count_loss(&mut self, loss: Loss) {
+        //= docs/spec/face-record-push.md#overflow
+        //# Every record that is gone without an acknowledgement MUST be reported with its range, how many are gone, how many of them were posted, and why.
         self.counters.lost = self.counters.lost.saturating_add(loss.count);
         self.sending.let_go_of(loss.from, loss.to);
         self.ask_to_drop(loss);
     }
 
     pub(super) fn ask_to_drop(&mut self, loss: Loss) {
+        //= docs/spec/face-record-push.md#overflow
+        //# A loss MUST be kept in the transaction that drops its records.
         self.last_freed = Some(self.ask_store(Pending::Drop(loss), Op::Drop(loss)));
     }
 
@@ -192,6 +206,8 @@ impl Device {
 
     /// A loss is durable: reports it soon, with those of the same reason.
     pub(super) fn note_loss(&mut self, now: Instant, loss: Loss) {
+        //= docs/spec/face-record-push.md#overflow
+        //# Losses of one reason within `merge_losses` MUST be reported together.
         match self.joinable(loss) {
             Some(other) => *other = joined(*other, loss),
             None => self.losses.list.push(loss),

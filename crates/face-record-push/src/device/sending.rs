@@ -73,6 +73,8 @@ impl Sending {
 
     /// There is no reason any more to wait.
     pub(super) fn start_afresh(&mut self) {
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST reset that bound after an acknowledgement and when the network is back.
         (self.failures, self.retry_at) = (0, None);
     }
 
@@ -95,10 +97,16 @@ impl Device {
 
     /// Posts the first record if that can be done now.
     pub(super) fn post(&mut self, now: Instant) {
+        //= docs/spec/face-record-push.md#subscription
+        //# A terminal that is switched off MUST go on recording and post nothing after the post in flight.
+        //= docs/spec/face-record-push.md#subscription
+        //# A new destination MUST apply from the next post on.
         let Some(dest) = self.settings.current().active_dest().cloned() else {
             self.sending.held = None;
             return;
         };
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST NOT have more than one post under way unless a fault says so.
         if self.sending.is_in_flight() {
             self.post_another(now, dest);
             return;
@@ -106,6 +114,8 @@ impl Device {
         if self.sending.is_waiting() {
             return;
         }
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST post its records in the order of their capture.
         let Some(head) = self.queue.nth(0) else {
             return;
         };
@@ -170,6 +180,8 @@ impl Device {
         self.sending.fetching.take_if(|fetching| *fetching == op);
         match item {
             Some(item) => self.hold(seq, item),
+            //= docs/spec/face-record-push.md#overflow
+            //# A record that the store cannot read back MUST be reported as lost and not hold up those behind it.
             None if self.life == super::Life::Running => self.lose_head(seq, LossReason::Corrupt),
             None => {}
         }
@@ -180,6 +192,8 @@ impl Device {
         let is_next = self.next_to_post() == Some(seq);
         let is_off = self.settings.current().active_dest().is_none();
         let is_running = self.life == super::Life::Running;
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST NOT hold more records in memory than those that wait for the store and two.
         if !is_next || is_off || !is_running || self.sending.is_waiting() {
             return;
         }
@@ -201,6 +215,8 @@ impl Device {
                 if !says_later {
                     self.sending.count_refusal(flight.seq);
                 }
+                //= docs/spec/face-record-push.md#delivery
+                //# The terminal MUST wait at least as long as `Retry-After` asks, up to `retry_after_max`.
                 let least = answer.retry_after.unwrap_or_default();
                 let failure = Failure::Refused(answer.status, answer.code);
                 self.failed(
@@ -227,6 +243,8 @@ impl Device {
     }
 
     pub(super) fn time_out(&mut self, now: Instant) {
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST give up a post that has no answer within `exchange_timeout`.
         while let Some(attempt) = self.sending.overdue(now) {
             self.out.push_back(Output::Disconnect(attempt));
             self.ended(now, attempt, Failure::Disconnected(Cause::TimedOut));
@@ -250,6 +268,8 @@ impl Device {
     pub(super) fn buried(&mut self, seq: Seq) {
         self.sending.is_burying = false;
         if self.queue.remove(seq).is_some() {
+            //= docs/spec/face-record-push.md#overflow
+            //# A record that is set aside MUST be kept apart and not count as lost.
             self.counters.buried = self.counters.buried.saturating_add(1);
             self.sending.has_buried = true;
             self.sending.retry_at = None;
@@ -266,6 +286,8 @@ impl Device {
 
     /// Whether the store need not keep a record any more before it is posted.
     pub(super) fn may_post(&self, seq: Seq) -> bool {
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST NOT post a record before it is kept where its durability is `BeforeSend`.
         self.config.durability != Durability::BeforeSend || self.is_kept(seq)
     }
 
@@ -331,6 +353,8 @@ impl Device {
     /// Takes the post that ended out of the air; `None` if it is not there, or only a fault had made
     /// it.
     fn landed(&mut self, attempt: AttemptId, is_acknowledged: bool) -> Option<Flight> {
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST ignore an answer to a post that it has given up.
         let is_it = |flight: &mut Flight| flight.attempt == attempt;
         let sending = &mut self.sending;
         let landed = sending
@@ -371,9 +395,13 @@ impl Device {
     }
 
     fn failed(&mut self, now: Instant, flight: Flight, failure: Failure, least: Duration) {
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST report once that its posts fail, and once that they succeed again.
         if !std::mem::replace(&mut self.sending.is_down, true) {
             self.say(Event::Down(failure));
         }
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST post a record again after anything but an acknowledgement.
         let delay = self.delay().max(least).max(SHORTEST);
         self.sending.retry_at = now.checked_add(delay);
         self.sending.held = (delay <= HOLD_WITHIN).then_some((flight.seq, flight.item));
@@ -395,6 +423,8 @@ impl Device {
         let longest = self.config.backoff_max.min(FOR_EVER);
         let bound = doubled.map_or(longest, |doubled| doubled.min(longest));
         self.sending.failures = self.sending.failures.saturating_add(1);
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST wait after a failed post for a time drawn evenly between zero and a bound that doubles with each failure up to `backoff_max`.
         self.dice.upto(bound)
     }
 
@@ -402,6 +432,10 @@ impl Device {
         let limit = self.config.poison_after.map(|limit| limit.max(1));
         let (refused, times) = self.sending.refused;
         let is_poison = limit.is_some_and(|limit| refused == seq && times >= limit);
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST set a record aside after `poison_after` refusals in a row that do not ask it to come again later, where that is configured.
+        //= docs/spec/face-record-push.md#delivery
+        //# The terminal MUST NOT set a second record aside before one was acknowledged.
         if is_poison && !self.sending.has_buried && self.is_kept(seq) {
             self.sending.is_burying = true;
             self.ask_store(Pending::Bury(seq), Op::Bury { seq });

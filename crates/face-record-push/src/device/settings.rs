@@ -64,6 +64,8 @@ impl Settings {
     fn with(&self, change: Change) -> Subscription {
         match change {
             Change::Whole(subscription) => subscription,
+            //= docs/spec/face-record-push.md#subscription
+            //# The terminal MUST leave a member of its configuration as it is where a change does not name it.
             Change::Parts { dest, is_enabled } => Subscription {
                 dest: dest.or_else(|| self.current.dest.clone()),
                 is_enabled: is_enabled.unwrap_or(self.current.is_enabled),
@@ -95,6 +97,8 @@ impl Device {
         } = ask
         else {
             let current = self.settings.current.clone();
+            //= docs/spec/face-record-push.md#subscription
+            //# The terminal MUST answer a question for its configuration with null only if its own settings say so.
             return Err(AskReply::ok((!self.config.literal_null).then_some(current)));
         };
         match self.life {
@@ -111,7 +115,11 @@ impl Device {
         let dest = event_dest
             .map(checked)
             .transpose()
+            //= docs/spec/face-record-push.md#subscription
+            //# The terminal MUST answer an invalid change with code 400 and leave its configuration as it is.
             .map_err(|error: crate::DestError| AskReply::failure(400, error.to_string()))?;
+        //= docs/spec/face-record-push.md#subscription
+        //# The terminal MUST answer a change with code 503 while `max_questions` wait for the store.
         if self.settings.is_full(self.config.max_questions) {
             return Err(AskReply::failure(
                 503,
@@ -148,6 +156,8 @@ impl Device {
     }
 
     pub(super) fn configured(&mut self) {
+        //= docs/spec/face-record-push.md#subscription
+        //# The terminal MUST keep a change before it answers it with code 200.
         let Some((wanted, asker)) = self.settings.wanted.take() else {
             return;
         };
