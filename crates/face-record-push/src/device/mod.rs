@@ -197,6 +197,7 @@ impl Device {
         //= docs/spec/face-record-push.md#overflow
         //# The terminal MUST refuse records while `max_unstored` wait for the store.
         if is_store_busy || self.owed_drops.len() >= OWED_MAX || !self.make_room(cost) {
+            self.go_on(now); // pictures may have gone without making enough room
             return Err(Refused::Full(item));
         }
         self.next_seq = entry.seq.next();
