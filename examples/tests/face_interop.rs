@@ -3,10 +3,13 @@
 mod kit;
 mod kit_face;
 
+use drive::face::receiver::ReceiverOptions;
+use drive::records;
 use kit::{Folder, Program, example, is_there};
 use kit_face::{jpeg, query, record, unlike};
 use serde_json::Value;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::process::Command;
 
 #[test]
@@ -108,6 +111,26 @@ fn what_is_no_json_is_acknowledged_and_kept_aside() {
     receiver.out.wait_for(1);
     let counts = "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM quarantine)";
     assert_eq!(query(&folder, counts), ["1|3"]);
+}
+
+#[test]
+//= docs/spec/face-record-push.md#destination
+//# The receiver MUST judge the address of a terminal like a destination before it sends an account
+//# or a token there.
+fn a_receiver_calls_no_terminal_at_a_special_address() {
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let options = ReceiverOptions::new(listen, records::Options::new("records.db"));
+    let is_allowed = |address: &str| (options.dialing.allows)(address.parse().unwrap());
+    for special in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::1",
+        "::ffff:127.0.0.1",
+    ] {
+        assert!(!is_allowed(special), "{special}");
+    }
+    assert!(is_allowed("192.168.1.7") && is_allowed("10.0.0.7"));
 }
 
 /// A receiver on a free port that prints JSON, and where it takes records.

@@ -130,6 +130,8 @@ fn a_picture_is_a_file_named_by_its_hash_and_kept_once() {
 }
 
 #[test]
+//= docs/spec/face-record-push.md#duplicates
+//# A push and its key MUST be kept in one transaction.
 fn a_repetition_is_known_in_one_transaction_in_the_next_and_after_a_restart() {
     let folder = Folder::new("repetition");
     let mut db = open(&folder);
@@ -433,6 +435,9 @@ fn a_tool_that_holds_the_database_only_delays() {
 }
 
 #[test]
+//= docs/spec/face-record-push.md#duplicates
+//# The journal MUST give an application the entries after its cursor, in their order and without a
+//# hole.
 fn the_writer_answers_everything_in_order() {
     let folder = Folder::new("writer");
     let (answers, answered) = mpsc::channel();

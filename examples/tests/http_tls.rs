@@ -38,6 +38,9 @@ async fn a_certificate_of_another_authority_is_refused() {
 }
 
 #[tokio::test]
+//= docs/spec/face-record-push.md#destination
+//# The receiver SHOULD pin the public key of a terminal's certificate, whose name and dates can
+//# never pass.
 async fn a_pinned_key_is_good_under_any_name_and_no_other_key_is() {
     let files = Files::new("pin");
     let (certificate, key) = files.pair("server");

@@ -158,6 +158,8 @@ fn a_push_goes_by_the_serial_number_of_its_body_its_head_or_its_address() {
 }
 
 #[test]
+//= docs/spec/face-record-push.md#reply
+//# A GET or HEAD MUST be answered with status 200 and an empty object and change nothing.
 fn a_look_whether_we_are_there_changes_nothing() {
     let mut rig = Rig::new(config());
     let mut head = head(1);
@@ -170,6 +172,8 @@ fn a_look_whether_we_are_there_changes_nothing() {
 }
 
 #[test]
+//= docs/spec/face-record-push.md#reply
+//# A method other than POST, GET and HEAD MUST be answered with status 405.
 fn only_path_method_serial_number_and_length_are_refused_for_good() {
     let mut config = config();
     config.paths = vec!["/Record/0123456789abcdef".to_owned()];

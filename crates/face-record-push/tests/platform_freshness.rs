@@ -116,6 +116,8 @@ fn freshness_is_judged_when_the_push_came() {
 }
 
 #[test]
+//= docs/spec/face-record-push.md#reply
+//# The receiver MUST NOT reply `pass` true to a record that is not live.
 fn a_reply_says_yes_at_the_door_only_for_a_live_record_that_the_terminal_let_in() {
     let told = |legacy: LegacyPass, age: i64, pass: bool, wait: Duration| {
         let mut config = config();

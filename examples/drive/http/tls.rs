@@ -23,6 +23,9 @@ pub enum Trust {
     Nobody,
     /// Those of the authorities in this PEM file, for the name that is called, while they are valid.
     Authorities(PathBuf),
+    //= docs/spec/face-record-push.md#destination
+    //# The receiver SHOULD pin the public key of a terminal's certificate, whose name and dates
+    //# can never pass.
     /// Those with this public key, whatever name and dates they bear: terminals sign their own.
     Key(KeyPin),
     /// Anyone's: no eavesdropper reads along, but any impostor does.

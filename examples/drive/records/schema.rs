@@ -14,6 +14,14 @@ const STEPS: [&str; VERSION as usize] = [FIRST];
 /// Times are milliseconds since 1970; `id` numbers both tables in the order of acceptance, with gaps
 /// where a push turned out to be known. `AUTOINCREMENT` keeps an id from being used again after its
 /// row was deleted.
+//= docs/spec/face-record-push.md#duplicates
+//# A push and its key MUST be kept in one transaction.
+//= docs/spec/face-record-push.md#duplicates
+//= type=implication
+//# The store MUST keep at least 65536 keys of each terminal.
+//= docs/spec/face-record-push.md#duplicates
+//# The journal MUST give an application the entries after its cursor, in their order and without a
+//# hole.
 const FIRST: &str = "
 CREATE TABLE records (
     id               INTEGER PRIMARY KEY AUTOINCREMENT, -- order of acceptance

@@ -51,6 +51,8 @@ impl Platform {
         if let Err(why) = self.admit(&head) {
             return self.refuse(id, head.peer, why);
         }
+        //= docs/spec/face-record-push.md#reply
+        //# A GET or HEAD MUST be answered with status 200 and an empty object and change nothing.
         if head.method == Method::Get {
             let heartbeats = &mut self.counters.heartbeats;
             *heartbeats = heartbeats.saturating_add(1);
@@ -406,6 +408,8 @@ impl Platform {
             //= docs/spec/face-record-push.md#acknowledgement
             //# A path that is not configured MUST be answered with status 404 before a body is read.
             RefusalReason::Path => 404,
+            //= docs/spec/face-record-push.md#reply
+            //# A method other than POST, GET and HEAD MUST be answered with status 405.
             RefusalReason::Method => 405,
             RefusalReason::Serial => 403,
             //= docs/spec/face-record-push.md#acknowledgement

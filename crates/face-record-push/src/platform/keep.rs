@@ -191,6 +191,8 @@ impl Platform {
             LegacyPass::Echo => {
                 let held = now.saturating_duration_since(waiter.since);
                 let freshness = waiter.times.freshness_after(&self.config, held);
+                //= docs/spec/face-record-push.md#reply
+                //# The receiver MUST NOT reply `pass` true to a record that is not live.
                 Some(freshness == Freshness::Live && waiter.pass == Some(true))
             }
         }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+//= docs/spec/face-record-push.md#destination
+//= type=implication
+//# What a destination answers MUST NOT be repeated over the configuration API.
 /// What a platform answered to a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
