@@ -6,6 +6,7 @@ mod kit;
 mod model;
 mod opening;
 mod power_cut;
+mod resume;
 mod sick_disk;
 mod trouble;
 

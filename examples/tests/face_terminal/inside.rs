@@ -51,7 +51,7 @@ async fn records_for_which_the_disk_has_no_room_are_reported_and_the_others_arri
     let (mut lost, mut is_finished) = (None, false);
     while lost.is_none() || !is_finished {
         match second.next().await.unwrap() {
-            TerminalNews::Machine(Event::Lost(loss)) => lost = Some(loss),
+            TerminalNews::Machine(Event::Lost(it)) => lost = Some(it),
             TerminalNews::Finished => is_finished = true,
             TerminalNews::StoreClosed(why) => panic!("{why}"),
             _ => {}

@@ -39,7 +39,8 @@ pub struct TerminalOptions {
     /// This is the word of the one who runs the terminal: [`Config::dest_policy`], which is for the
     /// configuration API, does not apply to it.
     pub dest: Option<Dest>,
-    /// The machine's settings.
+    /// The machine's settings. Of the disk the queue may take 8 GiB, which is 50,000 records of
+    /// 128 KiB; [`Settings::reserve`] keeps it from taking all.
     pub config: Config,
     /// What the store allows itself.
     pub store: Settings,
@@ -126,11 +127,13 @@ impl TerminalOptions {
     /// The defaults: a store in `folder`, and everything else drawn from `seed`.
     pub fn new(folder: impl Into<PathBuf>, seed: u64) -> Self {
         let serial = SerialNumber::new(format!("PS71HD01MC22C{:05}", seed % 100_000));
+        let mut config = Config::new(seed);
+        config.max_bytes = 8 << 30;
         Self {
             folder: folder.into(),
             api: None,
             dest: None,
-            config: Config::new(seed),
+            config,
             store: Settings::default(),
             identity: Identity::new(Profile::default(), serial),
             crowd: Crowd::new(seed),

@@ -35,14 +35,15 @@ pub(super) async fn post(
 fn call(post: &Post, identity: &Identity, now: UnixMillis) -> Call {
     let mut body = Vec::with_capacity(codec::push_len(&post.item));
     codec::encode_push(&post.item, &mut body);
+    let sent = codec::deface(body.into(), &post.faults);
     let mut headers = codec::push_headers(identity, now);
-    let kind = codec::content_type(identity.profile);
+    let kind = codec::content_type(identity.profile).filter(|_| sent.has_content_type);
     headers.extend(kind.map(|kind| ("content-type", kind.to_owned())));
     Call {
         method: "POST".to_owned(),
         path: post.dest.path().to_owned(),
         headers,
-        body: vec![body.into()],
+        body: vec![sent.body],
     }
 }
 
