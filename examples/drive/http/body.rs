@@ -48,13 +48,12 @@ pub enum BodyError {
     Broken,
 }
 
-/// What was read: nothing, one frame as it came, or several in one buffer.
+/// What was read: the last frame as it came, and all before it in one buffer, so that a body of one
+/// frame is never copied.
 #[derive(Debug, Default)]
-enum Held {
-    #[default]
-    Nothing,
-    One(Bytes),
-    Joined(BytesMut),
+struct Held {
+    joined: BytesMut,
+    last: Bytes,
 }
 
 impl BodyReader {
@@ -68,7 +67,7 @@ impl BodyReader {
             awaits_leave: expect.is_some(),
             pace,
             spent: Duration::ZERO,
-            held: Held::Nothing,
+            held: Held::default(),
         };
         (parts, reader)
     }
@@ -152,37 +151,24 @@ impl Drop for BodyReader {
 
 impl Held {
     fn push(&mut self, data: Bytes, declared: Option<u64>) {
-        *self = match std::mem::take(self) {
-            Self::Nothing => Self::One(data),
-            Self::One(first) => {
-                let both = first.len().saturating_add(data.len());
-                let whole = declared.and_then(|declared| usize::try_from(declared).ok());
-                let mut joined = BytesMut::with_capacity(whole.unwrap_or_default().max(both));
-                joined.extend_from_slice(&first);
-                joined.extend_from_slice(&data);
-                Self::Joined(joined)
-            }
-            Self::Joined(mut joined) => {
-                joined.extend_from_slice(&data);
-                Self::Joined(joined)
-            }
-        };
+        let earlier = std::mem::replace(&mut self.last, data);
+        if self.joined.is_empty() && !earlier.is_empty() {
+            let whole = declared.and_then(|declared| usize::try_from(declared).ok());
+            self.joined.reserve(whole.unwrap_or_default());
+        }
+        self.joined.extend_from_slice(&earlier);
     }
 
     fn len(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::One(data) => data.len(),
-            Self::Joined(data) => data.len(),
-        }
+        self.joined.len().saturating_add(self.last.len())
     }
 
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Nothing => Bytes::new(),
-            Self::One(data) => data,
-            Self::Joined(data) => data.freeze(),
+    fn into_bytes(mut self) -> Bytes {
+        if self.joined.is_empty() {
+            return self.last;
         }
+        self.joined.extend_from_slice(&self.last);
+        self.joined.freeze()
     }
 }
 

@@ -81,6 +81,7 @@ impl Server {
         F: Future<Output = Option<Response<Body>>> + Send + 'static,
     {
         let address = listener.local_addr()?;
+        keep_freed_memory();
         let (stop, stopped) = watch::channel(false);
         let room = Arc::new(Room::new(limits.connections, limits.per_address));
         let shared = Shared {
@@ -192,6 +193,13 @@ where
         let answer = handler(request, peer.address);
         async move { Some(answer.await) }
     })
+}
+
+/// Lets glibc keep what a body leaves behind. It gives everything above 128 KiB back to the system
+/// until a larger block has come and gone, and the page faults of the next body then cost several
+/// times its reading: 80 us instead of 20 for 133 KB. Other allocators do not care.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(8 << 20)));
 }
 
 /// What every connection needs.
