@@ -21,10 +21,10 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();
@@ -45,6 +45,8 @@ fn main() -> ExitCode {
 /// First argument of this program when it is to be a server.
 const SERVER: &str = "server";
 const TERMINALS: usize = 32;
+/// No server takes longer to start.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Servers that do the same.
 struct Class {
@@ -146,7 +148,8 @@ const KEPT: Class = Class {
 struct Running {
     kind: &'static Kind,
     program: Program,
-    load: Load,
+    port: u16,
+    next: usize,
     /// CPU time of a record in ns, one for each round.
     nanos: Vec<f64>,
     /// Records in a second, likewise.
@@ -154,7 +157,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(kind: &'static Kind, directory: &Path) -> io::Result<Self> {
+    fn start(kind: &'static Kind, directory: &Path) -> io::Result<Self> {
         let (command, port) = kind.program.command(directory)?;
         let mut program = Program::start(command)?;
         let port = match port {
@@ -162,36 +165,42 @@ impl Running {
             None => program.line()?.parse().map_err(io::Error::other)?,
         };
         let start = Instant::now();
-        let mut load = loop {
-            match Load::connect(port, TERMINALS, PICTURE).await {
-                Ok(load) => break load,
-                // nginx does not say when it is ready.
-                Err(_) if program.is_running()? && start.elapsed().as_secs() < 10 => {}
-                Err(error) => return Err(error),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        };
-        load.push(if is_measured() { 10 * TERMINALS } else { 1 })
-            .await?;
-        Ok(Self {
+        let mut running = Self {
             kind,
             program,
-            load,
+            port,
+            next: 0,
             nanos: Vec::new(),
             rate: Vec::new(),
-        })
+        };
+        // nginx does not say when it is ready.
+        while TcpStream::connect(("127.0.0.1", port)).is_err() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running.load(if is_measured() { 10 * TERMINALS } else { 1 })?;
+        Ok(running)
+    }
+
+    /// Terminals that have just connected and pushed so many records.
+    fn load(&mut self, records: usize) -> io::Result<Load> {
+        let mut load = Load::connect(self.port, TERMINALS, PICTURE, self.next)?;
+        load.push(records)?;
+        self.next = load.next();
+        Ok(load)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    async fn measure(&mut self) -> io::Result<()> {
+    fn measure(&mut self) -> io::Result<()> {
         let records = if is_measured() {
             self.kind.records
         } else {
             TERMINALS
         };
         let records = records.next_multiple_of(TERMINALS);
+        let mut load = self.load(TERMINALS)?;
         let (start, spent) = (Instant::now(), self.program.cpu_time()?);
-        self.load.push(records).await?;
+        load.push(records)?;
+        self.next = load.next();
         let spent = self.program.cpu_time()?.saturating_sub(spent);
         self.rate
             .push(records as f64 / start.elapsed().as_secs_f64());
@@ -257,29 +266,22 @@ http {{
 }
 
 fn compare(class: &'static Class, rounds: usize, directory: &Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let measured: Vec<Running> = runtime.block_on(async {
-        let mut running = Vec::new();
-        for kind in class.kinds {
-            match Running::start(kind, directory).await {
-                Ok(started) => running.push(started),
-                Err(error) => println!("{}: passed over, {error}", kind.name),
-            }
+    let mut running = Vec::new();
+    for kind in class.kinds {
+        match Running::start(kind, directory) {
+            Ok(started) => running.push(started),
+            Err(error) => println!("{}: passed over, {error}", kind.name),
         }
-        for round in 0..rounds {
-            for turn in 0..running.len() {
-                let index = (round + turn) % running.len();
-                let server = &mut running[index];
-                let measured = server.measure().await;
-                measured.unwrap_or_else(|error| panic!("{}: {error}", server.kind.name));
-            }
+    }
+    for round in 0..rounds {
+        for turn in 0..running.len() {
+            let index = (round + turn) % running.len();
+            let server = &mut running[index];
+            let measured = server.measure();
+            measured.unwrap_or_else(|error| panic!("{}: {error}", server.kind.name));
         }
-        running
-    });
-    report(class, &measured);
+    }
+    report(class, &running);
 }
 
 fn report(class: &Class, measured: &[Running]) {

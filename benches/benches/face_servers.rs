@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
+use drive::face::receiver::{ReceiverOptions, spawn_receiver};
+use drive::records;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -25,6 +27,10 @@ pub(crate) fn serve(kind: &str, directory: &Path) -> ExitCode {
         .build()
         .unwrap();
     runtime.block_on(async {
+        if let "ours" | "ours-sqlite" = kind {
+            ours(kind == "ours", directory).await;
+            return ExitCode::SUCCESS;
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap().port());
         match kind {
@@ -42,7 +48,18 @@ pub(crate) fn serve(kind: &str, directory: &Path) -> ExitCode {
     })
 }
 
-/// What every server answers.
+/// The receiver of the examples; its events are read and thrown away.
+async fn ours(forgets: bool, directory: &Path) {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let records = records::Options::new(directory.join("ours.db"));
+    let mut options = ReceiverOptions::new(listen, records);
+    options.forgets = forgets;
+    let mut receiver = spawn_receiver(options).await.unwrap();
+    println!("{}", receiver.address().port());
+    while receiver.next().await.is_some() {}
+}
+
+/// What every other server answers.
 const ANSWER: &[u8] = br#"{"code":200,"msg":"success","message":"success","data":{}}"#;
 
 async fn run(listener: TcpListener, router: Router) {

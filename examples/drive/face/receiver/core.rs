@@ -4,7 +4,9 @@ use super::ask;
 use crate::clock::{self, now, sleep_until};
 use crate::http::Dialing;
 use crate::records::{Db, Writer};
-use face_record_push::platform::{Config, Counters, Event, Head, Input, Output, Platform};
+use face_record_push::platform::{
+    Config, Counters, Event, Head, Input, Novelty, Op, Output, Platform, Seq,
+};
 use face_record_push::{ExchangeId, Reply, UnixMillis};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -29,7 +31,8 @@ pub(super) struct Core {
 #[derive(Debug)]
 struct Inner {
     platform: Platform,
-    writer: Option<Writer>, // none once it has ended
+    writer: Option<Writer>, // none once it has ended, or if nothing is kept
+    forgets: bool,
     exchanges: HashMap<ExchangeId, Exchange>,
     next: u64,
     events: VecDeque<Event>,
@@ -67,12 +70,14 @@ pub(super) struct Connected {
 }
 
 impl Core {
-    pub(super) fn start(config: Config, db: Db, dialing: Dialing) -> io::Result<Arc<Self>> {
-        let next = db.next_seq()?;
+    /// Without a database, everything counts as kept.
+    pub(super) fn start(config: Config, db: Option<Db>, dialing: Dialing) -> io::Result<Arc<Self>> {
+        let next = db.as_ref().map_or(Ok(Seq(1)), Db::next_seq)?;
         let core = Arc::new(Self {
             inner: Mutex::new(Inner {
                 platform: Platform::new(config, next),
                 writer: None,
+                forgets: db.is_none(),
                 exchanges: HashMap::new(),
                 next: 0,
                 events: VecDeque::new(),
@@ -86,12 +91,14 @@ impl Core {
             events: Notify::new(),
         });
         let told = Arc::downgrade(&core);
-        let writer = Writer::start(db, move |outcomes| {
-            if let Some(core) = told.upgrade() {
-                core.tell(outcomes);
-            }
-        });
-        core.inner().writer = Some(writer);
+        let start = |db| {
+            Writer::start(db, move |outcomes| {
+                if let Some(core) = told.upgrade() {
+                    core.tell(outcomes);
+                }
+            })
+        };
+        core.inner().writer = db.map(start);
         Ok(core)
     }
 
@@ -192,11 +199,11 @@ impl Core {
                 Some(Output::Continue(id, limit)) => inner.say(id, Told::Continue(limit)),
                 Some(Output::Send(id, reply)) => inner.say(id, Told::Send(reply)),
                 Some(Output::Disconnect(id)) => inner.say(id, Told::Disconnect),
-                Some(Output::Store(op)) => {
-                    if let Some(writer) = &inner.writer {
-                        writer.submit(op);
-                    }
-                }
+                Some(Output::Store(op)) => match &inner.writer {
+                    Some(writer) => writer.submit(op),
+                    None if inner.forgets => inner.forget(&op),
+                    None => {}
+                },
                 Some(Output::Ask(id, terminal, question)) => {
                     let (core, dialing) = (Arc::clone(self), inner.dialing.clone());
                     inner.runtime.spawn(async move {
@@ -230,6 +237,17 @@ impl Core {
 }
 
 impl Inner {
+    /// As if it were kept.
+    fn forget(&mut self, op: &Op) {
+        let seq = match op {
+            Op::Keep(entry) => entry.seq,
+            Op::Quarantine(what) => what.seq,
+            _ => return,
+        };
+        let stored = Input::Stored(seq, Novelty::New);
+        self.platform.handle_input(now(), stored);
+    }
+
     fn say(&mut self, id: ExchangeId, told: Told) {
         if let Some(exchange) = self.exchanges.get_mut(&id) {
             exchange.told.push_back(told);

@@ -44,6 +44,8 @@ pub struct ReceiverOptions {
     /// How terminals are called to be enrolled; at addresses that [`DestPolicy`] allows by default,
     /// without TLS.
     pub dialing: Dialing,
+    /// Acknowledges everything and keeps nothing, for measuring what all but the disk costs; false.
+    pub forgets: bool,
 }
 
 /// A running receiver. Dropped, it ends at once: terminals push again what was not acknowledged.
@@ -69,7 +71,8 @@ pub struct ReceiverControl {
 /// If the database or the port cannot be had; the text says what to do.
 pub async fn spawn_receiver(options: ReceiverOptions) -> io::Result<ReceiverHandle> {
     let listener = http::listen(options.listen).await?;
-    let db = Db::open(options.records)?;
+    let db = (!options.forgets).then(|| Db::open(options.records));
+    let db = db.transpose()?;
     let core = Core::start(options.config, db, options.dialing)?;
     let (limits, asked) = (options.limits, Arc::clone(&core));
     let server = Server::start(listener, limits, options.tls, move |request, peer| {
@@ -110,6 +113,7 @@ impl ReceiverOptions {
                 allows: Arc::new(|address| DestPolicy::default().allows(address)),
                 ..Dialing::default()
             },
+            forgets: false,
         }
     }
 }
