@@ -246,6 +246,12 @@ fn a_terminal_that_is_not_listed_is_refused_once_its_body_tells() {
     assert_eq!(rig.quarantined()[0].why, QuarantineReason::NoSerial);
     rig.stored(1);
     assert_eq!(rig.status(nobody), Some(200));
+    // Its head is one of ours: it would repeat what is refused for ever.
+    let mixed = rig.connect(named(9, "A"));
+    rig.receive(mixed, push("B", 2));
+    rig.stored(2);
+    assert_eq!(rig.status(mixed), Some(200));
+    assert_eq!(rig.quarantined()[1].why, QuarantineReason::SerialMismatch);
 }
 
 #[test]

@@ -270,3 +270,32 @@ fn too_many_terminals_and_a_closed_receiver_give_the_terminal_back() {
     assert_eq!(closed, Err(Refused::Closed(terminal(1))));
     assert_eq!(rig.platform.poll_timeout(), None);
 }
+
+#[test]
+fn a_terminal_that_fails_for_a_while_is_reported_as_enrolled_again() {
+    let mut config = config();
+    config.verify_every = Some(secs(600));
+    let mut rig = Rig::new(config);
+    enrol(&mut rig, terminal(1));
+    answer(&mut rig, TerminalAnswer::Config(Some(wanted())));
+    rig.pass(secs(600));
+    answer(&mut rig, TerminalAnswer::Failed(EnrolError::Unreachable));
+    rig.pass(secs(1));
+    answer(&mut rig, TerminalAnswer::Config(Some(wanted())));
+    assert_eq!((enrolled(&rig), failures(&rig).len()), (2, 1));
+}
+
+#[test]
+fn a_terminal_that_is_reset_every_time_is_told_every_time() {
+    let mut config = config();
+    config.verify_every = Some(secs(600));
+    let mut rig = Rig::new(config);
+    enrol(&mut rig, terminal(1));
+    for _ in 0..3 {
+        answer(&mut rig, TerminalAnswer::Config(None));
+        answer(&mut rig, TerminalAnswer::Taken);
+        answer(&mut rig, TerminalAnswer::Config(Some(wanted())));
+        rig.pass(secs(600));
+    }
+    assert_eq!((enrolled(&rig), failures(&rig).len()), (3, 0));
+}

@@ -178,3 +178,18 @@ proptest! {
         prop_assert!(asked.is_sorted_by(|a, b| a < b));
     }
 }
+
+#[test]
+fn who_is_sent_away_with_its_body_leaves_no_place_behind() {
+    let mut rig = Rig::new(config());
+    rig.send(push("A", 1));
+    rig.send(push("A", 2));
+    rig.send(push("A", 3));
+    rig.pass(secs(5));
+    assert_eq!(rig.platform.waiting(), 0);
+    let (third, fourth) = (rig.send(push("A", 4)), rig.send(push("A", 5)));
+    assert_eq!(rig.platform.waiting(), 2);
+    rig.stored(1);
+    assert_eq!(rig.state(third), ExchangeState::Storing);
+    assert_eq!(rig.state(fourth), ExchangeState::Queued);
+}

@@ -211,3 +211,23 @@ fn repetitions_that_go_away_while_the_store_is_stuck_leave_nothing_behind() {
     let counters = rig.platform.counters();
     assert_eq!((counters.kept, counters.known), (1, 0));
 }
+
+#[test]
+fn an_import_that_is_answered_does_not_end_the_wait_for_a_push_of_the_same_record() {
+    let mut rig = Rig::new(config());
+    let at = rig.at();
+    for _ in 0..2 {
+        drop(rig.platform.import(rig.now, at, serial("A"), push("A", 1)));
+    }
+    rig.store_fails(1, StoreError::Busy);
+    let first = rig.send(push("A", 1));
+    rig.store_fails(2, StoreError::Busy);
+    let second = rig.send(push("A", 1));
+    assert_eq!(rig.state(second), ExchangeState::Storing);
+    rig.stored(3);
+    assert_eq!(
+        (rig.status(first), rig.status(second)),
+        (Some(200), Some(200))
+    );
+    assert_eq!(rig.reported(), [3]);
+}
