@@ -77,6 +77,10 @@ impl Ends {
         let Some(Ok(far)) = far.map(TcpStream::connect) else {
             return;
         };
+        // Cables do not hold back what comes in pieces.
+        for end in [&near, &far] {
+            end.set_nodelay(true).unwrap();
+        }
         let up = (near.try_clone().unwrap(), far.try_clone().unwrap());
         let ends = Arc::clone(self);
         std::thread::spawn(move || ends.pass(up.0, up.1, length));
