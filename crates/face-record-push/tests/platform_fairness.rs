@@ -110,6 +110,16 @@ fn memory_is_reserved_whole_before_a_body_comes() {
 }
 
 #[test]
+fn a_repetition_holds_no_memory_for_a_body_that_is_at_the_store_already() {
+    let mut rig = Rig::new(config());
+    let large = body("A", 1).replace("aGk=", &"A".repeat(1 << 20));
+    rig.send(decode(&large));
+    let once = rig.platform.reserved_bytes();
+    rig.send(decode(&large));
+    assert!(once >= MIB && rig.platform.reserved_bytes() <= once + (4 << 10));
+}
+
+#[test]
 fn memory_at_the_store_is_held_although_the_request_has_gone() {
     let mut config = config();
     config.budget = 8 * MIB;

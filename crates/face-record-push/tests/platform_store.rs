@@ -116,6 +116,10 @@ fn what_cannot_be_imported_is_given_back() {
     assert_eq!(import("A", decode(&long)), large);
     assert_eq!(import("A", given.clone()), Ok(Seq(1)));
     assert_eq!(import("A", push("A", 2)), full);
+    rig.drain();
+    rig.stored(1);
+    let after = rig.platform.import(rig.now, at, serial("A"), push("A", 2));
+    assert_eq!(after, Ok(Seq(2)));
     rig.close();
     let closed = rig.platform.import(rig.now, at, serial("A"), given.clone());
     assert_eq!(closed, Err(Refused::Closed(given)));
@@ -190,6 +194,7 @@ fn closing_does_not_wait_for_a_store_that_never_answers() {
         rig.pass(wait);
         assert_eq!(rig.status(id), Some(503));
         assert!(rig.platform.is_closed());
+        assert_eq!(rig.platform.reserved_bytes(), 0);
         let last = rig.log.last().cloned();
         assert_eq!(last, Some(Output::Event(Event::Closed(Reason::Local))));
     }
