@@ -5,12 +5,12 @@ mod kit;
 
 use bytes::Bytes;
 use drive::http::{BodyError, Limits, Pace};
-use kit::{Raw, Receiver, millis, quick};
+use kit::{Raw, Receiver, millis, patient, quick};
 use std::time::Duration;
 
 #[tokio::test]
 async fn a_request_in_pieces_of_any_size_is_answered() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     for piece in [
         "POST /Rec",
@@ -87,7 +87,7 @@ async fn a_body_that_trickles_below_the_rate_is_hung_up_on() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_broken() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.post_head("Content-Length: 100").await;
     peer.say("only this").await;
@@ -98,7 +98,7 @@ async fn a_body_that_breaks_off_is_broken() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_can_be_read_on() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     for framing in [kit::declared as fn(&[u8]) -> Vec<u8>, kit::chunked] {
         let body = vec![b'x'; 300_000];
         let mut peer = Raw::dial(&receiver).await;
@@ -114,7 +114,7 @@ async fn a_body_over_the_limit_can_be_read_on() {
 
 #[tokio::test]
 async fn a_chunked_body_is_read_whole() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.post_head("Transfer-Encoding: chunked").await;
     peer.say("5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: 1\r\n\r\n")
@@ -124,7 +124,7 @@ async fn a_chunked_body_is_read_whole() {
 
 #[tokio::test]
 async fn who_waits_for_leave_gets_it_when_the_body_is_read() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.post_head("Content-Length: 5\r\nExpect: 100-continue")
         .await;
@@ -136,7 +136,7 @@ async fn who_waits_for_leave_gets_it_when_the_body_is_read() {
 
 #[tokio::test]
 async fn who_waits_for_leave_and_is_refused_gets_the_answer_only() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say(
         "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
@@ -147,7 +147,7 @@ async fn who_waits_for_leave_and_is_refused_gets_the_answer_only() {
 
 #[tokio::test]
 async fn an_early_answer_to_a_body_of_fair_size_keeps_the_connection() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     for _ in 0..3 {
         peer.say("POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
@@ -159,7 +159,7 @@ async fn an_early_answer_to_a_body_of_fair_size_keeps_the_connection() {
 
 #[tokio::test]
 async fn an_early_answer_to_a_huge_body_arrives_before_the_end() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say("POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 67108864\r\n\r\n")
         .await;
@@ -170,7 +170,7 @@ async fn an_early_answer_to_a_huge_body_arrives_before_the_end() {
 
 #[tokio::test]
 async fn http_1_0_is_answered_and_closed() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say("POST /Record HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")
         .await;
@@ -181,7 +181,7 @@ async fn http_1_0_is_answered_and_closed() {
 
 #[tokio::test]
 async fn head_is_answered_without_a_body() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n")
         .await;
@@ -193,7 +193,7 @@ async fn head_is_answered_without_a_body() {
 
 #[tokio::test]
 async fn a_head_of_too_many_or_too_long_lines_is_refused() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let many = "X: y\r\n".repeat(65);
     let long = format!("X: {}\r\n", "y".repeat(40_000));
     for lines in [many, long] {
@@ -208,7 +208,7 @@ async fn a_head_of_too_many_or_too_long_lines_is_refused() {
 
 #[tokio::test]
 async fn garbage_is_refused() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say(Bytes::from_static(&[0x16, 3, 1, 0, 5, 1, 2, 3]))
         .await;
@@ -218,7 +218,7 @@ async fn garbage_is_refused() {
 
 #[tokio::test]
 async fn a_request_with_two_framings_is_refused_or_closed() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.post_head("Content-Length: 3\r\nContent-Length: 4")
         .await;
@@ -228,7 +228,7 @@ async fn a_request_with_two_framings_is_refused_or_closed() {
 
 #[tokio::test]
 async fn exchanges_under_way_finish_when_the_server_stops() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut idle = Raw::dial(&receiver).await;
     idle.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(idle.answer().await.status, 200);
@@ -246,7 +246,7 @@ async fn exchanges_under_way_finish_when_the_server_stops() {
 
 #[tokio::test]
 async fn exchanges_that_do_not_finish_are_cut_off_when_patience_ends() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut peer = Raw::dial(&receiver).await;
     peer.say("GET /held HTTP/1.1\r\nHost: a\r\n\r\n").await;
     receiver.wait_held(1).await;
@@ -258,7 +258,7 @@ async fn exchanges_that_do_not_finish_are_cut_off_when_patience_ends() {
 async fn a_handler_that_takes_too_long_is_answered_for() {
     let receiver = Receiver::start(Limits {
         exchange: millis(100),
-        ..quick()
+        ..patient()
     })
     .await;
     let mut peer = Raw::dial(&receiver).await;

@@ -7,7 +7,7 @@ mod script;
 
 use bytes::Bytes;
 use drive::http::{Call, CallError, Caller, Dialing, Limits, Place, Reply};
-use kit::{Receiver, body, millis, quick, until};
+use kit::{Receiver, body, millis, patient, until};
 use script::{Scripted, Step};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
 #[tokio::test]
 async fn calls_to_one_place_share_a_connection() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let (mut caller, place) = (caller(), place(receiver.address()));
     for len in [0, 1, 62_000, 300_000] {
         let reply = call(&mut caller, &place, post(vec![body(len)])).await;
@@ -42,8 +42,8 @@ async fn a_body_in_pieces_arrives_as_one() {
 #[tokio::test]
 async fn another_place_gets_its_own_connection() {
     let (one, two) = (
-        Receiver::start(quick()).await,
-        Receiver::start(quick()).await,
+        Receiver::start(patient()).await,
+        Receiver::start(patient()).await,
     );
     let mut caller = caller();
     for receiver in [&one, &two, &one] {
@@ -60,7 +60,7 @@ async fn another_place_gets_its_own_connection() {
 async fn a_connection_that_was_closed_while_idle_is_replaced_for_free() {
     let receiver = Receiver::start(Limits {
         head: millis(50),
-        ..quick()
+        ..patient()
     })
     .await;
     let (mut caller, place) = (caller(), place(receiver.address()));
@@ -188,7 +188,7 @@ async fn status_and_retry_after_are_told_and_redirects_are_not_followed() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    let gone = Receiver::start(quick()).await;
+    let gone = Receiver::start(patient()).await;
     let place_gone = place(gone.address());
     gone.server.stop().await;
     let no_name = Place {
@@ -207,7 +207,7 @@ async fn nobody_there_is_unreachable() {
 async fn an_address_is_asked_about_whenever_it_is_connected_to() {
     let receiver = Receiver::start(Limits {
         head: millis(50),
-        ..quick()
+        ..patient()
     })
     .await;
     let asked = Arc::new(Mutex::new(vec![]));
@@ -234,7 +234,7 @@ async fn an_address_is_asked_about_whenever_it_is_connected_to() {
 
 #[tokio::test]
 async fn of_several_addresses_only_the_allowed_are_tried() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let mut caller = Caller::new(Dialing {
         allows: Arc::new(|address| address.is_ipv4()),
         ..Dialing::default()
@@ -250,7 +250,7 @@ async fn of_several_addresses_only_the_allowed_are_tried() {
 
 #[tokio::test]
 async fn a_call_that_is_none_is_invalid_and_keeps_the_connection() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let (mut caller, place) = (caller(), place(receiver.address()));
     call(&mut caller, &place, post(vec![])).await.unwrap();
     let mut crooked = post(vec![]);
@@ -263,7 +263,7 @@ async fn a_call_that_is_none_is_invalid_and_keeps_the_connection() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_is_hung_up_on() {
-    let receiver = Receiver::start(quick()).await;
+    let receiver = Receiver::start(patient()).await;
     let (mut caller, place) = (caller(), place(receiver.address()));
     let mut held = post(vec![]);
     held.path = "/held".to_owned();

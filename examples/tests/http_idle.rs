@@ -7,7 +7,7 @@ mod kit;
 
 use crowd::Crowd;
 use drive::http::Limits;
-use kit::{PATIENCE, Raw, Receiver, quick, until};
+use kit::{PATIENCE, Raw, Receiver, patient, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -18,7 +18,7 @@ async fn ten_thousand_idle_connections_cost_little_memory_and_nobody_else_any_ti
             connections: 20_000,
             per_address: 20_000,
             head: 10 * PATIENCE,
-            ..quick()
+            ..patient()
         })
         .await;
         let mut device = Raw::dial_from("127.0.0.2", receiver.address()).await;

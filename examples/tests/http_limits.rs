@@ -6,21 +6,11 @@ mod crowd;
 mod kit;
 
 use crowd::Crowd;
-use drive::http::{BodyError, Limits, Pace};
-use kit::{PATIENCE, Raw, Receiver, quick, until};
+use drive::http::{BodyError, Limits};
+use kit::{Raw, Receiver, patient, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HELD: &str = "GET /held HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// Nobody is hung up on for being slow.
-fn patient() -> Limits {
-    Limits {
-        handshake: PATIENCE,
-        head: 2 * PATIENCE,
-        pace: Pace::DEFAULT,
-        ..quick()
-    }
-}
 
 #[tokio::test]
 async fn a_newcomer_takes_the_seat_of_the_one_that_was_idle_longest() {

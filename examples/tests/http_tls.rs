@@ -4,8 +4,8 @@
 mod kit;
 
 use drive::http::tls::{KeyPin, Trust, acceptor};
-use drive::http::{Call, CallError, Caller, Dialing, Place, Reply};
-use kit::{Raw, Receiver, body, quick};
+use drive::http::{Call, CallError, Caller, Dialing, Limits, Place, Reply};
+use kit::{Raw, Receiver, body, patient};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,7 +68,7 @@ async fn tls_and_plain_http_do_not_understand_each_other() {
     let files = Files::new("mixed");
     let (certificate, key) = files.pair("server");
     let tls = start(&certificate, &key).await;
-    let plain = Receiver::start(quick()).await;
+    let plain = Receiver::start(patient()).await;
     let mut caller = caller(Trust::Anybody);
     let reply = post(&mut caller, &plain, "127.0.0.1", 1).await;
     assert_eq!(reply, Err(CallError::Tls));
@@ -189,7 +189,11 @@ print(opener.open(sys.argv[2], b"x" * 62000).read().decode())
 "#;
 
 async fn start(certificate: &Path, key: &Path) -> Receiver {
-    Receiver::start_tls(quick(), Some(acceptor(certificate, key).unwrap())).await
+    let limits = Limits {
+        handshake: kit::millis(1000),
+        ..patient()
+    };
+    Receiver::start_tls(limits, Some(acceptor(certificate, key).unwrap())).await
 }
 
 fn caller(trust: Trust) -> Caller {

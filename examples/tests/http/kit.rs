@@ -37,6 +37,16 @@ pub fn quick() -> Limits {
     }
 }
 
+/// Limits that no test reaches: nobody is hung up on for being slow.
+pub fn patient() -> Limits {
+    Limits {
+        handshake: PATIENCE,
+        head: 2 * PATIENCE,
+        pace: Pace::DEFAULT,
+        ..quick()
+    }
+}
+
 /// A server that reads bodies. `/limit/N` reads N bytes at first, `/refuse` nothing at all, `/held`
 /// waits for [`Receiver::release`].
 pub struct Receiver {
