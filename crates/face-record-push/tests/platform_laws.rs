@@ -335,8 +335,9 @@ proptest! {
                         prop_assert!(open.contains(&id) || cut.contains(&id));
                         prop_assert!(limit <= config.hard_max);
                     }
-                    Output::Store(Op::Keep(Entry { seq, .. }))
-                    | Output::Store(Op::Quarantine(Quarantined { seq, .. })) => {
+                    Output::Store(
+ Op::Keep(Entry { seq, .. }) | Op::Quarantine(Quarantined { seq, .. }),
+) => {
                         prop_assert!(seq > last_asked);
                         last_asked = seq;
                         asked.insert(seq);

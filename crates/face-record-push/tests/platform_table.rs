@@ -155,7 +155,6 @@ fn give(rig: &mut Rig, state: ExchangeState, cue: Cue) {
         }
         Cue::HeadRefused => {
             let mut head = head(70);
-            head.path = "/Record".to_owned();
             head.length = Some(1 << 40);
             rig.input(Input::Connected(ID, head));
         }
