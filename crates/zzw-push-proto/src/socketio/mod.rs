@@ -1,0 +1,1 @@
+//! Socket.IO packets over Engine.IO, revisions 3 and 4.

@@ -1,0 +1,1 @@
+//! The messages: what they say, in Rust's terms.
