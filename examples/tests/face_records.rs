@@ -483,37 +483,6 @@ fn the_sqlite_shell_reads_what_is_written_while_it_is_written() {
     );
 }
 
-/// A measurement, not a test: `cargo test -p examples --release --test face_records -- --ignored
-/// --nocapture`
-#[test]
-#[ignore = "measures"]
-fn records_of_60_kb_a_second() {
-    for (count, in_flight) in [(500_u32, 1), (2_000, 8), (5_000, 32), (5_000, 64)] {
-        let folder = Folder::new("measure");
-        let (answers, answered) = mpsc::channel();
-        let writer = Writer::start(open(&folder), move |inputs| answers.send(inputs).unwrap());
-        let ops: Vec<Op> = (1..=u64::from(count))
-            .map(|n| keep(n, &record(n, "1", &unlike(n, 45_000))))
-            .collect();
-        let start = drive::clock::now();
-        let (mut waiting, mut batches) = (0_usize, 0);
-        for op in ops {
-            while waiting >= in_flight {
-                waiting -= answered.recv().unwrap().len();
-                batches += 1;
-            }
-            writer.submit(op);
-            waiting += 1;
-        }
-        drop(writer.stop());
-        let took = drive::clock::now().duration_since(start).as_secs_f64();
-        println!(
-            "{in_flight} in flight: {:.0} records/s, {batches} transactions",
-            f64::from(count) / took
-        );
-    }
-}
-
 fn version(program: &str) -> Command {
     let mut command = Command::new(program);
     command.arg("--version");
