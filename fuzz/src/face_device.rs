@@ -48,8 +48,10 @@ struct Disk {
 
 fn run(input: &mut Unstructured<'_>) -> Result<()> {
     let config = config(input)?;
-    let mut disk = Disk::default();
-    disk.subscription = to("http://192.0.2.10:9000/Record");
+    let disk = Disk {
+        subscription: to("http://192.0.2.10:9000/Record"),
+        ..Disk::default()
+    };
     #[allow(clippy::disallowed_methods, reason = "the origin of a virtual clock")]
     let now = Instant::now();
     let mut world = World {

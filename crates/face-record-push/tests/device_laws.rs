@@ -133,8 +133,10 @@ fn run(
     history: &[(u64, Happening)],
     mut watch: impl FnMut(&mut Device, Instant),
 ) -> (Device, Instant) {
-    let mut store = Store::default();
-    store.subscription = to(device_kit::HERE);
+    let store = Store {
+        subscription: to(device_kit::HERE),
+        ..Store::default()
+    };
     let mut device = Device::new(config.clone(), store.recovered());
     let mut now = origin();
     for (nth, (pause, happening)) in history.iter().enumerate() {
@@ -249,8 +251,10 @@ proptest! {
 
 #[test]
 fn a_terminal_with_fifty_thousand_records_is_as_quick_as_one_with_ten() {
-    let mut store = Store::default();
-    store.subscription = to(device_kit::HERE);
+    let store = Store {
+        subscription: to(device_kit::HERE),
+        ..Store::default()
+    };
     let mut recovered = store.recovered();
     recovered.next_seq = Seq(50_001);
     recovered.index = (1..=50_000)

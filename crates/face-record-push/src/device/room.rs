@@ -163,10 +163,14 @@ impl Device {
             let one = self.loss_of(seq, reason);
             // Numbers between that are gone for another reason are another loss.
             let gap = run.take_if(|run| run.to.next() != seq);
-            gap.into_iter().for_each(|run| self.count_loss(run));
+            if let Some(gap) = gap {
+                self.count_loss(gap);
+            }
             run = Some(run.map_or(one, |run| joined(run, one)));
         }
-        run.into_iter().for_each(|run| self.count_loss(run));
+        if let Some(run) = run {
+            self.count_loss(run);
+        }
         count > 0
     }
 

@@ -44,8 +44,10 @@ pub(crate) struct Store {
 impl Rig {
     /// A terminal that was told its destination long ago.
     pub(crate) fn new(config: Config) -> Self {
-        let mut store = Store::default();
-        store.subscription = to(HERE);
+        let store = Store {
+            subscription: to(HERE),
+            ..Store::default()
+        };
         Self::with_store(config, store)
     }
 
