@@ -25,6 +25,8 @@ struct Disk {
     /// Writes and syncs until the power is cut.
     left: Option<u64>,
     is_off: bool,
+    /// Bytes read so far.
+    read: u64,
 }
 
 #[derive(Default)]
@@ -49,12 +51,17 @@ impl CutDisk {
             blank: Platter::default(),
             left: None,
             is_off: false,
+            read: 0,
         })))
     }
 
     /// Cuts the power at a write or sync from now, not long after so many.
     pub(crate) fn cut_after(&self, operations: u64) {
         self.disk().left = Some(operations);
+    }
+
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.disk().read
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -218,6 +225,7 @@ impl StorageBackend for Handle {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut disk = self.disk.disk();
         disk.done()?;
+        disk.read += out.len() as u64;
         let seen = &disk.platter(self.is_blank).seen;
         let start = usize::try_from(offset).unwrap();
         let there = seen.get(start..start + out.len());

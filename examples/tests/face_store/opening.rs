@@ -1,7 +1,9 @@
 //! What a store refuses to open, and that it leaves it as it is.
 
+use crate::cut_disk::CutDisk;
 use crate::model::{Model, item};
 use crate::{append, apply, kit, open};
+use drive::faces::Dice;
 use drive::store::{Folder, OpenError, Outbox, Settings};
 use face_record_push::device::{Op, Seq};
 use std::path::Path;
@@ -108,6 +110,29 @@ fn a_folder_that_is_none_or_cannot_be_written_to_is_named() {
         assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
         let shown = path.display().to_string();
         assert!(error.to_string().contains(&shown), "{error}");
+    }
+}
+
+#[test]
+fn a_store_is_opened_without_reading_its_pictures_also_after_a_power_cut() {
+    for (quick_repair_above, is_quick) in [(1 << 20, true), (u64::MAX, false)] {
+        let disk = CutDisk::new(true);
+        let mut settings = Settings::default();
+        settings.quick_repair_above = quick_repair_above;
+        let (mut outbox, _) = Outbox::open(disk.clone(), settings.clone()).unwrap();
+        let mut model = Model::default();
+        for first in (1..=400).step_by(40) {
+            let ops: Vec<Op> = (first..first + 40).map(|seq| append(seq, 60_000)).collect();
+            apply(&mut outbox, &mut model, &ops);
+        }
+        disk.cut_after(0);
+        drop(outbox);
+        disk.cycle(&mut Dice(1));
+        let before = disk.bytes_read();
+        let (_outbox, found) = Outbox::open(disk.clone(), settings).unwrap();
+        assert_eq!(model.differs(&found), None);
+        let read = disk.bytes_read() - before;
+        assert_eq!(read < 2 << 20, is_quick, "{read}");
     }
 }
 
