@@ -1,4 +1,33 @@
 //! The terminal: a queue of records, one post in flight, retried until acknowledged.
+//!
+//! ```
+//! use face_record_push::device::{Config, Device, Event, Input, Output, Recovered};
+//! use face_record_push::{Answer, Dest, Profile, Recognition, Subscription, UnixMillis};
+//! # #[allow(clippy::disallowed_methods)]
+//! # fn clock() -> std::time::Instant { std::time::Instant::now() }
+//!
+//! let mut recovered = Recovered::empty(); // what the disk holds
+//! recovered.subscription = Subscription::to(Dest::parse("http://192.0.2.10:9000/Record")?);
+//! let (mut device, now) = (Device::new(Config::new(7), recovered), clock());
+//!
+//! let seen = Recognition::new("PS71HD01MC22C00014", UnixMillis(1_660_625_866_000));
+//! let seq = device.record(now, seen.to_item(Profile::V1_1, None))?;
+//! let mut acked = None;
+//! while let Some(output) = device.poll_output() {
+//!     match output {
+//!         // A disk, and a platform that takes everything.
+//!         Output::Store(op, _) => device.handle_input(now, Input::Stored(op)),
+//!         Output::Send(post) => {
+//!             let answer = Answer::new(200, Some(200));
+//!             device.handle_input(now, Input::Received(post.attempt, answer));
+//!         }
+//!         Output::Event(Event::Acked(seq)) => acked = Some(seq),
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!((acked, device.queued()), (Some(seq), 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod dice;
 mod fault;
