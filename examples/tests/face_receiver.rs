@@ -317,54 +317,6 @@ fn a_record_is_kept_once_however_often_and_wherever_it_comes() {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_after_a_kill() {
-    let folder = Folder::new("killed");
-    let mut acknowledged = 0_u64;
-    for round in 1..=6_u64 {
-        let receiver = Receiver::start(&folder, &[]);
-        let address = receiver.address.clone();
-        let from = acknowledged;
-        let terminal = thread::spawn(move || {
-            let mut acknowledged = from;
-            let mut wire = Wire::to(&address);
-            loop {
-                let next = acknowledged + 1;
-                let body = record(next, &next.to_string(), &unlike(next, 20_000));
-                match wire.try_post("", body.as_bytes()) {
-                    Ok(reply) if is_acknowledged(&reply) => acknowledged = next,
-                    _ => return acknowledged,
-                }
-            }
-        });
-        // Some time within the next record or the one after.
-        receiver
-            .program
-            .out
-            .wait_for(usize::try_from(3 + round * 7 % 5).unwrap());
-        receiver.program.kill();
-        acknowledged = terminal.join().unwrap();
-    }
-    assert!(acknowledged > 12);
-    let receiver = Receiver::start(&folder, &[]);
-    let next = acknowledged + 1;
-    // Perhaps it was kept, and only the answer was lost.
-    let body = record(next, &next.to_string(), &unlike(next, 20_000));
-    assert!(is_acknowledged(&receiver.post(body)));
-    receiver.stop();
-    let users = query(&folder, "SELECT user_id FROM records ORDER BY id");
-    let expected: Vec<String> = (1..=next).map(|number| number.to_string()).collect();
-    assert_eq!(users, expected);
-    let files = pictures(&folder);
-    for (number, hash) in (1..).zip(query(&folder, "SELECT picture FROM records ORDER BY id")) {
-        assert!(
-            files[&format!("{hash}.jpg")] == unlike(number, 20_000),
-            "{number}"
-        );
-    }
-    assert_eq!(query(&folder, "PRAGMA integrity_check"), ["ok"]);
-}
-
-#[test]
 fn told_to_end_it_acknowledges_what_it_keeps_and_ends_well() {
     let folder = Folder::new("term");
     let receiver = Receiver::start(&folder, &[]);
@@ -438,79 +390,6 @@ fn only_the_secret_path_and_listed_terminals_are_served() {
         why,
         ["the serial number of the head is not that of the body"]
     );
-}
-
-#[test]
-fn a_full_database_puts_terminals_off_until_there_is_room() {
-    let folder = Folder::new("no-room");
-    let receiver = Receiver::start(&folder, &["--max-size", "1"]);
-    let noise = |number: u64| {
-        let mut body = vec![b'!'; 300_000];
-        body[..8].copy_from_slice(&number.to_le_bytes());
-        body
-    };
-    let replies: Vec<_> = (1..=5).map(|number| receiver.post(noise(number))).collect();
-    assert!(is_acknowledged(&replies[0]), "{replies:?}");
-    let last = replies.last().unwrap();
-    assert_eq!(last.status, 503);
-    assert!(last.head.contains("retry-after: 2\r\n"), "{}", last.head);
-    assert!(last.body.contains(r#""code":503"#), "{}", last.body);
-    receiver.program.err.line_with("store failed (Full)");
-    receiver.stop();
-    let receiver = Receiver::start(&folder, &[]);
-    for number in 1..=5 {
-        assert!(is_acknowledged(&receiver.post(noise(number))));
-    }
-    receiver.stop();
-    assert_eq!(query(&folder, "SELECT count(*) FROM quarantine"), ["5"]);
-}
-
-#[test]
-fn a_disk_that_fails_loses_nothing() {
-    let folder = Folder::new("failing");
-    let mut command = Command::new("sh");
-    // Files end at 400 blocks of 512 bytes: writes beyond fail.
-    let script = "trap '' XFSZ; ulimit -f 400; exec \"$@\"";
-    let program = example("face_receiver");
-    command
-        .args(["-c", script, "sh"])
-        .arg(program.get_program())
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--json",
-            "--db",
-            &folder.join("records.db"),
-        ]);
-    let receiver = Receiver::of(command);
-    let body = |number: u64| {
-        record(number, "1", &unlike(number, 2_000)).replace("样例小明", &"x".repeat(30_000))
-    };
-    let mut acknowledged = 0;
-    let mut wire = receiver.connect();
-    for number in 1..=30 {
-        let reply = wire.post(body(number));
-        if !is_acknowledged(&reply) {
-            assert_eq!(reply.status, 503, "{reply:?}");
-            break;
-        }
-        acknowledged = number;
-    }
-    assert!((1..30).contains(&acknowledged), "{acknowledged}");
-    receiver.program.err.line_with("store failed (");
-    receiver.program.kill();
-    let receiver = Receiver::start(&folder, &[]);
-    for number in acknowledged + 1..=30 {
-        assert!(is_acknowledged(&receiver.post(body(number))));
-    }
-    receiver.stop();
-    let times = query(
-        &folder,
-        "SELECT recognized_at / 1000 - 1660625866 FROM records ORDER BY id",
-    );
-    let expected: Vec<String> = (1..=30).map(|number| number.to_string()).collect();
-    assert_eq!(times, expected);
-    assert_eq!(query(&folder, "PRAGMA integrity_check"), ["ok"]);
 }
 
 #[test]
