@@ -9,9 +9,8 @@ use base64::engine::Simd;
 use base64::engine::general_purpose::{PAD, STANDARD};
 use benches::Group;
 use bytes::Bytes;
-use face_record_push::wire::Person;
-use face_record_push::{Item, Profile, Push, Recognition, SerialNumber, UnixMillis, codec};
-use face_samples::{PICTURE, body, escape_slashes, noise};
+use face_record_push::{Push, SerialNumber, codec};
+use face_samples::{PICTURE, body, escape_slashes, item, noise};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -131,8 +130,8 @@ fn jpeg(name: &str, json: &Bytes) {
 }
 
 fn encode() {
-    let jpeg = noise(PICTURE, 1);
-    let item = item(Some(jpeg.clone()));
+    let item = item(1);
+    let jpeg = item.jpeg().unwrap();
     let mut bytes = Vec::with_capacity(codec::push_len(&item));
     codec::encode_push(&item, &mut bytes);
     let mut push: Owned = serde_json::from_slice(&bytes).unwrap();
@@ -145,22 +144,15 @@ fn encode() {
             bytes.len()
         })
         .case("base64 engine::Simd alone", || {
-            simd.encode_slice(&jpeg, &mut text).unwrap()
+            simd.encode_slice(jpeg, &mut text).unwrap()
         })
         .case("base64 STANDARD + serde_json to_vec", || {
-            push.data.rgb_image = STANDARD.encode(&jpeg);
+            push.data.rgb_image = STANDARD.encode(jpeg);
             serde_json::to_vec(&push).unwrap()
         })
         .against("ours, buffer reused", "base64 STANDARD + serde_json to_vec")
         .against("ours, buffer reused", "base64 engine::Simd alone")
         .run();
-}
-
-fn item(jpeg: Option<Bytes>) -> Item {
-    let mut recognition = Recognition::new("PS71HD01MC22C00001", UnixMillis(1_660_625_866_000));
-    recognition.score = 0.983_748_078_346_252_4;
-    recognition.user = Some(Person::new("10000001", "测试员甲"));
-    recognition.to_item(Profile::V1_1, jpeg)
 }
 
 fn growth() {

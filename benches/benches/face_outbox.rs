@@ -10,16 +10,16 @@
     reason = "disks are measured by the wall clock; counts are far below 2^52; SQLite is a name"
 )]
 
+mod face_queue;
 mod face_samples;
 
 use benches::process::Program;
 use benches::{is_measured, median};
 use cpu_time::ThreadTime;
 use drive::store::{Folder, Outbox, Settings};
-use face_record_push::device::{Input, Op, OpId, Seq};
-use face_record_push::wire::Person;
-use face_record_push::{Item, Profile, Recognition, UnixMillis};
-use face_samples::{PICTURE, noise};
+use face_queue::{Queue, people};
+use face_record_push::Item;
+use face_record_push::device::{Input, Op, OpId};
 use rusqlite::Connection;
 use std::env;
 use std::fs::{self, File};
@@ -50,14 +50,6 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A record with its picture, 46 KB in all.
-fn item(person: u64) -> Arc<Item> {
-    let mut recognition = Recognition::new("PS71HD01MC22C00001", UnixMillis(1_660_625_866_000));
-    recognition.score = 0.983_748_078_346_252_4;
-    recognition.user = Some(Person::new(person.to_string(), "测试员甲"));
-    Arc::new(recognition.to_item(Profile::V1_1, Some(noise(PICTURE, person))))
-}
-
 /// Keeps records in groups; returns once each is safe.
 trait Keeper {
     fn keep(&mut self, items: &[Arc<Item>]);
@@ -71,11 +63,11 @@ fn appends(directory: &Path, group: usize, records: usize, before: usize) {
     };
     fs::create_dir_all(directory).expect("a directory");
     let mut keepers: [(&str, Box<dyn Keeper>); 3] = [
-        (OURS, Box::new(Ours::new(directory))),
+        (OURS, Box::new(Queue::open(&directory.join("ours")))),
         (SQLITE, Box::new(Sqlite::new(directory))),
         (FILE, Box::new(Bare::new(directory))),
     ];
-    let items: Vec<Arc<Item>> = (0..records as u64).map(item).collect();
+    let items: Vec<Arc<Item>> = people(0..records as u64);
     for (_, keeper) in &mut keepers {
         for _ in 0..before.div_ceil(64) {
             keeper.keep(&items[..items.len().min(64)]);
@@ -130,33 +122,9 @@ const OURS: &str = "ours, redb";
 const SQLITE: &str = "SQLite, WAL, FULL";
 const FILE: &str = "bare file, fdatasync";
 
-struct Ours {
-    outbox: Outbox,
-    next: u64,
-}
-
-impl Ours {
-    fn new(directory: &Path) -> Self {
-        let folder = Folder::new(directory.join("ours")).expect("a folder");
-        let (outbox, recovered) = Outbox::open(folder, Settings::default()).expect("a store");
-        Self {
-            outbox,
-            next: recovered.next_seq.0.max(1),
-        }
-    }
-}
-
-impl Keeper for Ours {
+impl Keeper for Queue {
     fn keep(&mut self, items: &[Arc<Item>]) {
-        let append = |(nth, item): (u64, &Arc<Item>)| {
-            let (seq, item) = (Seq(self.next + nth), Arc::clone(item));
-            (OpId(seq.0), Op::Append { seq, item })
-        };
-        let batch: Vec<(OpId, Op)> = (0..).zip(items).map(append).collect();
-        self.next += batch.len() as u64;
-        let answers = self.outbox.apply(Instant::now(), batch);
-        let is_kept = |answer: &Input| matches!(answer, Input::Stored(_));
-        assert!(answers.iter().all(is_kept), "not everything is kept");
+        Queue::keep(self, items);
     }
 }
 
@@ -235,12 +203,9 @@ fn backlog(directory: &Path) -> io::Result<()> {
 }
 
 fn fill(directory: &Path, records: usize) {
-    let mut keeper = Ours::new(directory);
-    let items: Vec<Arc<Item>> = (0..32).map(item).collect();
+    let mut queue = Queue::open(&directory.join("ours"));
     let start = Instant::now();
-    for left in (1..=records).rev().step_by(32) {
-        keeper.keep(&items[..left.min(32)]);
-    }
+    queue.fill(records as u64);
     report(directory, records, start.elapsed());
     // Until it is killed.
     std::thread::sleep(Duration::from_mins(1));

@@ -8,6 +8,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use face_record_push::wire::Person;
+use face_record_push::{Item, Profile, Recognition, UnixMillis};
+use std::sync::LazyLock;
 
 /// Bytes of JPEG whose record is 62 KB of JSON.
 pub const PICTURE: usize = 46_000;
@@ -37,12 +40,28 @@ pub fn halves(serial: usize, person: usize) -> (String, String) {
 /// The first `user_id`: eight digits, as many as the document allows.
 const FIRST_PERSON: usize = 10_000_000;
 
-/// Gives the record of a [`body`] to someone else, in place.
+/// Gives the record of a [`body`] to someone else, in place; its picture changes, too.
 pub fn turn_over(body: &mut [u8], person: usize) {
-    let mark = br#""user_id":"#;
-    let tail = body.len().saturating_sub(200);
-    let at = memchr::memmem::rfind(&body[tail..], mark).expect("a user") + tail + mark.len();
-    body[at..at + 8].copy_from_slice((FIRST_PERSON + person).to_string().as_bytes());
+    let digits = (FIRST_PERSON + person).to_string();
+    let (user, picture) = (br#""user_id":"#, br#""rgb_image":""#);
+    let user = memchr::memmem::rfind(body, user).expect("a user") + user.len();
+    let picture = memchr::memmem::find(body, picture).expect("a picture") + picture.len();
+    body[user..user + 8].copy_from_slice(digits.as_bytes());
+    // Digits are base64, too.
+    if body[picture] != b'"' {
+        body[picture..picture + 8].copy_from_slice(digits.as_bytes());
+    }
+}
+
+/// The record of the person with this number, with a picture of its own.
+pub fn item(person: u64) -> Item {
+    let mut recognition = Recognition::new("PS71HD01MC22C00001", UnixMillis(1_660_625_866_000));
+    recognition.score = 0.983_748_078_346_252_4;
+    recognition.user = Some(Person::new(person.to_string(), "测试员甲"));
+    static NOISE: LazyLock<Bytes> = LazyLock::new(|| noise(PICTURE, 1));
+    let mut picture = NOISE.to_vec();
+    picture[..8].copy_from_slice(&person.to_le_bytes());
+    recognition.to_item(Profile::V1_1, Some(picture.into()))
 }
 
 /// Every `/` as `\/`, as PHP and some Java write it.

@@ -49,21 +49,29 @@ impl Program {
         self.child.id()
     }
 
-    /// CPU time of all its threads that live, kernel included.
+    /// CPU time of all its threads, kernel included: to the nanosecond while none of them has ended,
+    /// to 10 ms from then on.
     ///
     /// # Errors
     ///
     /// If it has ended, or this is not Linux.
     pub fn cpu_time(&self) -> io::Result<Duration> {
-        let mut nanos = 0;
+        let mut alive = Duration::ZERO;
         for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
             let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
-                continue; // a thread that has ended meanwhile
+                continue; // it has ended meanwhile
             };
-            let on_cpu = text.split(' ').next().and_then(|text| text.parse().ok());
-            nanos += on_cpu.unwrap_or(0_u64);
+            let nanos = text.split(' ').next().and_then(|text| text.parse().ok());
+            alive += Duration::from_nanos(nanos.unwrap_or(0));
         }
-        Ok(Duration::from_nanos(nanos))
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // The name of the program, in parentheses, may have spaces in it.
+        let fields = status.rsplit(')').next().unwrap_or_default().split(' ');
+        let ticks = fields
+            .skip(12)
+            .take(2)
+            .map(|ticks| ticks.parse().unwrap_or(0_u64));
+        Ok(alive.max(Duration::from_millis(10 * ticks.sum::<u64>())))
     }
 
     /// The most memory that it ever held; see [`peak_memory`].
