@@ -1,5 +1,10 @@
 //! `face_terminal` and `face_receiver`, killed again and again, through a cable that breaks anywhere.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "when a process is killed is what matters here"
+)]
+
 mod kit;
 
 use drive::faces::Dice;

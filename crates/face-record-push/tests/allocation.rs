@@ -34,7 +34,7 @@ fn decoding_allocates_nothing_and_copies_nothing() {
     recognition.user = Some(Person::new("1", "小红"));
     let jpeg = Bytes::from(
         (0..46_000_u32)
-            .map(|n| (n * 37 >> 2) as u8)
+            .map(|n| ((n * 37) >> 2).to_le_bytes()[0])
             .collect::<Vec<_>>(),
     );
     let serial = SerialNumber::new("PS7");

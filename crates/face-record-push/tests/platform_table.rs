@@ -173,7 +173,9 @@ fn give(rig: &mut Rig, state: ExchangeState, cue: Cue) {
             rig.send(push("K", 1));
             let all: Vec<u64> = (1..=last(rig)).collect();
             if state == ExchangeState::Reading {
-                all.into_iter().for_each(|seq| rig.stored(seq));
+                for seq in all {
+                    rig.stored(seq);
+                }
             }
             rig.receive(ID, push("K", 1));
         }

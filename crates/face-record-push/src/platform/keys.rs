@@ -100,7 +100,7 @@ mod tests {
                         .inspect(|key| assert!(seen.contains(&(terminal, *key))))
                         .count();
                     prop_assert!(count <= per_terminal);
-                    total += count;
+                    total = count.saturating_add(total);
                 }
                 //= docs/spec/face-record-push.md#duplicates
                 //= type=test

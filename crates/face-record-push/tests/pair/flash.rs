@@ -124,7 +124,7 @@ impl Flash {
         };
         recovered.index = self.disk.rows.iter().map(entry).collect();
         recovered.subscription = self.disk.subscription.clone();
-        recovered.losses = self.disk.losses.clone();
+        recovered.losses.clone_from(&self.disk.losses);
         recovered
     }
 

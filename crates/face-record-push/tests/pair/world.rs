@@ -208,7 +208,7 @@ impl World {
                 }
             }
             Happening::ProxyGoes => self.proxy_answers = false,
-            Happening::Heal => self.heal()?,
+            Happening::Heal => self.heal(),
             Happening::Look => self
                 .schedule
                 .after(Duration::from_secs(30), Happening::Look),
@@ -216,15 +216,15 @@ impl World {
             Happening::BodyArrives(process, id) if process == self.process => {
                 self.body_arrives(id)?;
             }
-            Happening::ConnectionBreaks(process, id) if process == self.process => {
-                if self.exchanges.remove(&id).is_some() {
-                    self.tell_receiver(platform::Input::Disconnected(id))?;
-                }
+            Happening::ConnectionBreaks(process, id)
+                if process == self.process && self.exchanges.remove(&id).is_some() =>
+            {
+                self.tell_receiver(platform::Input::Disconnected(id))?;
             }
             Happening::AnswerArrives(nth, life, attempt, outcome)
                 if self.terminals[nth].is_alive(life) =>
             {
-                self.answer_arrives(nth, attempt, outcome)?;
+                self.answer_arrives(nth, attempt, &outcome)?;
             }
             Happening::FlashCommits(nth, life) if self.terminals[nth].is_alive(life) => {
                 self.flash_commits(nth)?;

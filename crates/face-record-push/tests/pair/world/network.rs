@@ -125,9 +125,9 @@ impl World {
         &mut self,
         nth: usize,
         attempt: AttemptId,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) -> Result<(), String> {
-        let mut input = match &outcome {
+        let mut input = match outcome {
             Outcome::Nothing(cause) => Input::Disconnected(attempt, *cause),
             Outcome::Answer(status, retry_after, body) => {
                 match codec::read_answer(*status, retry_after.as_deref(), body) {
@@ -137,7 +137,7 @@ impl World {
             }
         };
         let status = match outcome {
-            Outcome::Answer(status, ..) => status,
+            Outcome::Answer(status, ..) => *status,
             Outcome::Nothing(_) => 0,
         };
         match self.saboteur {

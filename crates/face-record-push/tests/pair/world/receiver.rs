@@ -92,7 +92,7 @@ impl World {
                     self.answer(&exchange.request, Outcome::Nothing(Cause::Broken));
                 }
             }
-            Output::Store(op) => self.ask_journal(op)?,
+            Output::Store(op) => self.ask_journal(op),
             Output::Event(event) => self.application_learns(event)?,
             _ => return Err(format!("unexpected: {output:?}")),
         }
@@ -117,7 +117,7 @@ impl World {
         Err("acknowledged before it was kept".to_owned())
     }
 
-    fn ask_journal(&mut self, op: Op) -> Result<(), String> {
+    fn ask_journal(&mut self, op: Op) {
         let lie = Journal::lie(&op);
         if self.journal.ask(op) {
             let process = self.process;
@@ -129,7 +129,6 @@ impl World {
         {
             platform.handle_input(self.schedule.now(), input);
         }
-        Ok(())
     }
 
     pub(super) fn journal_commits(&mut self) -> Result<(), String> {

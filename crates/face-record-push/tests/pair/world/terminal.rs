@@ -183,7 +183,7 @@ impl World {
                 }
             }
             Output::Answer(id, reply) => self.asker_learns(nth, id, reply.code)?,
-            Output::Event(event) => self.owner_learns(nth, event)?,
+            Output::Event(event) => self.owner_learns(nth, &event)?,
             _ => return Err(format!("unexpected: {output:?}")),
         }
         Ok(())
@@ -271,19 +271,19 @@ impl World {
         self.settle_terminal(nth)
     }
 
-    fn owner_learns(&mut self, nth: usize, event: Event) -> Result<(), String> {
+    fn owner_learns(&mut self, nth: usize, event: &Event) -> Result<(), String> {
         let ledger = &mut self.terminals[nth].ledger;
         match event {
-            Event::Kept(seq) => ledger.keep(seq)?,
+            Event::Kept(seq) => ledger.keep(*seq)?,
             Event::Lost(loss) => {
                 self.stats.lost += loss.count;
                 if self.saboteur != Saboteur::SilentDrop {
-                    ledger.lose(loss);
+                    ledger.lose(*loss);
                 }
             }
             Event::Buried(seq) => {
                 self.stats.buried += 1;
-                ledger.bury(seq);
+                ledger.bury(*seq);
             }
             _ => {}
         }

@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    pub(super) fn heal(&mut self) -> Result<(), String> {
+    pub(super) fn heal(&mut self) {
         let now = self.schedule.now();
         self.healed = Some(now);
         self.doomed = None;
@@ -88,6 +88,5 @@ impl World {
             }
             self.after(1_000, Happening::Switch(nth, true));
         }
-        Ok(())
     }
 }
