@@ -26,7 +26,8 @@ fn a_terminal_that_is_killed_goes_on_where_it_was() {
     assert_eq!(table(&last), [count, count, 0, 0]);
     // What was acknowledged and not written down is pushed again, right after the kill, in order.
     let (mut seen, mut repeated) = (0, 0);
-    for id in sink.ids() {
+    sink.program.out.line_with(&format!("{count} PS71"));
+    for id in sink.ids(400) {
         if id <= seen {
             repeated += 1;
             continue;
@@ -66,7 +67,10 @@ fn another_destination_on_the_command_line_wins() {
     let count = queued.to_string();
     let mut second = terminal(&folder, Some(&sink.dest()), &["--count", &count]);
     assert!(second.finish().success(), "{}", second.said());
-    assert_eq!(sink.ids(), (1..=queued).collect::<Vec<u64>>());
+    assert_eq!(
+        sink.ids(usize::try_from(queued).unwrap()),
+        (1..=queued).collect::<Vec<u64>>()
+    );
     let third = terminal(&folder, None, &["--rate", "0"]);
     third.out.line_with("state: pushing");
 }

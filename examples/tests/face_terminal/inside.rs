@@ -48,18 +48,21 @@ async fn records_for_which_the_disk_has_no_room_are_reported_and_the_others_arri
     options.store.reserve = u64::MAX;
     options.crowd.count = Some(12);
     let mut second = spawn_terminal(options.clone()).await.unwrap();
-    let (mut lost, mut is_finished) = (None, false);
-    while lost.is_none() || !is_finished {
+    let (mut next, mut is_finished) = (Seq(6), false);
+    while next < Seq(13) || !is_finished {
         match second.next().await.unwrap() {
-            TerminalNews::Machine(Event::Lost(it)) => lost = Some(it),
+            // However many reports it takes.
+            TerminalNews::Machine(Event::Lost(loss)) => {
+                let range = (loss.from, loss.to.0 + 1 - loss.from.0);
+                assert_eq!(range, (next, loss.count));
+                assert_eq!(loss.reason, LossReason::StoreFull);
+                next = loss.to.next();
+            }
             TerminalNews::Finished => is_finished = true,
             TerminalNews::StoreClosed(why) => panic!("{why}"),
             _ => {}
         }
     }
-    let lost = lost.unwrap();
-    assert_eq!((lost.from, lost.to, lost.count), (Seq(6), Seq(12), 7));
-    assert_eq!(lost.reason, LossReason::StoreFull);
     let tally = second.stop().await;
     assert_sum(&tally);
     assert_eq!((tally.recorded, tally.acknowledged), (12, 5));

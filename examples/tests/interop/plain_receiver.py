@@ -1,5 +1,5 @@
 """A platform in a few lines, on http.server: answers as the document shows, after so many answers
-of another kind. Prints each record it acknowledges: user_id, serial number, bytes of picture, path.
+of another kind. Prints each record before it acknowledges it: user_id, serial number, bytes of picture, path.
 
 usage: plain_receiver.py [PORT [KIND COUNT]]
 """
@@ -35,15 +35,18 @@ class Platform(http.server.BaseHTTPRequestHandler):
             left -= 1
             return self.otherwise()
         data = json.loads(body)["data"]
-        self.answer(200, b'{"code":200,"msg":"success","data":{}}')
         jpeg = base64.b64decode(data["rgb_image"], validate=True)
         kind = self.headers["Content-Type"] or "-"
         words = [data["user"]["user_id"], data["deviceSN"], len(jpeg), self.path, kind]
         words.append(data["timestamp"])
-        print(*words, flush=True)
+        # Kept first, then acknowledged; in one piece, since there are threads.
+        sys.stdout.write(" ".join(map(str, words)) + "\n")
+        sys.stdout.flush()
+        self.answer(200, b'{"code":200,"msg":"success","data":{}}')
 
     def otherwise(self):
-        print("other", flush=True, file=sys.stderr)
+        sys.stderr.write("other\n")
+        sys.stderr.flush()
         if kind == "nothing":
             self.close_connection = True
         elif kind == "half":
