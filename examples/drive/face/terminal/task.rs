@@ -9,7 +9,7 @@ use crate::http::{Caller, Dialing, Server};
 use crate::store::Store;
 use face_record_push::codec::MAX_ANSWER;
 use face_record_push::device::{
-    AttemptId, Cause, Device, Event, Input, Output, Post, Recovered, Seq, State,
+    AttemptId, Cause, Device, Event, Input, Output, Post, Recovered, Seq, State, StoreError,
 };
 use face_record_push::{AskReply, ExchangeId, Host, Item, Refused, Subscription};
 use std::collections::BTreeMap;
@@ -225,6 +225,9 @@ impl Terminal {
                 Output::Store(id, op) => {
                     if let Some(store) = &self.store {
                         store.submit(id, op);
+                    } else {
+                        let broken = Input::StoreFailed(id, StoreError::Broken);
+                        let _ = self.answers.send(broken);
                     }
                 }
                 Output::Answer(exchange, reply) => {
