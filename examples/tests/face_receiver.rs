@@ -393,6 +393,21 @@ fn only_the_secret_path_and_listed_terminals_are_served() {
 }
 
 #[test]
+fn nobody_passes_because_the_receiver_was_asked() {
+    let folder = Folder::new("asked");
+    let receiver = Receiver::start(&folder, &[]);
+    let question = r#"{"deviceSN":"S","recognizeStatus":4,"timestamp":1660625866}"#;
+    let reply = receiver.post(question);
+    assert_eq!(reply.status, 503);
+    assert!(reply.body.contains(r#""pass":false"#), "{}", reply.body);
+    let counters = receiver.stop();
+    assert!(
+        counters.contains("kept=0 known=0 quarantined=0"),
+        "{counters}"
+    );
+}
+
+#[test]
 fn half_a_body_holds_up_nobody_else() {
     let folder = Folder::new("half");
     let receiver = Receiver::start(&folder, &[]);

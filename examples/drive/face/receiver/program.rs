@@ -4,6 +4,7 @@ use super::{ReceiverHandle, ReceiverOptions, line, spawn_receiver};
 use crate::se5::terminal::told_to_end;
 use face_record_push::platform::Event;
 use std::io::{self, Write as _};
+use std::pin::Pin;
 
 /// Runs a receiver until the user ends it. Records go to standard output, a line each; everything
 /// else to standard error.
@@ -23,6 +24,13 @@ pub async fn run(options: ReceiverOptions, as_json: bool) -> io::Result<()> {
         _ => ", at the paths that were given",
     };
     let records = options.records.clone();
+    let mut ended = Box::pin(told_to_end());
+    // Polled once, it listens: whoever sees the port may also end the program.
+    tokio::select! {
+        biased;
+        () = &mut ended => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
     let mut receiver = spawn_receiver(options).await?;
     eprintln!("listening {scheme}://{}{path}", receiver.address());
     eprintln!(
@@ -30,7 +38,7 @@ pub async fn run(options: ReceiverOptions, as_json: bool) -> io::Result<()> {
         records.path.display(),
         records.pictures.display()
     );
-    let told = tell(&mut receiver, as_json).await;
+    let told = tell(&mut receiver, ended, as_json).await;
     let control = receiver.control();
     receiver.stop().await;
     let counters = control.counters();
@@ -50,8 +58,11 @@ pub async fn run(options: ReceiverOptions, as_json: bool) -> io::Result<()> {
     told
 }
 
-async fn tell(receiver: &mut ReceiverHandle, as_json: bool) -> io::Result<()> {
-    let mut ended = Box::pin(told_to_end());
+async fn tell(
+    receiver: &mut ReceiverHandle,
+    mut ended: Pin<Box<impl Future<Output = ()>>>,
+    as_json: bool,
+) -> io::Result<()> {
     let mut is_ending = false;
     let mut out = Vec::new();
     loop {
