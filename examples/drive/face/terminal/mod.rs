@@ -1,4 +1,4 @@
-//! A terminal: a [`Device`](face_record_push::device::Device) with a [`Store`](crate::store::Store)
+//! A terminal: a [`Device`](face_record_push::device::Device) with a [`Store`]
 //! under it, an HTTP client before it, and its configuration API.
 
 mod api;
