@@ -1,8 +1,9 @@
 //! A terminal that is killed, or told to end.
 
-use crate::kit::{Folder, Program};
+use crate::kit::{Folder, Program, example};
 use crate::{Sink, table, terminal};
 use drive::faces::Dice;
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -73,6 +74,42 @@ fn another_destination_on_the_command_line_wins() {
     );
     let third = terminal(&folder, None, &["--rate", "0"]);
     third.out.line_with("state: pushing");
+}
+
+#[test]
+fn a_disk_that_fails_now_and_then_loses_nothing() {
+    // What the system answers, to every which call.
+    for (call, error, when) in [
+        ("fdatasync", "EIO", "30+25"),
+        ("pwrite64", "ENOSPC", "200+150"),
+        ("pwrite64", "EIO", "300+400"),
+    ] {
+        let is_there = Command::new("strace").args(["-qq", "true"]).output();
+        let is_there = is_there.is_ok_and(|output| output.status.success());
+        let Some(sink) = Sink::start(&[]).filter(|_| is_there) else {
+            eprintln!("skipped: strace or python does not run here");
+            return;
+        };
+        let folder = Folder::new(&format!("face-disk-{call}-{error}"));
+        let mut command = Command::new("strace");
+        command
+            .args(["-f", "-qq", "-o", &folder.join("trace")])
+            .args(["-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={call}:error={error}:when={when}")])
+            .arg(example("face_terminal").get_program())
+            .args(["--data", &folder.join("terminal"), "--dest", &sink.dest()])
+            .args(["--api", "127.0.0.1:0", "--rate", "60", "--count", "80"]);
+        let mut terminal = Program::start(command);
+        assert!(terminal.finish().success(), "{}", terminal.said());
+        assert_eq!(table(&terminal), [80, 80, 0, 0]);
+        let trace = std::fs::read_to_string(folder.join("trace")).unwrap();
+        assert!(trace.contains("INJECTED"), "{call} {error} never happened");
+        sink.program.out.line_with("80 PS71");
+        let mut ids = sink.ids(80);
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids, (1..=80).collect::<Vec<u64>>());
+    }
 }
 
 /// Ends a terminal whose destination is down; returns how many records it keeps.
