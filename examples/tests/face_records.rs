@@ -266,6 +266,22 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_newer_version_is_seen_in_the_log_too() {
+    let folder = Folder::new("newer-log");
+    drop(open(&folder));
+    let newer = Connection::open(folder.join("records.db")).unwrap();
+    newer.execute_batch("PRAGMA user_version = 999").unwrap();
+    let killed = Folder::new("newer-log-killed");
+    let files = files_of_db(&folder);
+    for (name, content) in &files {
+        std::fs::write(killed.join(name), content).unwrap();
+    }
+    let error = Db::open(Options::new(killed.join("records.db"))).unwrap_err();
+    assert!(error.to_string().contains("version 999"), "{error}");
+    assert_eq!(files_of_db(&killed), files);
+}
+
+#[test]
 fn a_database_in_use_is_refused() {
     let folder = Folder::new("in-use");
     let mut db = open(&folder);

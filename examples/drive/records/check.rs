@@ -100,6 +100,11 @@ fn look(path: &Path, has_log: bool, is_small: bool) -> rusqlite::Result<Option<S
     let connection = Connection::open_with_flags(uri(path, mode), flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;")?;
+    // The header of the file may be older than what is in the log.
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > schema::VERSION {
+        return Ok(Some(format!("its log has version {version}")));
+    }
     for table in ["records", "quarantine", "cursors"] {
         connection.prepare(&format!("SELECT * FROM {table} LIMIT 1"))?;
     }
