@@ -58,7 +58,6 @@ pub fn item(person: u64) -> Item {
     let mut recognition = Recognition::new("PS71HD01MC22C00001", UnixMillis(1_660_625_866_000));
     recognition.score = 0.983_748_078_346_252_4;
     recognition.user = Some(Person::new(person.to_string(), "测试员甲"));
-    static NOISE: LazyLock<Bytes> = LazyLock::new(|| noise(PICTURE, 1));
     let mut picture = NOISE.to_vec();
     picture[..8].copy_from_slice(&person.to_le_bytes());
     recognition.to_item(Profile::V1_1, Some(picture.into()))
@@ -71,6 +70,8 @@ pub fn escape_slashes(json: &[u8]) -> Bytes {
     let _shared = json.clone();
     json
 }
+
+static NOISE: LazyLock<Bytes> = LazyLock::new(|| noise(PICTURE, 1));
 
 /// Bytes that compress no better than a JPEG.
 pub fn noise(len: usize, seed: u64) -> Bytes {
