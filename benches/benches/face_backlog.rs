@@ -42,20 +42,14 @@ fn main() -> ExitCode {
     let records = records.and_then(|text| text.parse().ok());
     let records: u64 = records.unwrap_or(if is_measured() { 2_000 } else { 10 });
     println!("## face: a backlog of {records} records of 62 KB from disk to database\n");
-    println!(
-        "{:>8} {:>10} {:>22} {:>22} {:>24} {:>14}",
-        "records",
-        "records/s",
-        "us CPU, terminal",
-        "us CPU, receiver",
-        "MiB at most, each",
-        "outbox after"
-    );
     for records in [records / 5, records] {
         drain(records).expect("a drained backlog");
     }
     ExitCode::SUCCESS
 }
+
+/// Peaks of memory are looked at so often.
+const FIFTHS: u64 = 5;
 
 fn drain(records: u64) -> io::Result<()> {
     let directory = env::temp_dir().join(format!("face-backlog-{}", std::process::id()));
@@ -72,27 +66,38 @@ fn drain(records: u64) -> io::Result<()> {
     let before = terminal.line()?;
     assert_eq!(before, format!("{records} queued"));
     let start = Instant::now();
-    assert_eq!(terminal.line()?, "drained");
+    let mut peaks = [const { Vec::new() }; 2];
+    for fifth in 1..=FIFTHS {
+        assert_eq!(terminal.line()?, format!("{fifth} of {FIFTHS}"));
+        for (peaks, program) in peaks.iter_mut().zip([&terminal, &receiver]) {
+            let peak = program.peak_memory().unwrap_or(0) as f64 / f64::from(1 << 20);
+            peaks.push(format!("{peak:.1}"));
+        }
+    }
     let spent = start.elapsed();
     let cpu = [&terminal, &receiver].map(|program| {
         let spent = program.cpu_time().unwrap_or_default();
         spent.as_secs_f64() * 1e6 / records as f64
     });
-    let peaks = [&terminal, &receiver].map(|program| program.peak_memory().unwrap_or(0));
     // Printed once its store is closed.
     assert_eq!(terminal.line()?, "closed");
     let outbox = fs::metadata(directory.join("outbox/outbox.redb"))?.len();
     drop((terminal, receiver));
     check(&directory, records);
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
-        "{records:>8} {:>10.0} {:>22.0} {:>22.0} {:>24} {:>10.2} MiB",
+        "{records} records, {:.0} a second; {:.0} us of CPU for each at the terminal, {:.0} at the \
+         receiver; outbox {:.2} MiB after",
         records as f64 / spent.as_secs_f64(),
         cpu[0],
         cpu[1],
-        format!("{:.1}, {:.1}", mib(peaks[0]), mib(peaks[1])),
-        mib(outbox),
+        outbox as f64 / f64::from(1 << 20),
     );
+    for (name, peaks) in ["terminal", "receiver"].iter().zip(peaks) {
+        println!(
+            "  peak of the {name} in MiB, after each fifth: {}",
+            peaks.join(", ")
+        );
+    }
     fs::remove_dir_all(&directory)
 }
 
@@ -120,12 +125,18 @@ async fn terminal(directory: &Path, url: &str) {
     options.crowd.count = Some(0);
     let mut terminal = spawn_terminal(options).await.expect("a terminal");
     println!("{} queued", terminal.tally().queued);
+    let all = terminal.tally().queued;
+    let mut fifths = 0;
     while let Some(news) = terminal.next().await {
+        let drained = all - terminal.tally().queued;
+        while fifths < FIFTHS && drained >= all * (fifths + 1) / FIFTHS {
+            fifths += 1;
+            println!("{fifths} of {FIFTHS}");
+        }
         if matches!(news, TerminalNews::Finished) {
             break;
         }
     }
-    println!("drained");
     // What it has cost is read meanwhile.
     tokio::time::sleep(Duration::from_millis(300)).await;
     terminal.stop().await;
