@@ -1,0 +1,182 @@
+//! Polling payloads: several packets in the body of one request or answer.
+
+use super::{EngineError, EnginePacket};
+use crate::socketio::Revision;
+use bytes::Bytes;
+use std::io::Write as _;
+
+/// Reads a polling payload packet by packet. Holds nothing but the body.
+///
+/// ```text
+/// revision 3    <length>:<packet><length>:<packet>…     length in UTF-16 code units
+/// revision 4    <packet>\x1e<packet>…
+/// ```
+///
+/// Ends behind the first error, since nothing says where the next packet would start.
+#[derive(Debug, Clone)]
+pub struct PayloadReader {
+    revision: Revision,
+    body: Bytes,
+    is_done: bool,
+}
+
+/// Writes a polling payload.
+#[derive(Debug)]
+pub struct PayloadWriter<'o> {
+    revision: Revision,
+    out: &'o mut Vec<u8>,
+    packet: Vec<u8>, // its length stands in front of it
+    is_empty: bool,
+}
+
+const SEPARATOR: u8 = 0x1e;
+
+/// Digits of a length. No body comes near.
+const MAX_DIGITS: usize = 9;
+
+impl PayloadReader {
+    /// A reader of this body, whose length the caller has limited. A body without any packet is an
+    /// error.
+    pub fn new(revision: Revision, body: Bytes) -> Self {
+        Self {
+            revision,
+            body,
+            is_done: false,
+        }
+    }
+
+    fn counted(&mut self) -> Result<EnginePacket, EngineError> {
+        if let Some(0 | 1) = self.body.first() {
+            return Err(EngineError::BinaryPayload);
+        }
+        let mut front = self.body.iter().take(MAX_DIGITS.saturating_add(1));
+        let colon = front.position(|byte| *byte == b':');
+        let digits = self.body.split_to(colon.ok_or(EngineError::Length)?);
+        let units = number(&digits).ok_or(EngineError::Length)?;
+        let behind = self.body.slice(1..); // the colon
+        let len = utf16_prefix(&behind, units)?;
+        let packet = behind.slice(..len);
+        self.body = behind.slice(len..);
+        self.is_done = self.body.is_empty();
+        match packet.strip_prefix(b"b4") {
+            Some(base64) => Ok(EnginePacket::Binary(packet.slice_ref(base64))),
+            None => EnginePacket::decode(&packet),
+        }
+    }
+
+    fn separated(&mut self) -> Result<EnginePacket, EngineError> {
+        let packet = if let Some(end) = memchr::memchr(SEPARATOR, &self.body) {
+            let packet = self.body.split_to(end);
+            self.body = self.body.slice(1..); // the separator
+            packet
+        } else {
+            self.is_done = true;
+            std::mem::take(&mut self.body)
+        };
+        match packet.strip_prefix(b"b") {
+            Some(base64) => Ok(EnginePacket::Binary(packet.slice_ref(base64))),
+            None => EnginePacket::decode(&packet),
+        }
+    }
+}
+
+impl Iterator for PayloadReader {
+    type Item = Result<EnginePacket, EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return None;
+        }
+        let packet = match self.revision {
+            Revision::V4 => self.counted(),
+            Revision::V5 => self.separated(),
+        };
+        if packet.is_err() {
+            self.is_done = true;
+            self.body = Bytes::new();
+        }
+        Some(packet)
+    }
+}
+
+impl std::iter::FusedIterator for PayloadReader {}
+
+impl<'o> PayloadWriter<'o> {
+    /// A writer at the end of `out`.
+    pub fn new(revision: Revision, out: &'o mut Vec<u8>) -> Self {
+        Self {
+            revision,
+            out,
+            packet: Vec::new(),
+            is_empty: true,
+        }
+    }
+
+    /// Appends a packet. In revision 4 its content must not hold U+001E, which JSON never does.
+    pub fn push(&mut self, packet: &EnginePacket) -> &mut Self {
+        self.packet.clear();
+        match (packet, self.revision) {
+            (EnginePacket::Binary(base64), revision) => {
+                let mark: &[u8] = if revision == Revision::V4 {
+                    b"b4"
+                } else {
+                    b"b"
+                };
+                self.packet.extend_from_slice(mark);
+                self.packet.extend_from_slice(base64);
+            }
+            (packet, _) => packet.encode(&mut self.packet),
+        }
+        match self.revision {
+            Revision::V4 => {
+                // Writing to a Vec cannot fail.
+                let _ = write!(self.out, "{}:", utf16_len(&self.packet));
+            }
+            Revision::V5 if !self.is_empty => self.out.push(SEPARATOR),
+            Revision::V5 => {}
+        }
+        self.is_empty = false;
+        self.out.extend_from_slice(&self.packet);
+        self
+    }
+}
+
+fn number(digits: &[u8]) -> Option<usize> {
+    // `parse` would take a sign as well.
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// UTF-16 code units a character of UTF-8 makes, told at its first byte.
+fn units_at(byte: u8) -> usize {
+    match byte {
+        0x80..=0xbf => 0,
+        0xf0.. => 2,
+        _ => 1,
+    }
+}
+
+fn utf16_len(text: &[u8]) -> usize {
+    text.iter()
+        .fold(0, |sum, byte| sum.saturating_add(units_at(*byte)))
+}
+
+/// How many bytes the first `units` UTF-16 code units of `text` take.
+fn utf16_prefix(text: &[u8], units: usize) -> Result<usize, EngineError> {
+    let mut left = units;
+    for (at, byte) in text.iter().enumerate() {
+        match units_at(*byte) {
+            0 => {}
+            _ if left == 0 => return Ok(at),
+            // `left` cannot be 1 here, or a pair is cut in two.
+            wide => left = left.checked_sub(wide).ok_or(EngineError::Length)?,
+        }
+    }
+    if left == 0 {
+        Ok(text.len())
+    } else {
+        Err(EngineError::Length)
+    }
+}

@@ -1,0 +1,51 @@
+//! Where the frame stands in an event's argument.
+
+use super::MAX_DEPTH;
+use bytes::Bytes;
+use lenient_wire::{Kind, Scanner, text};
+use std::fmt;
+
+/// A frame, out of the argument of an event.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Payload {
+    /// The object. A slice of the argument unless it had to be unescaped.
+    pub json: Bytes,
+    /// The argument was a JSON string that holds the object, as Java clients often send it.
+    pub was_text: bool,
+}
+
+/// The object in an event's argument: the argument itself, or the content of a JSON string (Z-10).
+///
+/// `None` for everything else. One level only: a string in a string holds no frame. What was text
+/// is not validated yet: whoever reads the frame does that, and knows which faults are repaired.
+///
+/// ```
+/// # use zzw_push_proto::socketio::payload;
+/// let argument = r#""{\"t\":1,\"alias\":\"小明\"}""#.into();
+/// let frame = payload(&argument).unwrap();
+/// assert_eq!(frame.json, r#"{"t":1,"alias":"小明"}"#);
+/// assert!(frame.was_text);
+/// ```
+pub fn payload(argument: &Bytes) -> Option<Payload> {
+    let mut scan = Scanner::new(argument, MAX_DEPTH);
+    let value = scan.value().ok()?;
+    scan.end().ok()?;
+    let (json, was_text) = match value.kind {
+        Kind::Object => (argument.slice(value.range()), false),
+        Kind::Text => (argument.slice(value.range()), true),
+        Kind::EscapedText => (Bytes::from(text(argument, value)?.into_owned()), true),
+        _ => return None,
+    };
+    let json = json.slice_ref(json.trim_ascii());
+    json.starts_with(b"{").then_some(Payload { json, was_text })
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload")
+            .field("json", &format_args!("{} bytes", self.json.len()))
+            .field("was_text", &self.was_text)
+            .finish()
+    }
+}

@@ -1,0 +1,319 @@
+//! Engine.IO: what stands around the packets.
+
+use bytes::Bytes;
+use std::time::Duration;
+use zzw_push_proto::socketio::Revision;
+use zzw_push_proto::socketio::engine::*;
+
+fn decode(packet: &str) -> Result<EnginePacket, EngineError> {
+    EnginePacket::decode(&Bytes::copy_from_slice(packet.as_bytes()))
+}
+
+fn payload(revision: Revision, body: impl Into<Bytes>) -> Vec<Result<EnginePacket, EngineError>> {
+    PayloadReader::new(revision, body.into()).collect()
+}
+
+fn message(text: &str) -> EnginePacket {
+    EnginePacket::Message(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+#[test]
+fn every_packet_is_read_and_written_back() {
+    for (text, packet) in [
+        ("1", EnginePacket::Close),
+        ("2", EnginePacket::Ping(Bytes::new())),
+        ("2probe", EnginePacket::Ping(PROBE.into())),
+        ("3", EnginePacket::Pong(Bytes::new())),
+        ("3probe", EnginePacket::Pong(PROBE.into())),
+        ("40", message("0")),
+        ("42[\"小明\"]", message("2[\"小明\"]")),
+        ("5", EnginePacket::Upgrade),
+        ("6", EnginePacket::Noop),
+    ] {
+        assert_eq!(decode(text).as_ref(), Ok(&packet));
+        let mut out = Vec::new();
+        packet.encode(&mut out);
+        assert_eq!(out, text.as_bytes());
+    }
+}
+
+#[test]
+fn the_handshakes_of_all_servers_are_read() {
+    // socket.io 1.x and 2.x; 4.x; python-engineio; a server that says the least.
+    for (json, upgrades, interval, timeout, max) in [
+        (
+            r#"{"sid":"s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":5000}"#,
+            1,
+            25_000,
+            5_000,
+            None,
+        ),
+        (
+            r#"{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#,
+            0,
+            25_000,
+            20_000,
+            Some(1_000_000),
+        ),
+        (
+            r#"{ "pingTimeout": "60000", "sid": "s", "upgrades": null, "novel": [{}] }"#,
+            0,
+            25_000,
+            60_000,
+            None,
+        ),
+        (r#"{"sid":"s"}"#, 0, 25_000, 60_000, None),
+    ] {
+        let Ok(EnginePacket::Open(open)) = decode(&format!("0{json}")) else {
+            panic!("{json}");
+        };
+        assert_eq!(open.sid, "s");
+        assert_eq!(open.upgrades.len(), upgrades);
+        assert_eq!(open.ping_interval, Duration::from_millis(interval));
+        assert_eq!(open.ping_timeout, Duration::from_millis(timeout));
+        assert_eq!(open.max_payload, max);
+    }
+}
+
+#[test]
+fn a_handshake_is_written_as_the_official_servers_write_it() {
+    let mut open = Handshake::new("lv_VI97HAXpY6yYWAAAC");
+    open.upgrades.push("websocket".into());
+    open.max_payload = Some(102_400);
+    let mut out = Vec::new();
+    EnginePacket::Open(open.clone()).encode(&mut out);
+    let expected = r#"0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":60000,"maxPayload":102400}"#;
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    assert!(!format!("{open:?}").contains("lv_"));
+}
+
+#[test]
+fn a_handshake_one_cannot_live_with_is_refused() {
+    for json in [
+        "",
+        "[]",
+        "{}",
+        r#"{"sid":""}"#,
+        r#"{"sid":"s","pingInterval":0}"#,
+        r#"{"sid":"s","pingInterval":-1}"#,
+        r#"{"sid":"s","pingTimeout":86400001}"#,
+        r#"{"sid":"s","pingTimeout":1e300}"#,
+        r#"{"sid":"s"}x"#,
+    ] {
+        assert_eq!(
+            decode(&format!("0{json}")),
+            Err(EngineError::Handshake),
+            "{json}"
+        );
+    }
+    let long = format!(r#"0{{"sid":"{}"}}"#, "s".repeat(129));
+    assert_eq!(decode(&long), Err(EngineError::Handshake));
+}
+
+#[test]
+fn a_handshake_keeps_eight_upgrades_at_most() {
+    let many = vec![r#""websocket""#; 10_000].join(",");
+    let Ok(EnginePacket::Open(open)) = decode(&format!(r#"0{{"sid":"s","upgrades":[{many}]}}"#))
+    else {
+        panic!("no handshake");
+    };
+    assert_eq!(open.upgrades, ["websocket"; 8]);
+}
+
+#[test]
+fn each_revision_has_its_own_side_that_pings_and_that_connects() {
+    assert!(Revision::V4.client_pings() && !Revision::V5.client_pings());
+    assert!(!Revision::V4.client_connects() && Revision::V5.client_connects());
+    assert_eq!(Revision::of_engine(3), Some(Revision::V4));
+    assert_eq!(Revision::of_engine(4), Some(Revision::V5));
+    assert_eq!(Revision::of_engine(2), None);
+}
+
+#[test]
+fn lengths_of_revision_3_count_utf16_units() {
+    // Four characters, of which the last takes two units.
+    let body = "5:4小明🚪2:40";
+    assert_eq!(
+        payload(Revision::V4, body),
+        [Ok(message("小明🚪")), Ok(message("0"))]
+    );
+    let mut out = Vec::new();
+    PayloadWriter::new(Revision::V4, &mut out)
+        .push(&message("小明🚪"))
+        .push(&message("0"));
+    assert_eq!(out, body.as_bytes());
+}
+
+#[test]
+fn packets_of_revision_4_stand_between_separators() {
+    let body = "4小明🚪\u{1e}2\u{1e}40";
+    let packets = [
+        message("小明🚪"),
+        EnginePacket::Ping(Bytes::new()),
+        message("0"),
+    ];
+    let read: Result<Vec<_>, _> = payload(Revision::V5, body).into_iter().collect();
+    assert_eq!(read.as_deref(), Ok(&packets[..]));
+    let mut out = Vec::new();
+    let mut writer = PayloadWriter::new(Revision::V5, &mut out);
+    for packet in &packets {
+        writer.push(packet);
+    }
+    assert_eq!(out, body.as_bytes());
+}
+
+#[test]
+fn a_length_that_does_not_fit_ends_the_payload() {
+    for body in [
+        "",
+        "100000000:40",
+        "1000000000:40",
+        "18446744073709551617:40",
+        "3:40",
+        ":40",
+        "-1:40",
+        "+2:40",
+        "2.0:40",
+        "2",
+        "2:\u{1F6AA}x",
+        "x:40",
+    ] {
+        let read = payload(Revision::V4, body);
+        assert_eq!(read.len(), 1, "{body}");
+        assert!(read[0].is_err(), "{body}");
+    }
+    // A character cut in two.
+    assert_eq!(payload(Revision::V4, "2:4🚪"), [Err(EngineError::Length)]);
+    assert_eq!(
+        payload(Revision::V4, "2:402:4"),
+        [Ok(message("0")), Err(EngineError::Length)]
+    );
+    assert_eq!(payload(Revision::V4, "0:2:40"), [Err(EngineError::Empty)]);
+}
+
+#[test]
+fn an_empty_packet_ends_the_payload() {
+    assert_eq!(payload(Revision::V5, ""), [Err(EngineError::Empty)]);
+    assert_eq!(
+        payload(Revision::V5, "40\u{1e}\u{1e}40"),
+        [Ok(message("0")), Err(EngineError::Empty)]
+    );
+    assert_eq!(
+        payload(Revision::V5, "40\u{1e}"),
+        [Ok(message("0")), Err(EngineError::Empty)]
+    );
+}
+
+#[test]
+fn binary_messages_are_told_from_text_and_not_decoded() {
+    let binary = EnginePacket::Binary("AQID".into());
+    for (revision, body) in [
+        (Revision::V4, "6:b4AQID2:40"),
+        (Revision::V5, "bAQID\u{1e}40"),
+    ] {
+        assert_eq!(
+            payload(revision, body),
+            [Ok(binary.clone()), Ok(message("0"))]
+        );
+        let mut out = Vec::new();
+        PayloadWriter::new(revision, &mut out)
+            .push(&binary)
+            .push(&message("0"));
+        assert_eq!(out, body.as_bytes());
+    }
+    let framed: &[u8] = b"\x00\x02\xff40";
+    assert_eq!(
+        payload(Revision::V4, framed),
+        [Err(EngineError::BinaryPayload)]
+    );
+}
+
+#[test]
+fn a_packet_with_too_much_in_it_is_refused() {
+    assert_eq!(decode(""), Err(EngineError::Empty));
+    assert_eq!(decode("7"), Err(EngineError::UnknownType));
+    assert_eq!(decode("小"), Err(EngineError::UnknownType));
+    assert_eq!(decode("1x"), Err(EngineError::Content));
+    assert_eq!(decode("5x"), Err(EngineError::Content));
+    let long = format!("2{}", "x".repeat(126));
+    assert_eq!(decode(&long), Err(EngineError::Content));
+    assert_eq!(
+        EnginePacket::decode(&Bytes::from_static(b"4\xff")),
+        Err(EngineError::NotUtf8)
+    );
+}
+
+#[test]
+fn queries_of_all_clients_are_read() {
+    for (text, revision, transport, sid, alias) in [
+        (
+            "EIO=3&transport=polling&t=NyZ-a.0&b64=1",
+            Revision::V4,
+            Transport::Polling,
+            None,
+            None,
+        ),
+        (
+            "alias=m_2&EIO=3&transport=websocket&sid=abc",
+            Revision::V4,
+            Transport::Websocket,
+            Some("abc"),
+            Some("m_2"),
+        ),
+        (
+            "EIO=4&transport=websocket&alias=%E5%B0%8F+%e6%98%8e%F0%9F%9A%AA&alias=other",
+            Revision::V5,
+            Transport::Websocket,
+            None,
+            Some("小 明🚪"),
+        ),
+        (
+            "transport=polling&EIO=4&alias=&sid",
+            Revision::V5,
+            Transport::Polling,
+            None,
+            None,
+        ),
+        (
+            "EIO=4&transport=polling&alias=100%&x",
+            Revision::V5,
+            Transport::Polling,
+            None,
+            Some("100%"),
+        ),
+    ] {
+        let query = Query::parse(text).unwrap();
+        assert_eq!(query.revision, revision);
+        assert_eq!(query.transport, transport);
+        assert_eq!(query.sid.as_deref(), sid);
+        assert_eq!(query.alias.as_deref(), alias);
+        assert_eq!(Query::parse(&query.to_string()), Ok(query));
+    }
+}
+
+#[test]
+fn a_query_that_opens_no_link_says_why() {
+    for (text, error) in [
+        ("", QueryError::Revision),
+        ("transport=polling", QueryError::Revision),
+        ("EIO=2&transport=polling", QueryError::Revision),
+        ("EIO=33&transport=polling", QueryError::Revision),
+        ("EIO=3", QueryError::Transport),
+        ("EIO=3&transport=flashsocket", QueryError::Transport),
+        (
+            "EIO=3&transport=polling&alias=%ff",
+            QueryError::NotUtf8 { key: "alias" },
+        ),
+    ] {
+        assert_eq!(Query::parse(text), Err(error), "{text}");
+    }
+    let long = format!("EIO=3&transport=polling&alias={}", "x".repeat(4096));
+    assert_eq!(Query::parse(&long), Err(QueryError::TooLong { max: 4096 }));
+}
+
+#[test]
+fn debug_shows_no_token() {
+    let query = Query::parse("EIO=4&transport=polling&token=secret&sid=secret").unwrap();
+    assert!(!format!("{query:?}").contains("secret"));
+    assert!(!format!("{:?}", message("secret")).contains("secret"));
+}
