@@ -20,14 +20,15 @@ fn without_a_person_everything_arrives_across_a_cut_and_a_table_says_so() {
     let mut demo = start(&["--listen", "127.0.0.1:0", "--seconds", "6"]);
     assert!(demo.finish().success(), "{}", demo.said());
     let table = demo.out.lines();
-    for flow in ["se5-v1", "se5-v2", "token"] {
+    for flow in FLOWS {
         let row = table.iter().find(|line| line.starts_with(flow));
         let row: Vec<&str> = row.unwrap().split_whitespace().collect();
-        let [_, sent, arrived, _, gaps, "whole"] = row[..] else {
+        let [_, sent, arrived, repaired, gaps, "whole"] = row[..] else {
             panic!("{row:?}");
         };
         assert_eq!(sent, arrived, "{row:?}");
         assert_eq!(gaps != "0", flow != "token", "{row:?}");
+        assert_eq!(repaired != "0", flow != "token", "{row:?}");
     }
 }
 
@@ -35,7 +36,7 @@ fn without_a_person_everything_arrives_across_a_cut_and_a_table_says_so() {
 fn state_tells_figures_of_every_flow() {
     let page = Page::open();
     let state = page.wait(|state| state["flows"]["se5-v2"]["counters"]["arrived"] != 0);
-    for flow in ["se5-v1", "se5-v2", "token"] {
+    for flow in FLOWS {
         assert_eq!(state["flows"][flow]["counters"]["lost"], 0, "{state}");
     }
     assert_eq!(state["flows"]["se5-v2"]["link"], "streaming");
@@ -45,12 +46,52 @@ fn state_tells_figures_of_every_flow() {
 fn switch_that_cuts_the_link_gives_a_gap_that_is_repaired() {
     let page = Page::open();
     page.wait(|state| state["flows"]["se5-v1"]["counters"]["arrived"] != 0);
-    let cut = r#"{"flow":"se5-v1","switch":"cut"}"#;
-    assert_eq!(page.post(JSON, cut).0, 200);
+    page.switch("se5-v1", "cut", true);
     page.wait(|state| state["flows"]["se5-v1"]["gaps"]["open"] == 1);
     let state = page.wait(|state| state["flows"]["se5-v1"]["gaps"]["filled"] == 1);
     let counters = &state["flows"]["se5-v1"]["counters"];
     assert_ne!(counters["backfilled"], 0, "{state}");
+}
+
+#[test]
+fn platform_that_is_down_fills_the_cache_which_then_drains_in_order() {
+    let mut page = Page::open();
+    page.wait_for("face", "arrived", |arrived| arrived > 0);
+    page.switch("face", "down", true);
+    let full = page.wait_for("face", "queued", |queued| queued >= 3);
+    let (gap, link) = (&full["gaps"]["open"], &full["link"]);
+    assert!(gap == 1 && link == "no answer", "{full}");
+    page.switch("face", "power", true);
+    page.wait(|state| state["flows"]["face"]["link"] == "no power");
+    page.wait(|state| state["flows"]["face"]["link"] == "no answer");
+    page.switch("face", "down", false);
+    let whole = page.wait(|state| state["flows"]["face"]["gaps"]["filled"] == 1);
+    let counters = &whole["flows"]["face"]["counters"];
+    assert!(counters["late"].as_u64() >= Some(3), "{counters}");
+    assert_eq!(counters["queued"], 0, "{counters}");
+    assert_eq!(counters["lost"], 0, "{counters}");
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success());
+    // The database was looked at.
+    let face = page.demo.out.line_with("face ");
+    assert!(face.ends_with("  whole"), "{}", page.demo.said());
+}
+
+#[test]
+fn records_are_removed_at_the_end() {
+    let folder = std::env::temp_dir().join(format!("demo-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let mut command = example("demo");
+    command.args(["--listen", "127.0.0.1:0", "--seconds", "60"]);
+    command.env("TMPDIR", &folder);
+    let mut demo = Program::start(command);
+    demo.out.line_with("open http://");
+    let has = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(has(), 1);
+    demo.signal("TERM");
+    assert!(demo.finish().success(), "{}", demo.said());
+    assert_eq!(has(), 0);
+    std::fs::remove_dir(&folder).unwrap();
 }
 
 #[test]
@@ -63,8 +104,7 @@ fn faults_that_the_history_mends_lose_nothing() {
         ("se5-v2", "reboot"),
     ] {
         page.wait(|state| state["flows"][flow]["link"] == "streaming");
-        let press = format!(r#"{{"flow":"{flow}","switch":"{switch}"}}"#);
-        assert_eq!(page.post(JSON, &press).0, 200);
+        page.switch(flow, switch, true);
     }
     for flow in ["se5-v1", "se5-v2"] {
         page.wait(|state| state["flows"][flow]["gaps"]["filled"] != 0);
@@ -181,6 +221,7 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
     assert!(browser.finish().success(), "{}", browser.said());
 }
 
+const FLOWS: [&str; 4] = ["face", "se5-v1", "se5-v2", "token"];
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A foreign program by the variable that may name it.
@@ -235,6 +276,18 @@ impl Page {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap();
         (status.parse().unwrap(), body.to_owned())
+    }
+
+    fn switch(&self, flow: &str, switch: &str, on: bool) {
+        let press = format!(r#"{{"flow":"{flow}","switch":"{switch}","on":{on}}}"#);
+        assert_eq!(self.post(JSON, &press).0, 200);
+    }
+
+    /// A flow once a figure of it is as wanted.
+    fn wait_for(&self, flow: &str, counter: &str, is_wanted: impl Fn(u64) -> bool) -> Value {
+        let figure = |state: &Value| state["flows"][flow]["counters"][counter].as_u64();
+        let mut state = self.wait(|state| figure(state).is_some_and(&is_wanted));
+        state["flows"][flow].take()
     }
 
     /// The first state that is as wanted.

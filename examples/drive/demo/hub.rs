@@ -141,7 +141,7 @@ impl Hub {
     }
 
     /// Hands a switch to every flow that has it.
-    pub fn press_everywhere(&self, switch: &str) {
+    pub fn press_everywhere(&self, switch: &str, on: bool) {
         let flows: Vec<&'static str> = self
             .board()
             .flows
@@ -150,7 +150,7 @@ impl Hub {
             .collect();
         for flow in flows {
             // Flows differ in their switches.
-            let _ = self.press(flow, switch, true);
+            let _ = self.press(flow, switch, on);
         }
     }
 

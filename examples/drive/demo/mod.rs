@@ -5,10 +5,12 @@
 //! to stop. The page knows lanes and flows, but no protocol.
 
 mod cable;
+mod face;
 pub mod hub;
 mod ledger;
 mod outcome;
 mod ring;
+mod scratch;
 mod se5;
 mod token;
 pub mod view;
@@ -17,6 +19,8 @@ pub use outcome::{Outcome, table};
 
 use crate::http;
 use hub::Hub;
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,12 +41,13 @@ pub struct Options {
 /// Runs the demo until its time is over or `interrupted` is, then waits for what is still on its
 /// way, and tells what became of each flow. `announce` is given the page's address.
 ///
-/// With a duration, every link that can be cut is cut once, a third of the way through: a gap and
-/// its repair are part of what is shown.
+/// With a duration, there is trouble on the way: links are cut, a platform is down for a quarter of
+/// the time, a terminal is without power. A gap and its repair are part of what is shown.
 ///
 /// # Errors
 ///
-/// If an address cannot be listened on, or is none of this computer's own.
+/// If an address cannot be listened on, or is none of this computer's own, or if there is no room for
+/// a temporary folder.
 pub async fn run(
     options: Options,
     interrupted: impl Future<Output = ()>,
@@ -53,22 +58,19 @@ pub async fn run(
     let mut flows = JoinSet::new();
     let listener = listen(options.listen).await?;
     se5::start(&hub, &mut flows, &stopped, options.seed).await?;
+    face::start(&hub, &mut flows, &stopped, options.seed).await?;
     token::start(&hub, &mut flows, stopped);
     let page = crate::web::serve(listener, hub.clone())?;
     announce(page.address());
 
     let mut flush = tokio::time::interval(Duration::from_millis(100));
-    let cut = after(options.lasts.map(|lasts| lasts / 3));
+    let trouble = make_trouble(&hub, options.lasts);
     let end = after(options.lasts);
-    tokio::pin!(cut, end, interrupted);
-    let mut has_cut = false;
+    tokio::pin!(trouble, end, interrupted);
     let patience = loop {
         tokio::select! {
             _ = flush.tick() => hub.flush(),
-            () = &mut cut, if !has_cut => {
-                has_cut = true;
-                hub.press_everywhere("cut");
-            }
+            never = &mut trouble => match never {},
             () = &mut end => break Duration::from_secs(20),
             // Someone waits for the prompt.
             () = &mut interrupted => break Duration::from_secs(2),
@@ -112,10 +114,32 @@ type Stop = watch::Receiver<Option<Duration>>;
 /// Where people expect the page.
 pub const PORT: u16 = 8800;
 
+/// What goes wrong where nobody is there to switch it: after how many twelfths of the time, the
+/// switch, and whether it is on.
+const TROUBLE: [(u32, &str, bool); 4] = [
+    (4, "cut", true),
+    (6, "down", true),
+    (7, "power", true),
+    (9, "down", false),
+];
+
+/// Uses the switches of every flow that has them, then waits for ever.
+async fn make_trouble(hub: &Hub, lasts: Option<Duration>) -> Infallible {
+    if let Some(lasts) = lasts {
+        let mut before = 0;
+        for (twelfth, switch, on) in TROUBLE {
+            tokio::time::sleep(lasts / 12 * (twelfth - before)).await;
+            before = twelfth;
+            hub.press_everywhere(switch, on);
+        }
+    }
+    pending().await
+}
+
 async fn after(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 

@@ -211,6 +211,8 @@ pub enum Fate {
     Live,
     /// Fetched later.
     Backfill,
+    /// Kept by its sender until it could arrive.
+    Late,
     /// Turned away, as it should be.
     Rejected,
 }

@@ -106,7 +106,7 @@ class Browser:
 
 
 ENTER = "\ue007"
-FLOWS = ["se5-v1", "se5-v2"]
+FLOWS = ["face", "se5-v1", "se5-v2"]
 
 
 def look(page, url, folder):
@@ -150,7 +150,9 @@ def look(page, url, folder):
     assert set(lost) == {"0"}, f"events were lost: {lost}"
     print("ok: the gap is repaired:", recovered)
 
-    page.script("document.activeElement.blur()")
+    drain(page, folder)
+
+    page.script("document.activeElement.blur(); scrollTo(0, 0)")
     if folder:
         time.sleep(4)
     page.picture(folder, "demo.png")
@@ -194,6 +196,29 @@ def look(page, url, folder):
     errors = [entry["message"] for entry in log if entry["level"] in ("SEVERE", "WARNING")]
     assert not errors, f"the console has {errors}"
     print("ok: the console is quiet")
+
+
+def drain(page, folder):
+    """Stops the platform of the face terminal until records wait, then starts it again."""
+    figure = "#flow-face [data-counter=queued]"
+    page.press("#flow-face [data-switch=down]", ENTER)
+    queued = page.wait("records wait while the platform is down", """
+        const queued = Number(document.querySelector(arguments[0]).textContent);
+        return queued >= arguments[1] && queued""", figure, 8 if folder else 3)
+    print("ok: with the platform down the cache fills:", queued, "records")
+    page.press("#flow-face [data-switch=down]", ENTER)
+    page.wait("the cache drains", """
+        return document.querySelector("#flow-face [data-gap=filled]")
+            && Number(document.querySelector(arguments[0]).textContent) <= 1""", figure)
+    order = page.script("""return [...document.querySelectorAll("#flow-face .card .place")]
+        .map(place => Number(/^№ (\\d+)/.exec(place.textContent)[1]))""")
+    assert order == sorted(set(order), reverse=True), f"out of order: {order}"
+    late = page.script("""
+        return document.querySelectorAll("#flow-face .card.tone-warn").length""")
+    assert late >= min(queued, 20), f"{late} of {queued} records from the cache are shown"
+    lost = page.script("""return document.querySelector("#flow-face [data-counter=lost]").textContent""")
+    assert lost == "0", f"records were lost: {lost}"
+    print("ok: the cache drains in order")
 
 
 def too_long(*_):
