@@ -408,6 +408,23 @@ fn a_store_that_broke_keeps_nothing_until_it_is_whole_again() {
 }
 
 #[test]
+fn what_a_failed_write_has_kept_all_the_same_is_told() {
+    let folder = Folder::new("unsettled");
+    let mut db = open(&folder);
+    let ops = [
+        keep(1, &record(1, "1", b"")),
+        quarantine(2, b"{"),
+        keep(3, &record(3, "1", b"")),
+    ];
+    db.write(&ops[..2]).unwrap();
+    let own = [(Seq(1), Novelty::New), (Seq(2), Novelty::New)];
+    assert_eq!(db.settle(&ops).unwrap(), own);
+    let again = [keep(4, &record(1, "1", b"")), quarantine(5, b"{")];
+    let before = [(Seq(4), Novelty::Known), (Seq(5), Novelty::Known)];
+    assert_eq!(db.settle(&again).unwrap(), before);
+}
+
+#[test]
 fn a_database_that_is_damaged_while_open_is_not_written_to() {
     let folder = Folder::new("torn");
     let mut db = open(&folder);

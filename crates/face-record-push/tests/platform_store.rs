@@ -32,6 +32,25 @@ fn what_the_store_fails_to_keep_is_answered_with_503_and_reported_once() {
 }
 
 #[test]
+fn a_store_that_takes_too_long_is_not_waited_for_and_goes_on() {
+    let mut rig = Rig::new(config());
+    let id = rig.send(push("A", 1));
+    rig.pass(secs(7));
+    assert_eq!(rig.status(id), None);
+    rig.pass(secs(1));
+    //= docs/spec/face-record-push.md#acknowledgement
+    //= type=test
+    //# A request whose push the store has not answered within `store_timeout` MUST be answered with
+    //# status 503.
+    assert_eq!(rig.status(id), Some(503));
+    let again = rig.send(push("A", 1));
+    assert_eq!(rig.entries().len(), 1);
+    rig.stored(1);
+    assert_eq!(rig.status(again), Some(200));
+    assert_eq!(rig.kept().len(), 1);
+}
+
+#[test]
 fn a_push_whose_store_failed_is_never_taken_for_known() {
     let mut rig = Rig::new(config());
     rig.send(push("A", 1));

@@ -22,7 +22,7 @@ const STATES: [ExchangeState; 7] = [
     ExchangeState::Deciding,
 ];
 
-const CUES: [Cue; 28] = [
+const CUES: [Cue; 29] = [
     Cue::Head,
     Cue::HeadBehind,
     Cue::HeadLarge,
@@ -46,6 +46,7 @@ const CUES: [Cue; 28] = [
     Cue::PlaceFreeKnown,
     Cue::Stored,
     Cue::StoreFailed,
+    Cue::StoreTimeout,
     Cue::Decided,
     Cue::DecideTimeout,
     Cue::Disconnected,
@@ -223,6 +224,7 @@ fn give(rig: &mut Rig, state: ExchangeState, cue: Cue) {
         }
         Cue::ReadTimeout if state == ExchangeState::Reading => rig.pass(secs(60)),
         Cue::DecideTimeout if state == ExchangeState::Deciding => rig.pass(secs(3)),
+        Cue::StoreTimeout if state == ExchangeState::Storing => rig.pass(secs(8)),
         Cue::CloseTimeout if state == ExchangeState::Storing => {
             rig.close();
             assert_eq!(rig.state(ID), ExchangeState::Storing);

@@ -110,8 +110,8 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing was kept, or, if it is `Broken`, that is not known. The database has
-    /// then been opened anew; where that fails, the next call tries again.
+    /// [`StoreError`]; nothing was kept, or, if it is `Broken`, [`Self::settle`] tells. The database
+    /// has then been opened anew; where that fails, the next call tries again.
     pub fn write(&mut self, ops: &[Op]) -> Result<Vec<(Seq, Novelty)>, StoreError> {
         let mut files = match self.files.take() {
             Some(files) => files,
@@ -126,6 +126,22 @@ impl Db {
             self.files = Some(files);
         }
         written
+    }
+
+    /// What became of requests after [`Self::write`] answered `Broken`: those that were kept all the
+    /// same, or had been before. The others are not there and never will be.
+    ///
+    /// # Errors
+    ///
+    /// `Broken` while the database cannot be opened, so that nobody knows.
+    pub fn settle(&mut self, ops: &[Op]) -> Result<Vec<(Seq, Novelty)>, StoreError> {
+        let files = match self.files.take() {
+            Some(files) => files,
+            None => self.reopen()?,
+        };
+        let found = files.find(ops);
+        self.files = found.is_ok().then_some(files);
+        found.map_err(|_| StoreError::Broken)
     }
 
     /// The number for the next entry: above all that were ever kept.
@@ -231,7 +247,7 @@ impl Files {
         let mut rows = BTreeMap::new();
         for (place, op) in ops.iter().enumerate() {
             if let Op::Keep(entry) = op
-                && !is_known(&self.connection, entry)?
+                && id_of(&self.connection, entry)?.is_none()
             {
                 rows.insert(place, Row::of(entry));
             }
@@ -267,6 +283,22 @@ impl Files {
         }
         transaction.commit()?;
         Ok(answers)
+    }
+
+    fn find(&self, ops: &[Op]) -> rusqlite::Result<Vec<(Seq, Novelty)>> {
+        let mut found = Vec::new();
+        for op in ops {
+            let (seq, id) = match op {
+                Op::Keep(entry) => (entry.seq, id_of(&self.connection, entry)?),
+                Op::Quarantine(what) => (what.seq, quarantine_id_of(&self.connection, what)?),
+                _ => continue,
+            };
+            found.extend(id.map(|id| {
+                let is_own = id == signed(seq);
+                (seq, if is_own { Novelty::New } else { Novelty::Known })
+            }));
+        }
+        Ok(found)
     }
 
     /// Closes without another write: what a failed sync left in the log is looked at anew.
@@ -346,10 +378,19 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-fn is_known(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM records WHERE device_sn = ?1 AND key = ?2";
+fn id_of(connection: &Connection, entry: &Entry) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT id FROM records WHERE device_sn = ?1 AND key = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.exists(params![entry.serial.as_str(), entry.key.to_string()])
+    let key = params![entry.serial.as_str(), entry.key.to_string()];
+    statement.query_row(key, |row| row.get(0)).optional()
+}
+
+fn quarantine_id_of(connection: &Connection, what: &Quarantined) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT id FROM quarantine WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_row([what.key.to_string()], |row| row.get(0))
+        .optional()
 }
 
 fn quarantine(transaction: &Transaction<'_>, what: &Quarantined) -> rusqlite::Result<bool> {

@@ -298,7 +298,7 @@ impl Platform {
             serial: owner,
         };
         if let Some(seq) = self.journal.join(&identity, waiter) {
-            return self.wait_for(waiter.id, seq);
+            return self.wait_for(waiter.since, waiter.id, seq);
         }
         let body = Quarantined {
             seq: Seq::default(),
@@ -311,7 +311,7 @@ impl Platform {
         };
         let share = self.take_share(waiter.id);
         let seq = self.keep_quarantined(waiter, body, identity, share);
-        self.go(waiter.id, State::Storing(seq), None);
+        self.wait_for_store(waiter.since, waiter.id, seq);
     }
 
     /// Finds out what a push is to wait for.
@@ -332,7 +332,7 @@ impl Platform {
         //# A push that comes again while it is being kept MUST wait for the same answer of the
         //# store.
         if let Some(seq) = self.journal.join(&body.identity, waiter) {
-            return self.wait_for(id, seq);
+            return self.wait_for(now, id, seq);
         }
         if self.journal.is_place_taken(&body.identity.serial) {
             let max = self.config.max_waiting_per_lane;
@@ -348,15 +348,20 @@ impl Platform {
         //# The store MUST decide whether a push is new unless it is remembered as kept.
         let share = self.take_share(id);
         let seq = self.keep_push(waiter, body, share);
-        self.go(id, State::Storing(seq), None);
+        self.wait_for_store(now, id, seq);
     }
 
     /// Waits for what the store has in hands; its own body is not needed.
-    fn wait_for(&mut self, id: ExchangeId, seq: Seq) {
+    fn wait_for(&mut self, now: Instant, id: ExchangeId, seq: Seq) {
         if let Some(exchange) = self.exchanges.get_mut(&id) {
             self.budget.trim(&mut exchange.share, 0);
         }
-        self.go(id, State::Storing(seq), None);
+        self.wait_for_store(now, id, seq);
+    }
+
+    fn wait_for_store(&mut self, now: Instant, id: ExchangeId, seq: Seq) {
+        let due = after(now, self.config.store_timeout);
+        self.go(id, State::Storing(seq), due);
     }
 
     /// The place of its terminal at the store is free.
@@ -394,6 +399,10 @@ impl Platform {
                 self.out.push_back(Output::Disconnect(id));
             }
             ExchangeState::Deciding => self.undecided(id),
+            //= docs/spec/face-record-push.md#acknowledgement
+            //# A request whose push the store has not answered within `store_timeout` MUST be
+            //# answered with status 503.
+            ExchangeState::Storing => self.defer(id),
             //= docs/spec/face-record-push.md#fairness
             //# A request that waits longer than `turn_timeout` MUST be answered with status 503.
             _ => self.defer(id),

@@ -68,6 +68,8 @@ pub enum Cue {
     Decided,
     /// The application did not decide in time.
     DecideTimeout,
+    /// The store did not answer in time.
+    StoreTimeout,
     /// It was cut off.
     Disconnected,
     /// `close`
@@ -184,6 +186,11 @@ pub const TRANSITIONS: &[Transition] = &[
     row(
         ExchangeState::Storing,
         Cue::Disconnected,
+        ExchangeState::Over,
+    ),
+    row(
+        ExchangeState::Storing,
+        Cue::StoreTimeout,
         ExchangeState::Over,
     ),
     row(

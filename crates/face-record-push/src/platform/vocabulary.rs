@@ -37,6 +37,9 @@ pub struct Config {
     pub turn_timeout: Duration,
     /// Longest time for a body, once it may be sent; 60 s. Then the exchange is hung up on.
     pub read_timeout: Duration,
+    /// Longest time for the store to keep a push before its request is answered with 503; 8 s, since
+    /// terminals give up after 10. The store goes on, and the repetition waits for it again.
+    pub store_timeout: Duration,
     /// Keys of recent records remembered for each terminal; 4,096. They spare the store the
     /// repetitions that come while a terminal catches up; the store decides about all others.
     pub keys_per_terminal: usize,
@@ -485,6 +488,7 @@ impl Config {
             max_waiting_per_lane: 2,
             turn_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(60),
+            store_timeout: Duration::from_secs(8),
             keys_per_terminal: 4_096,
             max_terminals: 10_000,
             max_keys: 1 << 20,
