@@ -399,12 +399,11 @@ impl Platform {
                 self.out.push_back(Output::Disconnect(id));
             }
             ExchangeState::Deciding => self.undecided(id),
+            //= docs/spec/face-record-push.md#fairness
+            //# A request that waits longer than `turn_timeout` MUST be answered with status 503.
             //= docs/spec/face-record-push.md#acknowledgement
             //# A request whose push the store has not answered within `store_timeout` MUST be
             //# answered with status 503.
-            ExchangeState::Storing => self.defer(id),
-            //= docs/spec/face-record-push.md#fairness
-            //# A request that waits longer than `turn_timeout` MUST be answered with status 503.
             _ => self.defer(id),
         }
     }
