@@ -56,24 +56,24 @@ fn switch_that_cuts_the_link_gives_a_gap_that_is_repaired() {
 #[test]
 fn platform_that_is_down_fills_the_cache_which_then_drains_in_order() {
     let mut page = Page::open();
-    page.wait_for("face", "arrived", |arrived| arrived > 0);
-    page.switch("face", "down", true);
-    let full = page.wait_for("face", "queued", |queued| queued >= 3);
+    page.wait_for("face-1-1", "arrived", |arrived| arrived > 0);
+    page.switch("face-1-1", "down", true);
+    let full = page.wait_for("face-1-1", "queued", |queued| queued >= 3);
     let (gap, link) = (&full["gaps"]["open"], &full["link"]);
     assert!(gap == 1 && link == "no answer", "{full}");
-    page.switch("face", "power", true);
-    page.wait(|state| state["flows"]["face"]["link"] == "no power");
-    page.wait(|state| state["flows"]["face"]["link"] == "no answer");
-    page.switch("face", "down", false);
-    let whole = page.wait(|state| state["flows"]["face"]["gaps"]["filled"] == 1);
-    let counters = &whole["flows"]["face"]["counters"];
+    page.switch("face-1-1", "power", true);
+    page.wait(|state| state["flows"]["face-1-1"]["link"] == "no power");
+    page.wait(|state| state["flows"]["face-1-1"]["link"] == "no answer");
+    page.switch("face-1-1", "down", false);
+    let whole = page.wait(|state| state["flows"]["face-1-1"]["gaps"]["filled"] == 1);
+    let counters = &whole["flows"]["face-1-1"]["counters"];
     assert!(counters["late"].as_u64() >= Some(3), "{counters}");
     assert_eq!(counters["queued"], 0, "{counters}");
     assert_eq!(counters["lost"], 0, "{counters}");
     page.demo.signal("TERM");
     assert!(page.demo.finish().success());
     // The database was looked at.
-    let face = page.demo.out.line_with("face ");
+    let face = page.demo.out.line_with("face-1-1 ");
     assert!(face.ends_with("  whole"), "{}", page.demo.said());
 }
 
@@ -221,7 +221,7 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
     assert!(browser.finish().success(), "{}", browser.said());
 }
 
-const FLOWS: [&str; 4] = ["face", "se5-v1", "se5-v2", "token"];
+const FLOWS: [&str; 5] = ["face-1-1", "face-1-3", "se5-v1", "se5-v2", "token"];
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A foreign program by the variable that may name it.

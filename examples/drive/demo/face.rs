@@ -1,4 +1,5 @@
-//! The lane of `face-record-push`: a simulated face terminal and a receiver, each with its own disk.
+//! The lane of `face-record-push`: a simulated face terminal and its receiver, each with a store on
+//! the disk, once for each of two profiles.
 
 mod audit;
 mod ends;
@@ -18,9 +19,11 @@ use crate::records;
 use ends::{Platform, Terminal};
 use face_record_push::device::Event as TerminalEvent;
 use face_record_push::platform::{Entry, Event};
-use face_record_push::{Dest, Push};
+use face_record_push::{Dest, Profile, Push};
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -28,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use words::Doing;
 
-/// Adds the lane and starts its flow, which ends when `stop` says so.
+/// Adds the lane and starts its flows, which end when `stop` says so.
 ///
 /// # Errors
 ///
@@ -39,49 +42,59 @@ pub(super) async fn start(
     stop: &Stop,
     seed: u64,
 ) -> io::Result<()> {
-    let folder = Scratch::new()?;
-    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let database = folder.path().join("records.db");
-    let mut options = ReceiverOptions::new(free, records::Options::new(&database));
-    // Whoever tries what the page offers to copy sends no more than that.
-    options.config.budget = 32 << 20;
-    let platform = Platform::start(options).await?;
-    let cable = Cable::lay(platform.address()).await?;
-
-    let mut options = TerminalOptions::new(folder.path().join("terminal"), seed);
-    options.api = Some(free);
-    options.dest = Some(dest(cable.address())?);
-    options.crowd.rate = 1.5;
-    options.crowd.count = Some(MAX_RECORDS);
-    // A person is watching: what takes a terminal a minute is over in a second.
-    options.config.backoff_min = Duration::from_millis(400);
-    options.config.backoff_max = Duration::from_secs(1);
-    options.config.retry_after_max = Duration::from_secs(1);
-    options.config.exchange_timeout = Duration::from_secs(4);
-    let serial = options.identity.serial.as_str().to_owned();
-    let terminal = Terminal::start(options).await?;
-
     hub.add_lane(words::lane());
-    let view = words::flow(&serial, platform.address(), terminal.api(), &database);
-    let (handle, presses) = hub.add_flow(view);
-    let flow = Face {
-        handle,
-        serial,
-        terminal,
-        platform,
-        cable,
-        cut_until: None,
-        is_down: false,
-        shown: None,
-        arrived: 0,
-        late: 0,
-        doubled: 0,
-        displaced: 0,
-        gaps: 0,
-        gap: None,
-        folder,
-    };
-    flows.spawn(flow.run(presses, stop.clone()));
+    let scratch = Arc::new(Scratch::new()?);
+    for (id, profile, seed, rate) in [
+        ("face-1-1", Profile::V1_1, seed, 1.5),
+        ("face-1-3", Profile::V1_3, seed ^ 0x3333, 1.1),
+    ] {
+        let folder = scratch.path().join(id);
+        fs::create_dir(&folder)?;
+        let database = folder.join("records.db");
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut options = ReceiverOptions::new(free, records::Options::new(&database));
+        // Whoever tries what the page offers to copy sends no more than that.
+        options.config.budget = 32 << 20;
+        let platform = Platform::start(options).await?;
+        let cable = Cable::lay(platform.address()).await?;
+
+        let mut options = TerminalOptions::new(folder.join("terminal"), seed);
+        options.api = Some(free);
+        options.dest = Some(dest(cable.address())?);
+        options.identity.profile = profile;
+        (options.crowd.rate, options.crowd.count) = (rate, Some(MAX_RECORDS));
+        // A person is watching: what takes a terminal a minute is over in a second.
+        options.config.backoff_min = Duration::from_millis(400);
+        options.config.backoff_max = Duration::from_secs(1);
+        options.config.retry_after_max = Duration::from_secs(1);
+        options.config.exchange_timeout = Duration::from_secs(4);
+        let serial = options.identity.serial.as_str().to_owned();
+        let terminal = Terminal::start(options).await?;
+
+        let (receiver, api) = (platform.address(), terminal.api());
+        let view = words::flow(id, profile, &serial, receiver, api, &database);
+        let (handle, presses) = hub.add_flow(view);
+        let flow = Face {
+            id,
+            handle,
+            serial,
+            terminal,
+            platform,
+            cable,
+            cut_until: None,
+            is_down: false,
+            shown: None,
+            arrived: 0,
+            late: 0,
+            doubled: 0,
+            displaced: 0,
+            gaps: 0,
+            gap: None,
+            database,
+            _scratch: Arc::clone(&scratch),
+        };
+        flows.spawn(flow.run(presses, stop.clone()));
+    }
     Ok(())
 }
 
@@ -89,7 +102,7 @@ fn dest(address: SocketAddr) -> io::Result<Dest> {
     Dest::parse(&format!("http://{address}/Record")).map_err(io::Error::other)
 }
 
-/// After so many records nobody passes any more, which keeps the folder below 1 GB: ten hours.
+/// After so many records nobody passes any more, which keeps each folder below 1 GB: ten hours.
 const MAX_RECORDS: u64 = 50_000;
 /// How long a cut link lasts: long enough for people to pass.
 const CUT: Duration = Duration::from_secs(2);
@@ -101,6 +114,7 @@ const LATE: i64 = 3_000;
 
 /// One terminal, its platform, and what arrived there.
 struct Face {
+    id: &'static str,
     handle: FlowHandle,
     serial: String,
     terminal: Terminal,
@@ -115,7 +129,8 @@ struct Face {
     displaced: u64,
     gaps: u64,
     gap: Option<OpenGap>,
-    folder: Scratch, // goes last
+    database: PathBuf,
+    _scratch: Arc<Scratch>, // goes last
 }
 
 /// While nothing gets through.
@@ -171,15 +186,14 @@ impl Face {
                 faults.push(format!("{count} records {what}"));
             }
         }
-        let database = self.folder.path().join("records.db");
-        let serial = self.serial.clone();
+        let (database, serial) = (self.database, self.serial);
         let audit = move || audit::audit(&database, &serial, tally.recorded);
         match tokio::task::spawn_blocking(audit).await {
             Ok(found) => faults.extend(found),
             Err(error) => faults.push(error.to_string()),
         }
         Outcome {
-            flow: "face",
+            flow: self.id,
             sent: tally.recorded,
             arrived: self.arrived,
             repaired: self.late,

@@ -18,6 +18,7 @@ pub mod view;
 pub use outcome::{Outcome, table};
 
 use crate::http;
+use futures_util::FutureExt as _;
 use hub::Hub;
 use std::convert::Infallible;
 use std::future::pending;
@@ -53,6 +54,11 @@ pub async fn run(
     interrupted: impl Future<Output = ()>,
     announce: impl FnOnce(SocketAddr),
 ) -> io::Result<Vec<Outcome>> {
+    tokio::pin!(interrupted);
+    // From here on an interrupt is noticed, so that nothing is left behind.
+    if interrupted.as_mut().now_or_never().is_some() {
+        return Ok(Vec::new());
+    }
     let hub = Hub::new();
     let (stop, stopped) = watch::channel(None);
     let mut flows = JoinSet::new();
@@ -66,7 +72,7 @@ pub async fn run(
     let mut flush = tokio::time::interval(Duration::from_millis(100));
     let trouble = make_trouble(&hub, options.lasts);
     let end = after(options.lasts);
-    tokio::pin!(trouble, end, interrupted);
+    tokio::pin!(trouble, end);
     let patience = loop {
         tokio::select! {
             _ = flush.tick() => hub.flush(),

@@ -106,7 +106,7 @@ class Browser:
 
 
 ENTER = "\ue007"
-FLOWS = ["face", "se5-v1", "se5-v2"]
+FLOWS = ["face-1-1", "face-1-3", "se5-v1", "se5-v2"]
 
 
 def look(page, url, folder):
@@ -152,16 +152,14 @@ def look(page, url, folder):
 
     drain(page, folder)
 
-    page.script("document.activeElement.blur(); scrollTo(0, 0)")
     if folder:
         time.sleep(4)
-    page.picture(folder, "demo.png")
+    pictures(page, folder, "png")
     page.press("#language", ENTER)
     page.wait("the page speaks Chinese", """
         return document.documentElement.lang === "zh-CN"
             && document.querySelector("#flow-se5-v1 [data-switch=cut]").textContent === "切断连接" """)
-    page.script("document.activeElement.blur()")
-    page.picture(folder, "demo.zh-CN.png")
+    pictures(page, folder, "zh-CN.png")
     page.press("#language", ENTER)
     page.wait("the page speaks English", "return document.documentElement.lang === 'en'")
     print("ok: the language can be changed")
@@ -198,25 +196,41 @@ def look(page, url, folder):
     print("ok: the console is quiet")
 
 
+def pictures(page, folder, ending):
+    """Leaves pictures of the first two lanes."""
+    if not folder:
+        return
+    for name, lane in [("demo", "body"), ("demo-records", "#lane-face")]:
+        page.script("""document.activeElement.blur();
+            document.querySelector(arguments[0]).scrollIntoView({ behavior: "instant" })""", lane)
+        # Pictures further down are loaded when they are scrolled to.
+        page.wait("its pictures are loaded", """
+            return [...document.querySelectorAll(".card img")].every(face => face.complete
+                || face.getBoundingClientRect().bottom < 0
+                || face.getBoundingClientRect().top > face.closest(".cards").getBoundingClientRect().bottom)""")
+        page.picture(folder, f"{name}.{ending}")
+    page.script("scrollTo(0, 0)")
+
+
 def drain(page, folder):
     """Stops the platform of the face terminal until records wait, then starts it again."""
-    figure = "#flow-face [data-counter=queued]"
-    page.press("#flow-face [data-switch=down]", ENTER)
+    figure = "#flow-face-1-1 [data-counter=queued]"
+    page.press("#flow-face-1-1 [data-switch=down]", ENTER)
     queued = page.wait("records wait while the platform is down", """
         const queued = Number(document.querySelector(arguments[0]).textContent);
         return queued >= arguments[1] && queued""", figure, 8 if folder else 3)
     print("ok: with the platform down the cache fills:", queued, "records")
-    page.press("#flow-face [data-switch=down]", ENTER)
+    page.press("#flow-face-1-1 [data-switch=down]", ENTER)
     page.wait("the cache drains", """
-        return document.querySelector("#flow-face [data-gap=filled]")
+        return document.querySelector("#flow-face-1-1 [data-gap=filled]")
             && Number(document.querySelector(arguments[0]).textContent) <= 1""", figure)
-    order = page.script("""return [...document.querySelectorAll("#flow-face .card .place")]
+    order = page.script("""return [...document.querySelectorAll("#flow-face-1-1 .card .place")]
         .map(place => Number(/^№ (\\d+)/.exec(place.textContent)[1]))""")
     assert order == sorted(set(order), reverse=True), f"out of order: {order}"
     late = page.script("""
-        return document.querySelectorAll("#flow-face .card.tone-warn").length""")
+        return document.querySelectorAll("#flow-face-1-1 .card.tone-warn").length""")
     assert late >= min(queued, 20), f"{late} of {queued} records from the cache are shown"
-    lost = page.script("""return document.querySelector("#flow-face [data-counter=lost]").textContent""")
+    lost = page.script("""return document.querySelector("#flow-face-1-1 [data-counter=lost]").textContent""")
     assert lost == "0", f"records were lost: {lost}"
     print("ok: the cache drains in order")
 

@@ -46,7 +46,7 @@ def main():
                 run[snippet["language"]](snippet["code"])
                 count += 1
                 print("ok:", flow["id"], snippet["title"]["en"], snippet["language"])
-    assert count >= 8, f"only {count} programs"
+    assert count >= 10, f"only {count} programs"
 
 
 if __name__ == "__main__":

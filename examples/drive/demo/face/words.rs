@@ -1,8 +1,8 @@
 //! What the face lane says, in English and Chinese.
 
 use crate::demo::view::{self, Fate, Flow, Lane, Tag, Text, Tone, text};
-use face_record_push::RecognitionType;
 use face_record_push::platform::Entry;
+use face_record_push::{Profile, RecognitionType};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -24,12 +24,18 @@ pub(super) fn lane() -> Lane {
 }
 
 pub(super) fn flow(
+    id: &'static str,
+    profile: Profile,
     serial: &str,
     receiver: SocketAddr,
     api: Option<SocketAddr>,
     database: &Path,
 ) -> Flow {
-    let flow = Flow::new("face", "face", text("Profile 1.1", "1.1 版报文"))
+    let title = match profile {
+        Profile::V1_3 => text("Profile 1.3", "1.3 版报文"),
+        _ => text("Profile 1.1", "1.1 版报文"),
+    };
+    let flow = Flow::new(id, "face", title)
         .counter("sent", text("recorded", "已记录"), Tone::Plain)
         .counter("queued", text("in the cache", "缓存积压"), Tone::Warn)
         .counter("acknowledged", text("acknowledged", "已确认"), Tone::Plain)
@@ -147,11 +153,13 @@ pub(super) fn pass(is_through: bool) -> Tag {
 
 pub(super) fn late(entry: &Entry) -> Tag {
     let at = entry.push.time().unwrap_or(entry.received);
-    let seconds = entry.received.0.saturating_sub(at.0).max(0) / 1000;
-    let words = text(
-        format!("from the cache, {seconds} s old"),
-        format!("缓存补传，{seconds} 秒前"),
-    );
+    let words = match entry.received.0.saturating_sub(at.0) / 1000 {
+        ..2 => text("from the cache", "缓存补传"),
+        seconds => text(
+            format!("from the cache, {seconds} s old"),
+            format!("缓存补传，{seconds} 秒前"),
+        ),
+    };
     Tag::new(words, Tone::Warn)
 }
 
