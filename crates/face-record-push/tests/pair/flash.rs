@@ -16,6 +16,8 @@ pub(crate) struct Flash {
     pending: VecDeque<(OpId, Op)>,
     is_full: bool,
     room: u32,
+    /// Of the requests that wait, this one finds no room.
+    refused: Option<usize>,
     pub(crate) is_broken: bool,
     saboteur: Option<Saboteur>,
 }
@@ -62,7 +64,14 @@ impl Flash {
         } else if self.hard.is_none() {
             self.hard = Some(Box::new(self.disk.clone()));
         }
-        let apply = |(id, op)| self.apply(id, op);
+        let apply = |(id, op)| {
+            let is_refused = self.refused == Some(0);
+            self.refused = self.refused.and_then(|before| before.checked_sub(1));
+            if is_refused && !matches!(op, Op::Load { .. }) {
+                return Input::StoreFailed(id, StoreError::Full);
+            }
+            self.apply(id, op)
+        };
         batch.into_iter().map(apply).collect()
     }
 
@@ -95,6 +104,11 @@ impl Flash {
         }
         self.land(usize::try_from(landed).unwrap());
         self.is_broken = false;
+    }
+
+    /// The next request finds no room, and the one after it does.
+    pub(crate) fn refuse_next(&mut self) {
+        self.refused = Some(self.pending.len());
     }
 
     pub(crate) fn fill(&mut self) {

@@ -18,6 +18,8 @@ pub(crate) struct Journal {
     pending: VecDeque<Op>,
     pub(crate) is_full: bool,
     pub(crate) is_broken: bool,
+    /// Of the requests that wait, this one finds no room.
+    refused: Option<usize>,
     saboteur: Saboteur,
 }
 
@@ -38,6 +40,7 @@ impl Journal {
             pending: VecDeque::new(),
             is_full: false,
             is_broken: false,
+            refused: None,
             saboteur,
         }
     }
@@ -50,6 +53,11 @@ impl Journal {
             self.pending.push_back(op);
         }
         self.pending.len() == 1
+    }
+
+    /// The next request finds no room, and the one after it does.
+    pub(crate) fn refuse_next(&mut self) {
+        self.refused = Some(self.pending.len());
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -116,7 +124,9 @@ impl Journal {
     }
 
     fn apply(&mut self, op: Op) -> Option<Input> {
-        if self.is_full {
+        let is_refused = self.refused == Some(0);
+        self.refused = self.refused.and_then(|before| before.checked_sub(1));
+        if self.is_full || is_refused {
             return Some(Input::StoreFailed(seq_of(&op)?, StoreError::Full));
         }
         let is_new = match op {

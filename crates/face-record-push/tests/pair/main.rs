@@ -18,7 +18,7 @@ mod world;
 use plan::{Plan, Saboteur};
 use std::panic::UnwindSafe;
 use testkit::campaign::{self, number_from_env};
-use world::{Stats, World};
+use world::{Stats, StoreFault, World};
 
 /// Seeds that once failed; they are run first.
 const REGRESSIONS: &str = include_str!("regressions.txt");
@@ -83,6 +83,28 @@ fn no_instant_is_a_bad_one_to_stop_at() {
             panic!("stopped after {terminal} and {receiver}: {what}");
         });
         assert_eq!((stats.power_cuts, stats.crashes), (1, 1));
+    }
+}
+
+/// Each single request to either store fails once, for lack of room and for good.
+#[test]
+fn no_request_is_a_bad_one_to_fail() {
+    let failures = [
+        StoreFault::FlashFull,
+        StoreFault::FlashBroken,
+        StoreFault::JournalFull,
+        StoreFault::JournalBroken,
+    ];
+    for (fault, nth) in failures
+        .into_iter()
+        .flat_map(|fault| (0..50).map(move |nth| (fault, nth)))
+    {
+        let mut world = World::new(Plan::calm(7), Saboteur::None);
+        world.fail_store(fault, nth);
+        let stats = world
+            .run()
+            .unwrap_or_else(|what| panic!("{fault:?} at request {nth}: {what}"));
+        assert_eq!(stats.delivered + stats.lost, stats.recorded);
     }
 }
 

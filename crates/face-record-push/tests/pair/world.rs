@@ -39,6 +39,8 @@ pub(crate) struct World {
     network_is_up: bool,
     proxy_answers: bool,
     wake: Option<Instant>,
+    /// Which store fails, and after how many requests.
+    failing: Option<(StoreFault, u64)>,
     healed: Option<Instant>,
     stats: Stats,
     trace: Option<Trace>,
@@ -59,6 +61,15 @@ pub(crate) struct Stats {
     pub store_failures: u64,
     pub journal_failures: u64,
     pub trace: u64,
+}
+
+/// A request to a store that fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StoreFault {
+    FlashFull,
+    FlashBroken,
+    JournalFull,
+    JournalBroken,
 }
 
 #[derive(Debug)]
@@ -108,6 +119,7 @@ impl World {
             network_is_up: true,
             proxy_answers: false,
             wake: None,
+            failing: None,
             healed: None,
             stats: Stats::default(),
             trace: None,
@@ -133,6 +145,25 @@ impl World {
     pub(crate) fn stop_after(&mut self, terminal: u64, receiver: u64) {
         self.terminals[0].doomed = Some((terminal, true));
         self.doomed = Some(receiver);
+    }
+
+    /// Lets a request to the first terminal's or the receiver's store fail, after so many.
+    pub(crate) fn fail_store(&mut self, fault: StoreFault, after: u64) {
+        self.failing = Some((fault, after));
+    }
+
+    /// True if this is the request that fails, to the terminals' stores or to the receiver's.
+    fn fails_now(&mut self, is_flash: bool) -> Option<StoreFault> {
+        let (fault, left) = self.failing.as_mut()?;
+        let is_flashs = matches!(fault, StoreFault::FlashFull | StoreFault::FlashBroken);
+        if is_flashs != is_flash {
+            return None;
+        }
+        if *left == 0 {
+            return self.failing.take().map(|(fault, _)| fault);
+        }
+        *left -= 1;
+        None
     }
 
     /// Runs until the world has healed and everything has settled.

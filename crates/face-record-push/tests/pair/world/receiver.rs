@@ -1,7 +1,7 @@
 //! The receiver's process: machine, journal, application.
 
 use super::network::{Outcome, Request};
-use super::{Happening, World};
+use super::{Happening, StoreFault, World};
 use crate::application::Application;
 use crate::journal::Journal;
 use crate::ledger::Record;
@@ -118,6 +118,11 @@ impl World {
     }
 
     fn ask_journal(&mut self, op: Op) {
+        match self.fails_now(false) {
+            Some(StoreFault::JournalFull) => self.journal.refuse_next(),
+            Some(_) => self.break_journal(),
+            None => {}
+        }
         let lie = Journal::lie(&op);
         if self.journal.ask(op) {
             let process = self.process;

@@ -1,7 +1,7 @@
 //! The terminals: machine, store, clock.
 
 use super::network::Request;
-use super::{Happening, World};
+use super::{Happening, StoreFault, World};
 use crate::flash::Flash;
 use crate::ledger::{Ledger, Record};
 use crate::plan::{Plan, Saboteur};
@@ -171,6 +171,11 @@ impl World {
                 }
             }
             Output::Store(id, op) => {
+                match self.fails_now(true) {
+                    Some(StoreFault::FlashFull) => self.terminals[nth].flash.refuse_next(),
+                    Some(_) => self.break_flash(nth)?,
+                    None => {}
+                }
                 let terminal = &mut self.terminals[nth];
                 if terminal.flash.is_broken {
                     let refused = Flash::refuse(id);
