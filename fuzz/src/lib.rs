@@ -20,6 +20,7 @@ pub mod se5_device;
 pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
+pub mod zzw_socketio;
 
 /// A statement about the code that panics for the bytes that refute it.
 pub type Property = fn(&[u8]);
@@ -46,6 +47,9 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("xtea_token_open", xtea_token::open),
     ("xtea_token_identify", xtea_token::identify),
     ("xtea_token_v2", xtea_token::v2),
+    ("zzw_engineio3", zzw_socketio::engine),
+    ("zzw_socketio_packet", zzw_socketio::packet),
+    ("zzw_text_fold", zzw_socketio::text_fold),
 ];
 
 /// The body of one file in `fuzz_targets`: the property named in [`TARGETS`] under libFuzzer, and

@@ -26,6 +26,8 @@
 
 pub mod engine;
 
+#[cfg(feature = "arbitrary")]
+mod any;
 mod emit;
 mod error;
 mod event;
