@@ -3,6 +3,9 @@
 //!
 //! Every server is a process with one thread that serves. Peers that are not installed are passed
 //! over. `INTEROP_PYTHON` names a Python that has FastAPI and uvicorn, `NGINX` an nginx.
+//!
+//! Pictures become files: with `TMPDIR` name a directory where few were deleted before, since ext4
+//! without a journal takes its time to find an inode that was not.
 #![allow(
     clippy::disallowed_methods,
     clippy::doc_markdown,
