@@ -4,6 +4,7 @@ use crate::clock::unix_now;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A folder among the system's temporary ones, that nobody else can look into. Dropped, it is
 /// removed with all that is in it.
@@ -17,7 +18,10 @@ impl Scratch {
     ///
     /// If none can be made there.
     pub(super) fn new() -> io::Result<Self> {
-        let name = format!("both-ends-{}-{}", std::process::id(), unix_now().0);
+        // One process may make several within a millisecond.
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let nth = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("both-ends-{}-{}-{nth}", std::process::id(), unix_now().0);
         let path = std::env::temp_dir().join(name);
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
