@@ -1,6 +1,8 @@
 //! Chinese and emoji, byte for byte, through clients that encode once or twice.
 
 use bytes::Bytes;
+use std::collections::BTreeMap;
+use zzw_push_proto::socketio::engine::{EnginePacket, PayloadReader};
 use zzw_push_proto::socketio::*;
 
 const PACKET: &str = r#"2["push",{"msg":"3栋2单元 小明 门🚪👨‍👩‍👧 é € ￿"}]"#;
@@ -111,4 +113,36 @@ fn every_character_outside_ascii_becomes_one_or_two_units() {
         r"\u0080\u00e9\u4e2d\uffff\ud83d\udeaa\udbff\udfffz"
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+/// Bodies that the encoders of the official clients made of the same three packets: 1.3.2 is that
+/// of 1.7.4, 2.2.1 that of 2.5.0, 5.2.3 that of 4.8.
+#[test]
+fn what_the_official_clients_post_is_read_the_same() {
+    let recorded = include_str!("samples/socketio/polled.json");
+    let recorded: BTreeMap<String, String> = serde_json::from_str(recorded).unwrap();
+    for (revision, encoder, memory) in [
+        (Revision::V4, "engine.io-parser 1.3.2", FoldMemory::Twice),
+        (Revision::V4, "engine.io-parser 2.2.1", FoldMemory::Plain),
+        (Revision::V5, "engine.io-parser 5.2.3", FoldMemory::Unknown),
+    ] {
+        let mut link = Decoder::new(revision, Opening::Polling);
+        let body = Bytes::from(recorded[encoder].clone());
+        let packets: Result<Vec<_>, _> = PayloadReader::new(revision, body).collect();
+        let packets = packets.expect(encoder);
+        let [
+            EnginePacket::Ping(_),
+            EnginePacket::Message(register),
+            EnginePacket::Message(_),
+        ] = &packets[..]
+        else {
+            panic!("{encoder}: {packets:?}");
+        };
+        let Ok(Packet::Event(event)) = link.text(register.clone()) else {
+            panic!("{encoder}");
+        };
+        assert_eq!(event.json(), &recorded["packet"][1..], "{encoder}");
+        let shown = link.fold().map_or(FoldMemory::Unknown, Fold::memory);
+        assert_eq!(shown, memory, "{encoder}");
+    }
 }
