@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example demo                       then open http://127.0.0.1:8800
-//! cargo run --release --example demo -- --seconds 10       without a person: exit status 0 if nothing was lost
+//! cargo run --release --example demo -- --seconds 20       without a person: exit status 0 if nothing was lost
 //! ```
 
 use clap::Parser;
@@ -18,7 +18,8 @@ struct Args {
     /// Where to serve the page [default: 127.0.0.1:8800, or a free port if that is taken]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// End after so many seconds, cutting every link once, and tell whether all events arrived
+    /// End after so many seconds, with links cut, platforms down and terminals without power on the
+    /// way, and tell whether all events arrived
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
     /// Decides who is seen

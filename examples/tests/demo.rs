@@ -28,7 +28,7 @@ fn without_a_person_everything_arrives_across_a_cut_and_a_table_says_so() {
         };
         assert_eq!(sent, arrived, "{row:?}");
         assert_eq!(gaps != "0", flow != "token", "{row:?}");
-        assert_eq!(repaired != "0", flow != "token", "{row:?}");
+        assert!(repaired != "0" || !flow.starts_with("face"), "{row:?}");
     }
 }
 

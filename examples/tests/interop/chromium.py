@@ -151,17 +151,22 @@ def look(page, url, folder):
     print("ok: the gap is repaired:", recovered)
 
     drain(page, folder)
-
-    if folder:
-        time.sleep(4)
-    pictures(page, folder, "png")
+    picture(page, folder, "demo-records.png", "#lane-face")
     page.press("#language", ENTER)
     page.wait("the page speaks Chinese", """
         return document.documentElement.lang === "zh-CN"
             && document.querySelector("#flow-se5-v1 [data-switch=cut]").textContent === "切断连接" """)
-    pictures(page, folder, "zh-CN.png")
+    picture(page, folder, "demo-records.zh-CN.png", "#lane-face")
+    page.press("#flow-face-1-3 [data-switch=down]", ENTER)
+    page.wait("the other cache drains", """
+        return document.querySelector("#flow-face-1-3 [data-gap=filled]")
+            && document.querySelector("#verdict").textContent === "无丢失" """)
+    if folder:
+        time.sleep(4)
+    picture(page, folder, "demo.zh-CN.png", "body")
     page.press("#language", ENTER)
     page.wait("the page speaks English", "return document.documentElement.lang === 'en'")
+    picture(page, folder, "demo.png", "body")
     print("ok: the language can be changed")
 
     page.press("#flow-se5-v1 [data-open=wire]", ENTER)
@@ -196,29 +201,31 @@ def look(page, url, folder):
     print("ok: the console is quiet")
 
 
-def pictures(page, folder, ending):
-    """Leaves pictures of the first two lanes."""
+def picture(page, folder, name, start):
+    """Leaves a picture that starts with an element, if pictures are wanted."""
     if not folder:
         return
-    for name, lane in [("demo", "body"), ("demo-records", "#lane-face")]:
-        page.script("""document.activeElement.blur();
-            document.querySelector(arguments[0]).scrollIntoView({ behavior: "instant" })""", lane)
-        # Pictures further down are loaded when they are scrolled to.
-        page.wait("its pictures are loaded", """
-            return [...document.querySelectorAll(".card img")].every(face => face.complete
-                || face.getBoundingClientRect().bottom < 0
-                || face.getBoundingClientRect().top > face.closest(".cards").getBoundingClientRect().bottom)""")
-        page.picture(folder, f"{name}.{ending}")
-    page.script("scrollTo(0, 0)")
+    page.script("""document.activeElement.blur();
+        document.querySelector(arguments[0]).scrollIntoView({ behavior: "instant" })""", start)
+    # What is further down is loaded when it is scrolled to.
+    page.wait("the pictures in it are drawn", """
+        const isSeen = face => {
+            const [box, list] = [face, face.closest(".cards")].map(one => one.getBoundingClientRect());
+            return box.bottom > 0 && box.top < Math.min(innerHeight, list.bottom);
+        };
+        const seen = [...document.querySelectorAll(".card img")].filter(isSeen);
+        return Promise.all(seen.map(face => face.decode())).then(() => true, () => false)""")
+    page.picture(folder, name)
 
 
 def drain(page, folder):
-    """Stops the platform of the face terminal until records wait, then starts it again."""
+    """Stops the platforms of both face terminals until records wait, and starts the first again."""
     figure = "#flow-face-1-1 [data-counter=queued]"
-    page.press("#flow-face-1-1 [data-switch=down]", ENTER)
+    for flow in ["face-1-1", "face-1-3"]:
+        page.press(f"#flow-{flow} [data-switch=down]", ENTER)
     queued = page.wait("records wait while the platform is down", """
         const queued = Number(document.querySelector(arguments[0]).textContent);
-        return queued >= arguments[1] && queued""", figure, 8 if folder else 3)
+        return queued >= arguments[1] && queued""", figure, 9 if folder else 3)
     print("ok: with the platform down the cache fills:", queued, "records")
     page.press("#flow-face-1-1 [data-switch=down]", ENTER)
     page.wait("the cache drains", """

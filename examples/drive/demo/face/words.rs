@@ -37,10 +37,10 @@ pub(super) fn flow(
     };
     let flow = Flow::new(id, "face", title)
         .counter("sent", text("recorded", "已记录"), Tone::Plain)
-        .counter("queued", text("in the cache", "缓存积压"), Tone::Warn)
-        .counter("acknowledged", text("acknowledged", "已确认"), Tone::Plain)
-        .counter("arrived", text("in the database", "已入库"), Tone::Good)
-        .counter("late", text("from the cache", "缓存补传"), Tone::Warn)
+        .counter("queued", text("waiting", "缓存积压"), Tone::Warn)
+        .counter("acknowledged", text("confirmed", "已确认"), Tone::Plain)
+        .counter("arrived", text("stored", "已入库"), Tone::Good)
+        .counter("late", text("from cache", "缓存补传"), Tone::Warn)
         .counter("duplicates", text("held back", "重复已拦"), Tone::Plain)
         .counter("lost", text("lost", "丢失"), Tone::Bad);
     let mut flow = snippets(switches(flow), receiver, api, database);
