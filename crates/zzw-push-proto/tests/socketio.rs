@@ -139,16 +139,19 @@ fn whatever_else_comes_for_another_namespace_is_not_answered() {
 }
 
 #[test]
-fn an_error_is_text_or_an_object() {
-    for json in [
-        r#""Not authorized""#,
-        r#"{"message":"Invalid namespace"}"#,
-        "",
+fn a_refusal_says_why_in_the_shape_of_either_protocol() {
+    for (json, message) in [
+        (r#""Not authorized""#, Some("Not authorized")),
+        (r#"{"message":"\u4e0d"}"#, Some("不")),
+        (r#"{"message":{}}"#, None),
+        ("null", None),
+        ("", None),
     ] {
-        let Ok(Packet::Error(error)) = decode(&format!("4{json}")) else {
+        let Ok(Packet::Error(refusal)) = decode(&format!("4{json}")) else {
             panic!("{json}");
         };
-        assert_eq!(error.bytes(), json);
+        assert_eq!(refusal.json(), json);
+        assert_eq!(refusal.message().as_deref(), message);
     }
 }
 

@@ -43,7 +43,7 @@ pub use error::PacketError;
 pub use event::EventName;
 pub use fold::{Fold, FoldMemory, escape};
 pub use link::{Counters, Decoder, Opening};
-pub use packet::{Ack, AckId, Arguments, Connect, Content, Event, Foreign, Kind, Packet};
+pub use packet::{Ack, AckId, Arguments, Connect, Event, Foreign, Kind, Packet, Refusal};
 pub use text::{Payload, payload};
 
 /// The longest packet a link accepts unless told otherwise, in bytes.

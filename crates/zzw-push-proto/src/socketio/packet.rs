@@ -24,8 +24,8 @@ pub enum Packet {
     Event(Event),
     /// `3`: the answer to an event that asked for one.
     Ack(Ack),
-    /// `4`: the server refuses. Text in protocol 4, an object with `message` in protocol 5.
-    Error(Content),
+    /// `4`: the server refuses.
+    Error(Refusal),
     /// Any packet of another namespace.
     Foreign(Foreign),
 }
@@ -34,6 +34,12 @@ pub enum Packet {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Connect {
     json: Option<Content>,
+}
+
+/// Why the server refuses: text in protocol 4, an object with `message` in protocol 5.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    json: Content,
 }
 
 /// An event: a name and arguments.
@@ -93,7 +99,7 @@ pub struct Arguments<'a> {
 
 /// Bytes of the peer that `Debug` does not show.
 #[derive(Clone, PartialEq)]
-pub struct Content(Bytes);
+struct Content(Bytes);
 
 impl Packet {
     /// Reads the content of one Engine.IO text message, without Engine.IO's own `4`.
@@ -125,7 +131,7 @@ impl Packet {
             (Kind::Disconnect, None) if json.is_empty() => Ok(Self::Disconnect),
             (Kind::Event, id) => Event::read(id, json).map(Self::Event),
             (Kind::Ack, Some(id)) => Ack::read(id, json).map(Self::Ack),
-            (Kind::Error, None) => read_error(json).map(Self::Error),
+            (Kind::Error, None) => Refusal::read(json).map(Self::Error),
             (Kind::Disconnect, None) => Err(PacketError::Shape),
             _ => Err(PacketError::AckId),
         }
@@ -140,7 +146,7 @@ impl Packet {
             Self::Disconnect => emit::write_disconnect(out),
             Self::Event(event) => event.encode(out),
             Self::Ack(ack) => ack.encode(out),
-            Self::Error(json) => emit::write_error(out, &json.0),
+            Self::Error(refusal) => emit::write_error(out, refusal.json()),
             Self::Foreign(foreign) => foreign.refuse(revision, out),
         }
     }
@@ -183,30 +189,37 @@ impl Connect {
         if json.is_empty() {
             return Ok(Self::default());
         }
-        let mut scan = Scanner::new(&json, MAX_DEPTH);
-        let value = scan.value()?;
-        scan.end()?;
-        if value.kind != Json::Object {
+        if whole(&json)?.kind != Json::Object {
             return Err(PacketError::Shape);
         }
         let json = Some(Content(json));
         Ok(Self { json })
     }
 
-    /// A member of the object, text or a number. The last one counts if there are several, as in
-    /// the peers' own JSON libraries.
     fn member(&self, name: &str) -> Option<Cow<'_, str>> {
-        let json = self.json()?;
-        let mut scan = Scanner::new(json, MAX_DEPTH);
-        let mut found = None;
-        scan.enter_object().ok()?;
-        while let Some(key) = scan.key().ok()? {
-            let value = scan.value().ok()?;
-            if text(json, key).as_deref() == Some(name) {
-                found = text(json, value);
-            }
+        member(self.json()?, name)
+    }
+}
+
+impl Refusal {
+    /// The JSON as it came, or nothing.
+    pub fn json(&self) -> &Bytes {
+        &self.json.0
+    }
+
+    /// What the server says, in the shape of either protocol.
+    pub fn message(&self) -> Option<Cow<'_, str>> {
+        let json = self.json();
+        let value = whole(json).ok()?;
+        text(json, value).or_else(|| member(json, "message"))
+    }
+
+    fn read(json: Bytes) -> Result<Self, PacketError> {
+        if !json.is_empty() {
+            whole(&json)?;
         }
-        found
+        let json = Content(json);
+        Ok(Self { json })
     }
 }
 
@@ -379,13 +392,6 @@ impl Iterator for Arguments<'_> {
     }
 }
 
-impl Content {
-    /// The bytes.
-    pub fn bytes(&self) -> &Bytes {
-        &self.0
-    }
-}
-
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
@@ -411,14 +417,27 @@ impl fmt::Debug for Ack {
     }
 }
 
-/// The content of an ERROR packet: a JSON value of any kind, or nothing.
-fn read_error(json: Bytes) -> Result<Content, PacketError> {
-    if !json.is_empty() {
-        let mut scan = Scanner::new(&json, MAX_DEPTH);
-        scan.value()?;
-        scan.end()?;
+/// The one value the text is.
+fn whole(json: &[u8]) -> Result<Value, PacketError> {
+    let mut scan = Scanner::new(json, MAX_DEPTH);
+    let value = scan.value()?;
+    scan.end()?;
+    Ok(value)
+}
+
+/// A member of an object, text or a number. The last one counts if there are several, as in the
+/// peers' own JSON libraries.
+fn member<'j>(json: &'j [u8], name: &str) -> Option<Cow<'j, str>> {
+    let mut scan = Scanner::new(json, MAX_DEPTH);
+    let mut found = None;
+    scan.enter_object().ok()?;
+    while let Some(key) = scan.key().ok()? {
+        let value = scan.value().ok()?;
+        if text(json, key).as_deref() == Some(name) {
+            found = text(json, value);
+        }
     }
-    Ok(Content(json))
+    found
 }
 
 /// Validates the array of an event or an acknowledgement and finds its first two elements.
