@@ -6,8 +6,8 @@
 //! ```
 
 use clap::Parser;
+use drive::cli::told_to_end;
 use drive::demo::{self, Options, Outcome};
-use drive::se5::terminal::told_to_end;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;

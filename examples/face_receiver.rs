@@ -2,10 +2,10 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
+use drive::cli;
 use drive::face::receiver::{ReceiverOptions, program};
 use drive::http::tls;
 use drive::records;
-use drive::se5::terminal;
 use face_record_push::SerialNumber;
 use std::io;
 use std::net::SocketAddr;
@@ -49,7 +49,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    terminal::exit_code("face_receiver", run(Args::parse()).await)
+    cli::exit_code("face_receiver", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {

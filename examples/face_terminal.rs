@@ -3,9 +3,9 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
+use drive::cli;
 use drive::face::terminal::{TerminalOptions, program};
 use drive::http::{self, tls::Trust};
-use drive::se5::terminal;
 use face_record_push::{Dest, DestError, Profile};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -53,7 +53,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    terminal::exit_code("face_terminal", run(Args::parse()).await)
+    cli::exit_code("face_terminal", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {

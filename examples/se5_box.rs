@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
+use drive::cli;
 use drive::faces::PictureSize;
 use drive::se5::faults::{self, Planned};
 use drive::se5::{BoxOptions, cameras, terminal};
@@ -58,7 +59,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    terminal::exit_code("se5_box", run(Args::parse()).await)
+    cli::exit_code("se5_box", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {

@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
+use drive::cli;
 use drive::se5::{SubscriberOptions, faults, terminal};
 use se5_events::{Dialect, Subscription};
 use std::io;
@@ -51,7 +52,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    terminal::exit_code("se5_subscribe", run(Args::parse()).await)
+    cli::exit_code("se5_subscribe", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> io::Result<()> {

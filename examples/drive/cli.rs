@@ -1,9 +1,12 @@
-//! What command lines have in common: keys, the local clock, times for people.
+//! What command lines have in common: keys, the local clock, times for people, how a program ends.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use xtea_token::{InvalidKey, Key, UnixMillis};
 
 const KEY_VARIABLE: &str = "XTEA_KEY";
@@ -101,6 +104,43 @@ pub fn age(now: UnixMillis, then: UnixMillis) -> String {
     let fits = units.into_iter().find(|(_, size)| millis >= 2 * size);
     let (unit, size) = fits.unwrap_or(("milliseconds", 1));
     format!("{} {unit} {direction}", millis / size)
+}
+
+/// What a program ends with: nobody reading any more is no error.
+pub fn exit_code(program: &str, result: io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Waits until the user or the system wants the program to end.
+///
+/// It listens from the call on, not from the first poll: call it before the program says anything,
+/// since whoever hears that may also end it.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub fn told_to_end() -> impl Future<Output = ()> {
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    async {
+        tokio::select! {
+            () = arrival(interrupt) => {}
+            () = arrival(terminate) => {}
+        }
+    }
+}
+
+async fn arrival(signal: io::Result<Signal>) {
+    match signal {
+        Ok(mut signal) => signal.recv().await.unwrap_or_default(),
+        Err(_) => std::future::pending().await,
+    }
 }
 
 fn first_line(file: &Path) -> Result<String, String> {

@@ -8,24 +8,14 @@ use super::{
     SubscriberCommand, SubscriberCounters, SubscriberHandle, SubscriberNews, SubscriberOptions,
     spawn_box, spawn_subscriber,
 };
+use crate::cli::told_to_end;
 use lenient_wire::ObjectWriter;
 use se5_events::platform::{self, Span};
 use se5_events::{Subscription, device};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::pin::pin;
 use std::time::Duration;
-
-/// What a program ends with: nobody reading any more is no error.
-pub fn exit_code(program: &str, result: io::Result<()>) -> ExitCode {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("{program}: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
-}
 
 /// Runs a box until the user ends it, or with `exits` until everything is emitted. What it emits
 /// goes to standard output, everything else to standard error.
@@ -35,24 +25,26 @@ pub fn exit_code(program: &str, result: io::Result<()>) -> ExitCode {
 /// If a port cannot be had, or nobody reads any more.
 pub async fn run_box(options: BoxOptions, plan: Vec<Planned>, exits: bool) -> io::Result<()> {
     let (devices, waits) = (options.devices.clone(), options.traffic.waits);
+    let ended = told_to_end();
     let mut simulator = spawn_box(options).await?;
     eprintln!("listening {} {}", simulator.ws_url(), simulator.http_url());
     for device in devices {
         eprintln!("camera {} {}", device.id, device.name.unwrap_or_default());
     }
     eprintln!("ready");
-    let told = tell_box(&mut simulator, plan, waits, exits).await;
+    let told = tell_box(&mut simulator, ended, plan, waits, exits).await;
     eprintln!("{}", box_counters(&simulator.counters()));
     told
 }
 
 async fn tell_box(
     simulator: &mut BoxHandle,
+    ended: impl Future<Output = ()>,
     mut plan: Vec<Planned>,
     waits: bool,
     exits: bool,
 ) -> io::Result<()> {
-    let (mut lines, mut ended) = (Lines::default(), Box::pin(told_to_end()));
+    let (mut lines, mut ended) = (Lines::default(), pin!(ended));
     let control = simulator.control();
     // What is wrong from the start is wrong before anything is sent.
     let at_once = |planned: &mut Planned| !waits || planned.after.is_zero();
@@ -94,6 +86,7 @@ pub async fn run_subscriber(
     pictures: Option<PathBuf>,
     count: Option<u64>,
 ) -> io::Result<()> {
+    let ended = told_to_end();
     let http = options.http.clone();
     let mut album = pictures
         .map(|folder| Album::new(folder, http))
@@ -107,18 +100,25 @@ pub async fn run_subscriber(
     } else {
         SubscriberCommand::Subscribe(wanted)
     });
-    let told = tell_subscriber(&mut subscriber, &mut album, count.unwrap_or(u64::MAX)).await;
+    let told = tell_subscriber(
+        &mut subscriber,
+        ended,
+        &mut album,
+        count.unwrap_or(u64::MAX),
+    )
+    .await;
     eprintln!("{}", subscriber_counters(&subscriber.counters()));
     told
 }
 
 async fn tell_subscriber(
     subscriber: &mut SubscriberHandle,
+    ended: impl Future<Output = ()>,
     album: &mut Option<Album>,
     mut count: u64,
 ) -> io::Result<()> {
     use platform::Event::Face;
-    let (mut lines, mut ended) = (Lines::default(), Box::pin(told_to_end()));
+    let (mut lines, mut ended) = (Lines::default(), pin!(ended));
     let mut is_ending = false;
     while count > 0 {
         let news = tokio::select! {
@@ -173,18 +173,6 @@ impl Lines {
         let mut out = io::stdout().lock();
         out.write_all(&self.buffer)?;
         out.flush()
-    }
-}
-
-/// Waits until the user or the system wants the program to end.
-pub async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

@@ -1,10 +1,10 @@
 //! The program around a receiver.
 
 use super::{ReceiverHandle, ReceiverOptions, line, spawn_receiver};
-use crate::se5::terminal::told_to_end;
+use crate::cli::told_to_end;
 use face_record_push::platform::Event;
 use std::io::{self, Write as _};
-use std::pin::Pin;
+use std::pin::pin;
 
 /// Runs a receiver until the user ends it. Records go to standard output, a line each; everything
 /// else to standard error.
@@ -24,13 +24,7 @@ pub async fn run(options: ReceiverOptions, as_json: bool) -> io::Result<()> {
         _ => ", at the paths that were given",
     };
     let records = options.records.clone();
-    let mut ended = Box::pin(told_to_end());
-    // Polled once, it listens: whoever sees the port may also end the program.
-    tokio::select! {
-        biased;
-        () = &mut ended => return Ok(()),
-        () = std::future::ready(()) => {}
-    }
+    let ended = told_to_end();
     let mut receiver = spawn_receiver(options).await?;
     eprintln!("listening {scheme}://{}{path}", receiver.address());
     eprintln!(
@@ -60,9 +54,10 @@ pub async fn run(options: ReceiverOptions, as_json: bool) -> io::Result<()> {
 
 async fn tell(
     receiver: &mut ReceiverHandle,
-    mut ended: Pin<Box<impl Future<Output = ()>>>,
+    ended: impl Future<Output = ()>,
     as_json: bool,
 ) -> io::Result<()> {
+    let mut ended = pin!(ended);
     let mut is_ending = false;
     let mut out = Vec::new();
     loop {

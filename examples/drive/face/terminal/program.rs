@@ -3,10 +3,11 @@
 use super::{
     Tally, TerminalCommand, TerminalHandle, TerminalNews, TerminalOptions, spawn_terminal,
 };
-use crate::se5::terminal::told_to_end;
+use crate::cli::told_to_end;
 use face_record_push::Subscription;
 use face_record_push::device::{Cause, Event, Failure, Loss, LossReason, State};
 use std::io::{self, Write as _};
+use std::pin::pin;
 
 /// Runs a terminal until the user ends it, or until as many records as wanted have been recorded and
 /// none is queued. Lines and table go to standard output.
@@ -15,6 +16,7 @@ use std::io::{self, Write as _};
 ///
 /// If the store or the port cannot be had; or if all records are recorded, but some were lost.
 pub async fn run(options: TerminalOptions) -> io::Result<()> {
+    let ended = told_to_end();
     let folder = options.folder.display().to_string();
     let serial = options.identity.serial.clone();
     let mut terminal = spawn_terminal(options).await?;
@@ -26,7 +28,7 @@ pub async fn run(options: TerminalOptions) -> io::Result<()> {
         "terminal {serial}, records in {folder}: {} recorded so far, {} queued",
         tally.recorded, tally.queued
     ));
-    let is_finished = tell(&mut terminal).await;
+    let is_finished = tell(&mut terminal, ended).await;
     let tally = terminal.tally();
     say(format_args!("{}", table(&tally)));
     if is_finished && tally.dropped > 0 {
@@ -38,8 +40,8 @@ pub async fn run(options: TerminalOptions) -> io::Result<()> {
 }
 
 /// Tells what happens until the terminal has ended; true if all records were recorded.
-async fn tell(terminal: &mut TerminalHandle) -> bool {
-    let mut ended = Box::pin(told_to_end());
+async fn tell(terminal: &mut TerminalHandle, ended: impl Future<Output = ()>) -> bool {
+    let mut ended = pin!(ended);
     let (mut is_ending, mut is_finished) = (false, false);
     let mut teller = Teller {
         was: None,
