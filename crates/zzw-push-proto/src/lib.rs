@@ -8,5 +8,12 @@
     clippy::exhaustive_enums
 )]
 
+pub mod line;
+pub mod repair;
+pub mod rest;
 pub mod socketio;
 pub mod wire;
+
+mod error;
+
+pub use error::{LineError, RestError, WireError, WireErrorKind};

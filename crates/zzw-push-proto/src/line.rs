@@ -1,0 +1,117 @@
+//! Lines over TCP.
+
+use crate::LineError;
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+/// Cuts a byte stream into lines (Z-39).
+///
+/// A line ends with `\n` or `\r\n`. Blank lines are skipped: they keep links alive. A line that is
+/// longer than the limit is reported once, as soon as that is clear, and what comes of it is dropped
+/// without being held. The work is linear in the bytes, however they are cut.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use zzw_push_proto::line::LineCodec;
+///
+/// let mut codec = LineCodec::default();
+/// let mut received = BytesMut::from("{\"t\":1}\r\n\n{\"t\"");
+/// assert_eq!(codec.decode(&mut received), Some(Ok("{\"t\":1}".into())));
+/// assert_eq!(codec.decode(&mut received), None);
+/// received.extend_from_slice(b":3}\n");
+/// assert_eq!(codec.decode(&mut received), Some(Ok("{\"t\":3}".into())));
+/// ```
+#[derive(Debug, Clone)]
+pub struct LineCodec {
+    max_len: usize,
+    searched: usize,   // bytes of the buffer known to hold no line feed
+    is_skipping: bool, // inside a line that is too long
+}
+
+impl LineCodec {
+    /// The longest line a server accepts unless told otherwise, in bytes: 64 KiB.
+    pub const SERVER_MAX: usize = 64 << 10;
+
+    /// The longest line a device accepts unless told otherwise, in bytes: 96 KiB, a body of 64 KiB
+    /// and what it comes in.
+    pub const DEVICE_MAX: usize = 96 << 10;
+
+    /// A codec that accepts lines of up to `max_len` bytes, without the line feed.
+    pub fn new(max_len: usize) -> Self {
+        Self {
+            max_len,
+            searched: 0,
+            is_skipping: false,
+        }
+    }
+
+    /// The limit, in bytes, without the line feed.
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// Takes the next line out of what was received, without what ends it; `None` if more has to
+    /// come first. Bytes that belong to no line yet stay in `received`, to be appended to.
+    pub fn decode(&mut self, received: &mut BytesMut) -> Option<Result<Bytes, LineError>> {
+        loop {
+            let unsearched = received.get(self.searched..).unwrap_or_default();
+            let Some(at) = memchr(b'\n', unsearched) else {
+                return self.wait(received).map(Err);
+            };
+            let end = self.searched.saturating_add(at);
+            self.searched = 0;
+            if std::mem::take(&mut self.is_skipping) {
+                received.advance(end.saturating_add(1));
+                continue;
+            }
+            let mut line = received.split_to(end);
+            received.advance(1);
+            if let Some(b'\r') = line.last() {
+                line.truncate(end.saturating_sub(1));
+            }
+            if line.len() > self.max_len {
+                return Some(Err(self.too_long()));
+            }
+            if !line.trim_ascii().is_empty() {
+                return Some(Ok(line.freeze()));
+            }
+        }
+    }
+
+    /// There is no end of a line yet.
+    fn wait(&mut self, received: &mut BytesMut) -> Option<LineError> {
+        self.searched = received.len();
+        if self.is_skipping {
+            received.clear();
+            self.searched = 0;
+            return None;
+        }
+        // A carriage return before the line feed does not count.
+        let has_return = received.last() == Some(&b'\r');
+        let len = received.len().saturating_sub(usize::from(has_return));
+        if len <= self.max_len {
+            return None;
+        }
+        received.clear();
+        self.searched = 0;
+        self.is_skipping = true;
+        Some(self.too_long())
+    }
+
+    fn too_long(&self) -> LineError {
+        LineError::TooLong { max: self.max_len }
+    }
+}
+
+impl Default for LineCodec {
+    /// A server's.
+    fn default() -> Self {
+        Self::new(Self::SERVER_MAX)
+    }
+}
+
+/// Appends a line and its line feed.
+pub fn encode_line(json: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(json);
+    out.push(b'\n');
+}

@@ -1,0 +1,7 @@
+//! REST calls: a method and a path, and what is answered.
+
+mod reply;
+mod route;
+
+pub use reply::RestReply;
+pub use route::{Page, Post, RestCall, RestRequest};

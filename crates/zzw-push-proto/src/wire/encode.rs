@@ -1,0 +1,239 @@
+//! Writing messages.
+
+use super::write::{Writer, push_text};
+use super::{Delivery, Info, Message, MessageKind, Publish};
+
+/// A delivery to many, encoded once: what differs from one to the next is spliced in.
+///
+/// ```
+/// use zzw_push_proto::wire::{Delivery, DeliveryFrame, Mid};
+///
+/// let frame = DeliveryFrame::new(&Delivery::new("", Mid::new(""), "火警".into()));
+/// let mut out = Vec::new();
+/// frame.write_line(Some("m_2"), &Mid::new("7"), &mut out);
+/// assert_eq!(out, "{\"t\":5,\"alias\":\"m_2\",\"mid\":\"7\",\"msg\":\"火警\"}\n".as_bytes());
+/// ```
+#[derive(Clone)]
+pub struct DeliveryFrame {
+    tail: Vec<u8>, // from the comma behind the id to the brace
+}
+
+impl Message {
+    /// Appends it as a line of the TCP protocol, with the line feed.
+    pub fn encode_line(&self, out: &mut Vec<u8>) {
+        if *self != Self::Null {
+            self.encode(out);
+            out.push(b'\n');
+        }
+    }
+
+    /// Appends it as JSON, with `t` where it has one: what a line and an HTTP body hold.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.write(self.t(), out);
+    }
+
+    /// Appends the object that a Socket.IO event carries: `connect` has no `t` there.
+    pub fn encode_event(&self, out: &mut Vec<u8>) {
+        let t = match self {
+            Self::Connect(_) => None,
+            other => other.t(),
+        };
+        self.write(t, out);
+    }
+
+    fn write(&self, t: Option<i64>, out: &mut Vec<u8>) {
+        match self {
+            Self::Other(other) => return other.raw.write(out),
+            Self::Null => return,
+            _ => {}
+        }
+        let mut to = Writer::new(out);
+        if let Some(t) = t {
+            to.t(t);
+        }
+        self.write_members(&mut to);
+        to.end();
+    }
+
+    fn write_members(&self, to: &mut Writer<'_>) {
+        let Some(kind) = self.kind() else { return };
+        let known = kind.known();
+        match self {
+            Self::Heartbeat(m) => to
+                .alias(m.alias.as_ref())
+                .token(m.token.as_ref())
+                .extra(&m.extra, known),
+            Self::HeartbeatReply(m) => to.alias(m.alias.as_ref()).extra(&m.extra, known),
+            Self::Register(m) => {
+                to.texts("\"topic\":", &m.topics);
+                if !m.untopics.is_empty() {
+                    to.texts("\"untopic\":", &m.untopics);
+                }
+                if let Some(info) = &m.info {
+                    info.write(to.name("\"info\":"));
+                }
+                to.num(&m.num).extra(&m.extra, known)
+            }
+            Self::Registered(m) | Self::Topics(m) | Self::Published(m) | Self::Counts(m) => {
+                to.num(&m.num).extra(&m.extra, known)
+            }
+            Self::TopicList(m) => to
+                .num(&m.num)
+                .texts("\"topic\":", &m.topics)
+                .extra(&m.extra, known),
+            Self::Pull(m) => to
+                .alias(m.alias.as_ref())
+                .num(&m.num)
+                .extra(&m.extra, known),
+            Self::Batch(m) => {
+                m.bodies.write(to.name("\"msg\":"));
+                if !m.mids.is_empty() {
+                    to.texts("\"mid\":", &m.mids);
+                }
+                to.num(&m.num).extra(&m.extra, known)
+            }
+            Self::Deliver(m) => {
+                to.alias(m.alias.as_ref()).mid(&m.mid);
+                m.write_tail(to);
+                to
+            }
+            Self::Ack(m) => to
+                .alias(m.alias.as_ref())
+                .mid(&m.mid)
+                .extra(&m.extra, known),
+            Self::Publish(m) => {
+                m.write(to);
+                to
+            }
+            Self::CountsReply(m) => to
+                .number("\"One2OneSize\":", m.one_to_one)
+                .number("\"One2ManySize\":", m.one_to_many)
+                .number("\"Many2ManySize\":", m.many_to_many)
+                .number("\"channelSize\":", m.channels)
+                .num(&m.num)
+                .extra(&m.extra, known),
+            Self::OpenDoor(m) | Self::Phone(m) | Self::Door(m) => to
+                .text("\"r\":", &m.room)
+                .text("\"u\":", &m.user)
+                .extra(&m.extra, known),
+            Self::Connect(m) => to
+                .text("\"alias\":", &m.alias)
+                .token(m.token.as_ref())
+                .extra(&m.extra, known),
+            Self::Connected(m) => {
+                to.alias(m.alias.as_ref());
+                if m.gap > 0 {
+                    to.number("\"gap\":", m.gap);
+                }
+                to.extra(&m.extra, known)
+            }
+            Self::Status(m) => to
+                .text("\"alias\":", &m.alias)
+                .num(&m.num)
+                .extra(&m.extra, known),
+            Self::StatusReply(m) => to
+                .alias(m.alias.as_ref())
+                .texts("\"list\":", &m.topics)
+                .text(
+                    "\"status\":",
+                    if m.is_online { "online" } else { "offline" },
+                )
+                .num(&m.num)
+                .extra(&m.extra, known),
+            Self::Goodbye(m) => to.alias(m.alias.as_ref()).extra(&m.extra, known),
+            Self::Failure(m) => {
+                to.text("\"error\":", &m.error);
+                if let Some(code) = &m.code {
+                    to.text("\"code\":", code.as_str());
+                }
+                to.num(&m.num).extra(&m.extra, known)
+            }
+            Self::Other(_) | Self::Null => to,
+        };
+    }
+}
+
+impl Delivery {
+    /// What stands behind the id.
+    fn write_tail(&self, to: &mut Writer<'_>) {
+        to.json("\"msg\":", &self.msg);
+        if let Some(topic) = &self.topic {
+            to.text("\"topic\":", topic);
+        }
+        to.extra(&self.extra, Self::known(self.topic.as_ref()));
+    }
+}
+
+impl Publish {
+    fn write(&self, to: &mut Writer<'_>) {
+        to.text("\"method\":", self.method.as_str());
+        if !self.topics.is_empty() {
+            to.texts("\"topic\":", &self.topics);
+        }
+        if !self.aliases.is_empty() {
+            to.texts("\"alias\":", &self.aliases);
+        }
+        to.json("\"msg\":", &self.msg);
+        if self.ttl.is_some() || !self.opts.is_empty() {
+            let mut opts = Writer::new(to.name("\"opts\":"));
+            if let Some(ttl) = self.ttl {
+                opts.number("\"time_to_live\":", ttl.as_secs().into());
+            }
+            opts.extra(&self.opts, Self::KNOWN_OPTS).end();
+        }
+        to.num(&self.num)
+            .extra(&self.extra, MessageKind::Publish.known());
+    }
+}
+
+impl Info {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut to = Writer::new(out);
+        if let Some(community) = &self.community_id {
+            to.text("\"communityId\":", community);
+        }
+        if let Some(name) = &self.name {
+            to.text("\"name\":", name);
+        }
+        to.extra(&self.extra, Self::KNOWN).end();
+    }
+}
+
+impl DeliveryFrame {
+    /// Encodes what is the same for all: body, topic and further members.
+    pub fn new(delivery: &Delivery) -> Self {
+        let mut tail = Vec::new();
+        let mut to = Writer::new(&mut tail);
+        delivery.write_tail(&mut to);
+        to.end();
+        if let Some(brace) = tail.first_mut() {
+            *brace = b',';
+        }
+        Self { tail }
+    }
+
+    /// Appends the frame of one receiver, as [`Message::encode`] would.
+    pub fn write(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"t\":5");
+        if let Some(alias) = alias {
+            out.extend_from_slice(b",\"alias\":");
+            push_text(out, alias);
+        }
+        out.extend_from_slice(b",\"mid\":");
+        mid.write(out);
+        out.extend_from_slice(&self.tail);
+    }
+
+    /// Appends the line of one receiver, as [`Message::encode_line`] would.
+    pub fn write_line(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
+        self.write(alias, mid, out);
+        out.push(b'\n');
+    }
+}
+
+/// Without the body.
+impl std::fmt::Debug for DeliveryFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeliveryFrame({} bytes)", self.tail.len())
+    }
+}

@@ -1,0 +1,102 @@
+//! Members that a message has beyond those it is known for.
+
+use super::json::whole;
+use super::name::{Slot, Slots};
+use super::write::{push_raw, push_text};
+use super::{Json, MAX_DEPTH, Text};
+use bytes::Bytes;
+use lenient_wire::{Scanner, text};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The members of a message that this crate does not know, as they were written. Cheap to clone.
+///
+/// They are kept, compared, and written again behind the known ones. `Debug` shows their names.
+#[derive(Clone, Default)]
+pub struct Extra {
+    json: Bytes, // the whole object they stand in; empty if there are none
+    known: Slots,
+}
+
+impl Extra {
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Name and JSON of each, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
+        let json: &[u8] = &self.json;
+        let mut scan = Scanner::new(json, MAX_DEPTH);
+        let is_object = scan.enter_object().is_ok();
+        std::iter::from_fn(move || {
+            loop {
+                let key = if is_object {
+                    scan.key().ok()??
+                } else {
+                    return None;
+                };
+                let value = scan.value().ok()?;
+                if Slot::of_key(json, key).is_none_or(|slot| !self.known.contains(slot)) {
+                    return Some((text(json, key)?, Json::of(&self.json, value)));
+                }
+            }
+        })
+    }
+
+    /// The last member of this name.
+    pub fn member(&self, name: &str) -> Option<Json> {
+        let members = self.iter().filter(|(known, _)| known == name);
+        members.last().map(|(_, json)| json)
+    }
+
+    /// What was received under this name, if it is a text or a number.
+    pub fn text(&self, name: &str) -> Option<Text> {
+        let json = Bytes::copy_from_slice(self.member(name)?.as_bytes());
+        let value = Scanner::new(&json, MAX_DEPTH).value().ok()?;
+        Text::of(&json, value)
+    }
+
+    /// Adds a member. One that the message knows is not written: set its field instead.
+    pub fn push(&mut self, name: &str, json: &Json) {
+        let mut object = Vec::new();
+        object.push(b'{');
+        for (name, json) in self.iter() {
+            push_text(&mut object, &name);
+            object.push(b':');
+            json.write(&mut object);
+            object.push(b',');
+        }
+        push_text(&mut object, name);
+        object.push(b':');
+        push_raw(&mut object, json.as_bytes());
+        object.push(b'}');
+        self.json = object.into();
+    }
+
+    /// The members of an object beyond `known`.
+    pub(crate) fn of(json: Bytes, known: Slots) -> Self {
+        Self { json, known }
+    }
+}
+
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        (self.json.is_empty() && other.json.is_empty()) || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Extra {}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// The range of an object's text as [`Extra::of`] wants it.
+pub(crate) fn object_at(json: &Bytes, value: lenient_wire::Value) -> Bytes {
+    json.slice(whole(value))
+}

@@ -1,0 +1,575 @@
+//! Reading messages.
+
+use super::extra::object_at;
+use super::name::{Fields, Slot, Slots};
+use super::{
+    Ack, Batch, Bodies, Code, Connect, ConnectCode, Connected, Counts, Decoded, Delivery, Door,
+    Extra, Failure, Goodbye, Heartbeat, HeartbeatReply, Info, Json, Lenience, MAX_ALIASES,
+    MAX_BODY_DEPTH, MAX_DEPTH, MAX_TOPICS, Message, MessageKind, Method, Mid, Num, Numbered, Other,
+    Publish, Pull, Register, Status, StatusRequest, Text, Texts, Token, TopicList, Ttl,
+};
+use crate::{WireError, WireErrorKind, repair::repair};
+use bytes::Bytes;
+use lenient_wire::{Kind, ScanError, Scanner, Value, integer, text};
+
+type Read<T> = Result<T, WireErrorKind>;
+
+/// Where a message comes from, which may say what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// A line, from anybody.
+    Line,
+    /// A line from a server.
+    FromServer,
+    /// An event that carries this.
+    Event(MessageKind),
+    /// The body of a POST to `/push`.
+    Post,
+}
+
+/// An object that was received, and where its members are.
+pub(crate) struct Object<'a> {
+    pub(crate) json: &'a Bytes,
+    pub(crate) fields: Fields,
+    pub(crate) lenience: Lenience,
+}
+
+/// Reads a message; repairs it once if it is broken and that is put up with.
+#[inline]
+pub(crate) fn read_message(
+    json: Bytes,
+    form: Form,
+    lenience: Lenience,
+) -> Result<Decoded, WireError> {
+    match Fields::read(&json) {
+        Ok(fields) => read_fields(json, fields, form, lenience, false),
+        Err(error) => read_odd(&json, error, form, lenience),
+    }
+}
+
+/// Reads what is no JSON object.
+#[cold]
+fn read_odd(
+    json: &Bytes,
+    error: ScanError,
+    form: Form,
+    lenience: Lenience,
+) -> Result<Decoded, WireError> {
+    let fault = |kind| WireError {
+        kind,
+        t: None,
+        num: Num::Absent,
+        raw: json.clone(),
+    };
+    if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
+        return read_message(json.slice_ref(rest), form, lenience);
+    }
+    if let Some(value) = single(json) {
+        return match value.kind {
+            Kind::Null => Ok(Decoded {
+                message: Message::Null,
+                is_repaired: false,
+            }),
+            // An object inside a text: `emit(name, jsonString)` is common from Java (Z-10).
+            Kind::Text | Kind::EscapedText if lenience == Lenience::Vendor => {
+                let inner = Text::of(json, value).unwrap_or_default();
+                let inner = Bytes::copy_from_slice(inner.as_bytes());
+                let fields = Fields::read(&inner).map_err(|_| fault(WireErrorKind::NotObject))?;
+                read_fields(inner, fields, form, lenience, false)
+            }
+            _ => Err(fault(WireErrorKind::NotObject)),
+        };
+    }
+    if let (ScanError::Syntax { .. }, Lenience::Vendor) = (error, lenience) {
+        if let Some(repaired) = repair(json) {
+            let repaired = Bytes::from(repaired);
+            if let Ok(fields) = Fields::read(&repaired) {
+                return read_fields(repaired, fields, form, lenience, true);
+            }
+        }
+    }
+    Err(fault(error.into()))
+}
+
+/// The one value that is all of `json`.
+fn single(json: &[u8]) -> Option<Value> {
+    let mut scan = Scanner::new(json, MAX_DEPTH);
+    let value = scan.value().ok()?;
+    scan.end().ok().map(|()| value)
+}
+
+#[inline]
+fn read_fields(
+    json: Bytes,
+    fields: Fields,
+    form: Form,
+    lenience: Lenience,
+    is_repaired: bool,
+) -> Result<Decoded, WireError> {
+    let object = Object {
+        json: &json,
+        fields,
+        lenience,
+    };
+    match object.message(form) {
+        Ok(message) => Ok(Decoded {
+            message,
+            is_repaired,
+        }),
+        Err(kind) => {
+            let (t, num) = (object.t().unwrap_or(None), object.num().unwrap_or_default());
+            Err(WireError {
+                kind,
+                t,
+                num,
+                raw: json,
+            })
+        }
+    }
+}
+
+impl Object<'_> {
+    #[inline]
+    fn message(&self, form: Form) -> Read<Message> {
+        let t = self.t()?;
+        let Some(kind) = self.kind(t, form)? else {
+            return Ok(Message::Other(Other {
+                t,
+                num: self.num()?,
+                raw: Json::of(self.json, single(self.json).unwrap_or_default()),
+            }));
+        };
+        self.of_kind(kind, t)
+    }
+
+    /// What the object is; `None` if that is not known.
+    #[inline]
+    fn kind(&self, t: Option<i64>, form: Form) -> Read<Option<MessageKind>> {
+        let known = t.and_then(MessageKind::of_t);
+        match form {
+            Form::Line => Ok(known.or_else(|| t.is_none().then(|| self.bare_kind())?)),
+            Form::FromServer if self.is_delivery() => Ok(Some(MessageKind::Deliver)),
+            Form::FromServer => Ok(known.or_else(|| t.is_none().then(|| self.bare_kind())?)),
+            Form::Event(kind) if t == Some(0) && kind.is_reply() => Ok(Some(MessageKind::Failure)),
+            Form::Event(kind) => {
+                let agrees = t.is_none() || known == Some(kind);
+                if !agrees && self.lenience == Lenience::Strict {
+                    return Err(WireErrorKind::Contradiction);
+                }
+                Ok(Some(kind))
+            }
+            Form::Post if t.is_none() || t == Some(6) => Ok(Some(MessageKind::Publish)),
+            Form::Post => Err(WireErrorKind::Shape("t")),
+        }
+    }
+
+    /// What an object without a type is by its members.
+    fn bare_kind(&self) -> Option<MessageKind> {
+        let has = |slot| self.fields.has(slot);
+        if self.is_delivery() {
+            return Some(MessageKind::Deliver);
+        }
+        let counters = [Slot::One2One, Slot::One2Many, Slot::Many2Many];
+        if counters.into_iter().all(has) && has(Slot::ChannelSize) {
+            return Some(MessageKind::CountsReply);
+        }
+        (has(Slot::List) && has(Slot::Status)).then_some(MessageKind::StatusReply)
+    }
+
+    fn is_delivery(&self) -> bool {
+        let mid = self.fields.value(Slot::Mid).kind;
+        let is_mid = matches!(mid, Kind::Text | Kind::EscapedText | Kind::Number);
+        is_mid && self.fields.has(Slot::Msg)
+    }
+
+    #[inline]
+    pub(crate) fn of_kind(&self, kind: MessageKind, t: Option<i64>) -> Read<Message> {
+        let extra = || self.extra(kind.known());
+        Ok(match kind {
+            MessageKind::Heartbeat => Message::Heartbeat(Heartbeat {
+                alias: self.text(Slot::Alias, "alias")?,
+                token: self.token()?,
+                extra: extra(),
+            }),
+            MessageKind::HeartbeatReply => Message::HeartbeatReply(HeartbeatReply {
+                alias: self.text(Slot::Alias, "alias")?,
+                extra: extra(),
+            }),
+            MessageKind::Register => Message::Register(self.register()?),
+            MessageKind::Registered => Message::Registered(self.numbered(kind)?),
+            MessageKind::Topics => Message::Topics(self.numbered(kind)?),
+            MessageKind::TopicList => Message::TopicList(TopicList {
+                topics: self.texts(Slot::Topic, "topic", usize::MAX)?,
+                num: self.num()?,
+                extra: extra(),
+            }),
+            MessageKind::Pull => Message::Pull(Pull {
+                alias: self.text(Slot::Alias, "alias")?,
+                num: self.num()?,
+                extra: extra(),
+            }),
+            MessageKind::Batch => Message::Batch(Batch {
+                bodies: self.bodies()?,
+                mids: self.texts(Slot::Mid, "mid", usize::MAX)?,
+                num: self.num()?,
+                extra: extra(),
+            }),
+            MessageKind::Deliver => Message::Deliver(self.delivery()?),
+            MessageKind::Ack => Message::Ack(Ack {
+                alias: self.text(Slot::Alias, "alias")?,
+                mid: self.mid()?,
+                extra: extra(),
+            }),
+            MessageKind::Publish => Message::Publish(self.publish()?),
+            MessageKind::Published => Message::Published(self.numbered(kind)?),
+            MessageKind::Counts => Message::Counts(self.numbered(kind)?),
+            MessageKind::CountsReply => Message::CountsReply(Counts {
+                one_to_one: self.count(Slot::One2One, "One2OneSize")?,
+                one_to_many: self.count(Slot::One2Many, "One2ManySize")?,
+                many_to_many: self.count(Slot::Many2Many, "Many2ManySize")?,
+                channels: self.count(Slot::ChannelSize, "channelSize")?,
+                is_bare: t.is_none(),
+                num: self.num()?,
+                extra: extra(),
+            }),
+            MessageKind::OpenDoor => Message::OpenDoor(self.door(kind)?),
+            MessageKind::Phone => Message::Phone(self.door(kind)?),
+            MessageKind::Door => Message::Door(self.door(kind)?),
+            MessageKind::Connect => Message::Connect(Connect {
+                code: code_of(t),
+                alias: self.needed(Slot::Alias, "alias")?,
+                token: self.token()?,
+                extra: extra(),
+            }),
+            MessageKind::Connected => Message::Connected(Connected {
+                code: code_of(t),
+                alias: self.text(Slot::Alias, "alias")?,
+                gap: self.count(Slot::Gap, "gap")?,
+                extra: extra(),
+            }),
+            MessageKind::Status => Message::Status(StatusRequest {
+                alias: self.needed(Slot::Alias, "alias")?,
+                num: self.num()?,
+                extra: extra(),
+            }),
+            MessageKind::StatusReply => Message::StatusReply(self.status()?),
+            MessageKind::Goodbye => Message::Goodbye(Goodbye {
+                alias: self.text(Slot::Alias, "alias")?,
+                extra: extra(),
+            }),
+            MessageKind::Failure => Message::Failure(Failure {
+                error: self.text(Slot::Error, "error")?.unwrap_or_default(),
+                code: self.text(Slot::Code, "code")?.map(Code::of),
+                num: self.num()?,
+                extra: extra(),
+            }),
+        })
+    }
+
+    fn delivery(&self) -> Read<Delivery> {
+        // Other servers may write something else there; the message matters more.
+        let topic = self.text(Slot::Topic, "topic").unwrap_or_default();
+        Ok(Delivery {
+            alias: self.text(Slot::Alias, "alias")?,
+            mid: self.mid()?,
+            msg: self.body()?,
+            extra: self.extra(Delivery::known(topic.as_ref())),
+            topic,
+        })
+    }
+
+    fn numbered(&self, kind: MessageKind) -> Read<Numbered> {
+        Ok(Numbered {
+            num: self.num()?,
+            extra: self.extra(kind.known()),
+        })
+    }
+
+    fn door(&self, kind: MessageKind) -> Read<Door> {
+        Ok(Door {
+            room: self.needed(Slot::R, "r")?,
+            user: self.needed(Slot::U, "u")?,
+            extra: self.extra(kind.known()),
+        })
+    }
+
+    fn register(&self) -> Read<Register> {
+        let register = Register {
+            topics: self.texts(Slot::Topic, "topic", MAX_TOPICS)?,
+            untopics: self.texts(Slot::Untopic, "untopic", MAX_TOPICS)?,
+            info: self.info()?,
+            num: self.num()?,
+            extra: self.extra(MessageKind::Register.known()),
+        };
+        if register.topics.is_empty() && register.untopics.is_empty() {
+            return Err(WireErrorKind::Missing("topic"));
+        }
+        Ok(register)
+    }
+
+    fn info(&self) -> Read<Option<Info>> {
+        let value = self.fields.value(Slot::Info);
+        match value.kind {
+            Kind::Missing | Kind::Null => return Ok(None),
+            Kind::Object => {}
+            _ => return Err(WireErrorKind::Shape("info")),
+        }
+        let json = object_at(self.json, value);
+        let info = self.inner(&json)?;
+        Ok(Some(Info {
+            community_id: info.text(Slot::CommunityId, "communityId")?,
+            name: info.text(Slot::Name, "name")?,
+            extra: info.extra(Info::KNOWN),
+        }))
+    }
+
+    fn publish(&self) -> Read<Publish> {
+        let topics = self.texts(Slot::Topic, "topic", MAX_TOPICS)?;
+        let slot = match self.fields.value(Slot::Alias).kind {
+            Kind::Missing | Kind::Null => Slot::Aliases,
+            _ => Slot::Alias,
+        };
+        let aliases = self.texts(slot, "alias", MAX_ALIASES)?;
+        let method = match self.text(Slot::Method, "method")? {
+            Some(name) => Method::of(&name).ok_or(WireErrorKind::Shape("method"))?,
+            None if !topics.is_empty() && aliases.is_empty() => Method::Publish,
+            None if topics.is_empty() && !aliases.is_empty() => Method::PublishToAlias,
+            None => return Err(WireErrorKind::Missing("method")),
+        };
+        let opts = self.fields.value(Slot::Opts);
+        let (ttl, opts) = match opts.kind {
+            Kind::Missing | Kind::Null => (None, Extra::default()),
+            Kind::Object => {
+                let json = object_at(self.json, opts);
+                let opts = self.inner(&json)?;
+                (opts.ttl()?, opts.extra(Publish::KNOWN_OPTS))
+            }
+            _ => return Err(WireErrorKind::Shape("opts")),
+        };
+        let publish = Publish {
+            method,
+            topics,
+            aliases,
+            msg: self.body()?,
+            ttl,
+            opts,
+            num: self.num()?,
+            extra: self.extra(MessageKind::Publish.known()),
+        };
+        if publish.targets().is_empty() {
+            let is_topic = method == Method::Publish;
+            let name = if is_topic { "topic" } else { "alias" };
+            return Err(WireErrorKind::Missing(name));
+        }
+        Ok(publish)
+    }
+
+    fn ttl(&self) -> Read<Option<Ttl>> {
+        let value = self.fields.value(Slot::TimeToLive);
+        let wrong = WireErrorKind::Shape("time_to_live");
+        match value.kind {
+            Kind::Missing | Kind::Null => Ok(None),
+            Kind::Text | Kind::EscapedText | Kind::Number => {
+                let text = text(self.json, value).ok_or(wrong)?;
+                Ttl::parse(&text).map(Some).ok_or(wrong)
+            }
+            _ => Err(wrong),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Read<Status> {
+        let is_online = match self.text(Slot::Status, "status")?.as_deref() {
+            Some("online") => true,
+            Some("offline") => false,
+            _ => return Err(WireErrorKind::Shape("status")),
+        };
+        Ok(Status {
+            alias: self.text(Slot::Alias, "alias")?,
+            topics: self.texts(Slot::List, "list", usize::MAX)?,
+            is_online,
+            num: self.num()?,
+            extra: self.extra(MessageKind::StatusReply.known()),
+        })
+    }
+
+    fn bodies(&self) -> Read<Bodies> {
+        let value = self.fields.value(Slot::Msg);
+        match (value.kind, self.lenience) {
+            (Kind::Missing | Kind::Null, _) => Ok(Bodies::default()),
+            (Kind::Array, _) | (_, Lenience::Vendor) => Ok(Bodies::of(self.json, value)),
+            _ => Err(WireErrorKind::Shape("msg")),
+        }
+    }
+
+    #[inline]
+    fn body(&self) -> Read<Json> {
+        let value = self.fields.value(Slot::Msg);
+        match value.kind {
+            Kind::Missing => Err(WireErrorKind::Missing("msg")),
+            Kind::Object | Kind::Array => {
+                let depth = Scanner::new(value.of(self.json), MAX_BODY_DEPTH).value();
+                depth.map_err(WireErrorKind::from)?;
+                Ok(Json::of(self.json, value))
+            }
+            _ => Ok(Json::of(self.json, value)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn t(&self) -> Read<Option<i64>> {
+        let value = self.fields.value(Slot::T);
+        match (value.kind, value.of(self.json)) {
+            (Kind::Missing | Kind::Null, _) => Ok(None),
+            (Kind::Number, [digit @ b'0'..=b'9']) => Ok(Some(i64::from(digit & 0xf))),
+            (Kind::Number, [b'-', digit @ b'0'..=b'9']) => {
+                Ok(Some(0_i64.wrapping_sub(i64::from(digit & 0xf))))
+            }
+            (kind, _) => {
+                let is_fit = kind == Kind::Number || self.lenience == Lenience::Vendor;
+                let t = is_fit.then(|| integer(self.json, value)).flatten();
+                t.map(Some).ok_or(WireErrorKind::Shape("t"))
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn num(&self) -> Read<Num> {
+        let value = self.fields.value(Slot::Num);
+        match value.kind {
+            Kind::Missing | Kind::Null => Ok(Num::Absent),
+            Kind::Number => Ok(Num::Num(Text::of(self.json, value).unwrap_or_default())),
+            Kind::Text | Kind::EscapedText => {
+                Ok(Num::Str(Text::of(self.json, value).unwrap_or_default()))
+            }
+            _ => Err(WireErrorKind::Shape("num")),
+        }
+    }
+
+    #[inline]
+    fn mid(&self) -> Read<Mid> {
+        let value = self.fields.value(Slot::Mid);
+        let text = || Text::of(self.json, value).unwrap_or_default();
+        match value.kind {
+            Kind::Number => Ok(Mid::Num(text())),
+            Kind::Text | Kind::EscapedText if value.start < value.end => Ok(Mid::Str(text())),
+            Kind::Missing | Kind::Null | Kind::Text => Err(WireErrorKind::Missing("mid")),
+            _ => Err(WireErrorKind::Shape("mid")),
+        }
+    }
+
+    fn token(&self) -> Read<Option<Token>> {
+        Ok(self.text(Slot::Token, "token")?.map(Token))
+    }
+
+    /// A text that may be absent; a number counts as one where that is put up with.
+    #[inline]
+    pub(crate) fn text(&self, slot: Slot, name: &'static str) -> Read<Option<Text>> {
+        let value = self.fields.value(slot);
+        match value.kind {
+            Kind::Missing | Kind::Null => Ok(None),
+            Kind::Number if self.lenience == Lenience::Strict && !is_door(slot) => {
+                Err(WireErrorKind::Shape(name))
+            }
+            Kind::Number | Kind::Text | Kind::EscapedText => Ok(Text::of(self.json, value)),
+            _ => Err(WireErrorKind::Shape(name)),
+        }
+    }
+
+    /// A text that has to be there.
+    pub(crate) fn needed(&self, slot: Slot, name: &'static str) -> Read<Text> {
+        match self.text(slot, name)? {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(WireErrorKind::Missing(name)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn texts(&self, slot: Slot, name: &'static str, max: usize) -> Read<Texts> {
+        let value = self.fields.value(slot);
+        let is_number_fit = self.lenience == Lenience::Vendor;
+        match value.kind {
+            Kind::Missing | Kind::Null => return Ok(Texts::default()),
+            Kind::Array | Kind::Text | Kind::EscapedText => {}
+            Kind::Number if is_number_fit => {}
+            _ => return Err(WireErrorKind::Shape(name)),
+        }
+        let texts = Texts::of(self.json, value, is_number_fit).ok_or(WireErrorKind::Shape(name))?;
+        if texts.len() > max {
+            return Err(WireErrorKind::TooMany { field: name, max });
+        }
+        Ok(texts)
+    }
+
+    /// A number of things; 0 if absent.
+    pub(crate) fn count(&self, slot: Slot, name: &'static str) -> Read<u64> {
+        let value = self.fields.value(slot);
+        if matches!(value.kind, Kind::Missing | Kind::Null) {
+            return Ok(0);
+        }
+        let count = integer(self.json, value).and_then(|count| u64::try_from(count).ok());
+        count.ok_or(WireErrorKind::Shape(name))
+    }
+
+    #[inline]
+    pub(crate) fn extra(&self, known: Slots) -> Extra {
+        if self.fields.exceeds(known) {
+            Extra::of(self.json.clone(), known)
+        } else {
+            Extra::default()
+        }
+    }
+
+    /// An object inside this one.
+    pub(crate) fn inner<'b>(&self, json: &'b Bytes) -> Read<Object<'b>> {
+        Object::read(json, self.lenience)
+    }
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn read(json: &'a Bytes, lenience: Lenience) -> Read<Self> {
+        Ok(Self {
+            json,
+            fields: Fields::read(json)?,
+            lenience,
+        })
+    }
+}
+
+impl Info {
+    pub(crate) const KNOWN: Slots = Slots::of(&[Slot::CommunityId, Slot::Name]);
+}
+
+impl Delivery {
+    /// The members that are fields: without the topic if what stands there is none.
+    pub(crate) fn known(topic: Option<&Text>) -> Slots {
+        let known = MessageKind::Deliver.known();
+        topic.map_or(known.without(Slot::Topic), |_| known)
+    }
+}
+
+impl Publish {
+    pub(crate) const KNOWN_OPTS: Slots = Slots::of(&[Slot::TimeToLive]);
+}
+
+impl From<ScanError> for WireErrorKind {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Utf8 { .. } => Self::NotUtf8,
+            ScanError::TooDeep { max } => Self::TooDeep { max },
+            ScanError::Syntax { at } => Self::NotJson { offset: at },
+            _ => Self::NotJson { offset: 0 },
+        }
+    }
+}
+
+/// The two members of which the document does not say what they are (Z-13).
+fn is_door(slot: Slot) -> bool {
+    matches!(slot, Slot::R | Slot::U)
+}
+
+fn code_of(t: Option<i64>) -> ConnectCode {
+    match t {
+        Some(11 | -11) => ConnectCode::Eleven,
+        _ => ConnectCode::Fourteen,
+    }
+}
