@@ -40,7 +40,9 @@ fn check(packet: &Packet, revision: Revision, len: usize) {
     let (arguments, json): (Vec<Bytes>, &Bytes) = match packet {
         Packet::Foreign(_) => return assert!(out.len() <= MAX_NAMESPACE + 40),
         Packet::Event(event) => {
-            let _ = (event.known(), event.argument().as_ref().and_then(payload));
+            let frame = event.argument().as_ref().and_then(payload);
+            assert_eq!(event.payload(), frame);
+            let _ = event.known();
             (event.arguments().collect(), event.json())
         }
         Packet::Ack(ack) => (ack.arguments().collect(), ack.json()),

@@ -37,7 +37,7 @@ fn reading_and_writing_allocate_nothing() {
     assert_eq!(count, 0, "read");
     let (frame, count) = allocations(|| {
         assert_eq!(event.known(), Some(EventName::DoPush));
-        payload(&event.argument().expect("an object"))
+        event.payload()
     });
     assert_eq!(count, 0, "frame");
     let frame = frame.expect("an object").json;

@@ -72,6 +72,7 @@ proptest! {
         prop_assert_eq!(event.name(), name);
         prop_assert_eq!(event.arguments().collect::<Vec<_>>(), arguments.clone());
         prop_assert_eq!(event.argument(), event.arguments().next());
+        prop_assert_eq!(event.payload(), event.argument().as_ref().and_then(payload));
         let mut again = Vec::new();
         Packet::Event(event.clone()).encode(revision, &mut again);
         prop_assert_eq!(&packet, &again);

@@ -1,7 +1,6 @@
 //! Writing packets.
 
-use super::Revision;
-use super::packet::{AckId, Kind};
+use super::{AckId, Kind, Revision};
 use lenient_wire::push_text;
 use std::io::Write as _;
 

@@ -6,7 +6,7 @@
 //!   connection starts with. A server whose Engine.IO library does this needs none of it.
 //! - [`Decoder`] and [`Packet`]: what stands in an Engine.IO message. A [`Decoder`] per link also
 //!   undoes the double encoding of old clients ([`Fold`]) and drops binary packets.
-//! - [`EventName`] and [`payload`]: which event carries which frame, and where the frame stands in
+//! - [`EventName`] and [`Payload`]: which event carries which frame, and where the frame stands in
 //!   its arguments.
 //!
 //! ```
@@ -16,7 +16,7 @@
 //! let packet = link.text(r#"2["heartbeat",{"t":1,"alias":"m_2"}]"#.into())?;
 //! let Packet::Event(event) = packet else { unreachable!() };
 //! assert_eq!(event.known(), Some(EventName::Heartbeat));
-//! assert_eq!(event.argument().as_deref(), Some(&br#"{"t":1,"alias":"m_2"}"#[..]));
+//! assert_eq!(event.payload().unwrap().json, r#"{"t":1,"alias":"m_2"}"#);
 //!
 //! let mut out = Vec::new();
 //! write_event(&mut out, None, "heartbeat_c", &[br#"{"t":-1,"alias":"m_2"}"#]);
@@ -28,6 +28,7 @@ pub mod engine;
 
 #[cfg(feature = "arbitrary")]
 mod any;
+mod content;
 mod emit;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod link;
 mod packet;
 mod text;
 
+pub use content::{Ack, AckId, Arguments, Connect, Event, Refusal};
 pub use emit::{
     invalid_namespace, write_ack, write_connect, write_disconnect, write_error, write_event,
 };
@@ -43,7 +45,7 @@ pub use error::PacketError;
 pub use event::EventName;
 pub use fold::{Fold, FoldMemory, escape};
 pub use link::{Counters, Decoder, Opening};
-pub use packet::{Ack, AckId, Arguments, Connect, Event, Foreign, Kind, Packet, Refusal};
+pub use packet::{Foreign, Kind, Packet};
 pub use text::{Payload, payload};
 
 /// The longest packet a link accepts unless told otherwise, in bytes.

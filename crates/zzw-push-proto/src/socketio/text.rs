@@ -2,7 +2,7 @@
 
 use super::MAX_DEPTH;
 use bytes::Bytes;
-use lenient_wire::{Kind, Scanner, text};
+use lenient_wire::{Kind, Scanner, Value, text};
 use std::fmt;
 
 /// A frame, out of the argument of an event.
@@ -31,14 +31,21 @@ pub fn payload(argument: &Bytes) -> Option<Payload> {
     let mut scan = Scanner::new(argument, MAX_DEPTH);
     let value = scan.value().ok()?;
     scan.end().ok()?;
-    let (json, was_text) = match value.kind {
-        Kind::Object => (argument.slice(value.range()), false),
-        Kind::Text => (argument.slice(value.range()), true),
-        Kind::EscapedText => (Bytes::from(text(argument, value)?.into_owned()), true),
-        _ => return None,
+    payload_at(argument, value)
+}
+
+/// The same for a value whose place is known.
+pub(super) fn payload_at(json: &Bytes, value: Value) -> Option<Payload> {
+    let was_text = value.kind != Kind::Object;
+    let json = match value.kind {
+        Kind::Object | Kind::Text => object(json, value.of(json)),
+        Kind::EscapedText => {
+            let unescaped = Bytes::from(text(json, value)?.into_owned());
+            object(&unescaped, &unescaped)
+        }
+        _ => None,
     };
-    let json = json.slice_ref(json.trim_ascii());
-    json.starts_with(b"{").then_some(Payload { json, was_text })
+    json.map(|json| Payload { json, was_text })
 }
 
 impl fmt::Debug for Payload {
@@ -48,4 +55,10 @@ impl fmt::Debug for Payload {
             .field("was_text", &self.was_text)
             .finish()
     }
+}
+
+/// `text`, a part of `whole`, without the white space around it, if it looks like an object.
+fn object(whole: &Bytes, text: &[u8]) -> Option<Bytes> {
+    let text = text.trim_ascii();
+    text.starts_with(b"{").then(|| whole.slice_ref(text))
 }
