@@ -78,6 +78,18 @@ fn platform_that_is_down_fills_the_cache_which_then_drains_in_order() {
 }
 
 #[test]
+fn records_whose_acknowledgement_is_lost_come_again_and_are_held_back() {
+    let mut page = Page::open();
+    page.switch("face-1-3", "lose", true);
+    let held_back = page.wait_for("face-1-3", "duplicates", |known| known >= 2);
+    assert_eq!(held_back["switched_on"][0], "lose", "{held_back}");
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success());
+    let face = page.demo.out.line_with("face-1-3 ");
+    assert!(face.ends_with("  whole"), "{}", page.demo.said());
+}
+
+#[test]
 fn records_are_removed_at_the_end() {
     let folder = std::env::temp_dir().join(format!("demo-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();

@@ -158,6 +158,7 @@ impl Face {
                 patience = told_to_stop(&mut stop), if end.is_none() => {
                     end = now().checked_add(patience);
                     self.terminal.rest().await;
+                    self.handle.switched("lose", false);
                     self.plug_in();
                     self.start_or_stop(true);
                 }
@@ -263,6 +264,10 @@ impl Face {
             "power" => {
                 self.terminal.cut_power(NO_POWER);
                 self.is_down = false;
+            }
+            "lose" => {
+                self.terminal.lose_answers(press.on);
+                self.handle.switched("lose", press.on);
             }
             // Whatever else there is, is the platform's.
             _ => self.start_or_stop(!press.on),

@@ -2,7 +2,10 @@
 
 use crate::clock::now;
 use crate::face::receiver::{ReceiverHandle, ReceiverOptions, spawn_receiver};
-use crate::face::terminal::{Tally, TerminalHandle, TerminalNews, TerminalOptions, spawn_terminal};
+use crate::face::terminal::{
+    Tally, TerminalCommand, TerminalHandle, TerminalNews, TerminalOptions, spawn_terminal,
+};
+use face_record_push::device::Fault;
 use face_record_push::platform::Event;
 use std::future::pending;
 use std::io;
@@ -16,6 +19,7 @@ pub(super) struct Terminal {
     handle: Option<TerminalHandle>,
     tally: Tally, // the last one of a life that is over
     due: Option<Instant>,
+    loses_answers: bool,
     trouble: Option<String>,
 }
 
@@ -42,6 +46,7 @@ impl Terminal {
             tally: handle.tally(),
             handle: Some(handle),
             due: None,
+            loses_answers: false,
             trouble: None,
         })
     }
@@ -73,10 +78,24 @@ impl Terminal {
         self.due = now().checked_add(pause);
     }
 
-    /// Lets nobody pass any more.
+    /// Has it miss every other acknowledgement, in this life and the next.
+    pub(super) fn lose_answers(&mut self, does: bool) {
+        self.loses_answers = does;
+        let command = if does {
+            TerminalCommand::Fault(Fault::LoseAck(0.5))
+        } else {
+            TerminalCommand::Heal
+        };
+        if let Some(handle) = &self.handle {
+            handle.control().send(command);
+        }
+    }
+
+    /// Lets nobody pass any more, and heals it.
     pub(super) async fn rest(&mut self) {
         // A command would leave open whether somebody passes before it is obeyed.
         self.options.crowd.rate = 0.0;
+        self.loses_answers = false;
         self.stop().await;
         self.due = Some(now());
     }
@@ -105,7 +124,10 @@ impl Terminal {
             return;
         }
         match spawn_terminal(self.options.clone()).await {
-            Ok(handle) => (self.handle, self.due, self.trouble) = (Some(handle), None, None),
+            Ok(handle) => {
+                (self.handle, self.due, self.trouble) = (Some(handle), None, None);
+                self.lose_answers(self.loses_answers);
+            }
             Err(error) => {
                 self.due = now().checked_add(AGAIN);
                 self.trouble = Some(error.to_string());

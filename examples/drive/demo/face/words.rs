@@ -74,6 +74,14 @@ fn switches(flow: Flow) -> Flow {
         text("Cut the link", "切断连接"),
         text("No connection for two seconds", "断开两秒"),
     )
+    .toggle(
+        "lose",
+        text("Lose answers", "丢失应答"),
+        text(
+            "The terminal misses every other acknowledgement and posts again; the platform knows",
+            "约半数确认丢失，终端会重复推送；平台能识别重复",
+        ),
+    )
 }
 
 fn snippets(flow: Flow, receiver: SocketAddr, api: Option<SocketAddr>, database: &Path) -> Flow {
