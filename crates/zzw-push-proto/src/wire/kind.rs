@@ -1,6 +1,7 @@
 //! The types of messages.
 
 use super::name::{Slot, Slots};
+use crate::socketio::EventName;
 
 /// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,51 +112,33 @@ impl MessageKind {
 
     /// The Socket.IO event that carries such messages. None for those of TCP only, and for failures:
     /// they go out under the name of the reply.
-    pub fn event(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Heartbeat => "heartbeat",
-            Self::HeartbeatReply => "heartbeat_c",
-            Self::Register => "register",
-            Self::Registered => "register_c",
-            Self::Topics => "get_topic",
-            Self::TopicList => "get_topic_c",
-            Self::Pull => "pull",
-            Self::Batch => "pull_c",
-            Self::Deliver => "push",
-            Self::Ack => "push_c",
-            Self::Publish => "do_push",
-            Self::Published => "do_push_c",
-            Self::Connect => "connect",
-            Self::Connected => "connect_c",
-            Self::Status => "info_status",
-            Self::StatusReply => "info_status_c",
-            Self::Goodbye => "disconnect",
-            _ => return None,
-        })
+    pub fn event(self) -> Option<EventName> {
+        EventName::ALL
+            .into_iter()
+            .find(|event| Self::of_event(*event) == self)
     }
 
-    /// The kind of message that an event of this name carries.
-    pub fn of_event(name: &str) -> Option<Self> {
-        Some(match name {
-            "heartbeat" => Self::Heartbeat,
-            "heartbeat_c" => Self::HeartbeatReply,
-            "register" => Self::Register,
-            "register_c" => Self::Registered,
-            "get_topic" => Self::Topics,
-            "get_topic_c" => Self::TopicList,
-            "pull" => Self::Pull,
-            "pull_c" => Self::Batch,
-            "push" => Self::Deliver,
-            "push_c" => Self::Ack,
-            "do_push" => Self::Publish,
-            "do_push_c" => Self::Published,
-            "connect" => Self::Connect,
-            "connect_c" => Self::Connected,
-            "info_status" => Self::Status,
-            "info_status_c" => Self::StatusReply,
-            "disconnect" => Self::Goodbye,
-            _ => return None,
-        })
+    /// The kind of message that this event carries.
+    pub fn of_event(event: EventName) -> Self {
+        match event {
+            EventName::Heartbeat => Self::Heartbeat,
+            EventName::HeartbeatReply => Self::HeartbeatReply,
+            EventName::Register => Self::Register,
+            EventName::RegisterReply => Self::Registered,
+            EventName::GetTopic => Self::Topics,
+            EventName::GetTopicReply => Self::TopicList,
+            EventName::Pull => Self::Pull,
+            EventName::PullReply => Self::Batch,
+            EventName::Push => Self::Deliver,
+            EventName::PushReply => Self::Ack,
+            EventName::DoPush => Self::Publish,
+            EventName::DoPushReply => Self::Published,
+            EventName::Connect => Self::Connect,
+            EventName::ConnectReply => Self::Connected,
+            EventName::InfoStatus => Self::Status,
+            EventName::InfoStatusReply => Self::StatusReply,
+            EventName::Disconnect => Self::Goodbye,
+        }
     }
 
     /// The kind of message that answers this one, if one does when all is well.
