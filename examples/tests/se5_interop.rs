@@ -207,7 +207,7 @@ fn curl_gets_devices_history_pictures_and_errors() {
             let id = last["common"]["recognize_face_pic_id"].as_str().unwrap();
             format!(
                 "/SophonFace/api/event_images/{id}?datetime={}",
-                last["timestamp"]
+                time_as_written(&last)
             )
         } else {
             let devices = json(post("/sophon/v2/face/getmediadevices", "{}"));
@@ -227,7 +227,7 @@ fn curl_gets_devices_history_pictures_and_errors() {
             let id = last["recognize_face_image_id"].as_str().unwrap();
             format!(
                 "/sophon/v2/face/getspotimage/{id}?timestamp={}",
-                last["timestamp"]
+                time_as_written(&last)
             )
         };
         assert_eq!(sorted(seen), sorted(emitted), "dialect {dialect}");
@@ -312,6 +312,11 @@ fn curl(args: &[&str]) -> (u16, Vec<u8>) {
         .unwrap();
     let status = String::from_utf8_lossy(&output.stdout[end + 1..]);
     (status.parse().unwrap(), output.stdout[..end].to_vec())
+}
+
+/// The box wants the time of a record as it wrote it, with all its zeros.
+fn time_as_written(record: &Value) -> String {
+    format!("{:.3}", record["timestamp"].as_f64().unwrap())
 }
 
 fn json((status, body): (u16, Vec<u8>)) -> Value {

@@ -458,7 +458,7 @@ fn wanted() -> Subscription {
 fn terminal(n: u8) -> Terminal {
     let api = format!("https://192.0.2.{}:8000", 1 + n % 3);
     let terminal = Terminal::new(Dest::parse(&api).expect("a destination"));
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         terminal.with_login(Login::new("admin", "secret"))
     } else {
         terminal

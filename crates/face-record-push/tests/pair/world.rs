@@ -155,8 +155,8 @@ impl World {
     /// True if this is the request that fails, to the terminals' stores or to the receiver's.
     fn fails_now(&mut self, is_flash: bool) -> Option<StoreFault> {
         let (fault, left) = self.failing.as_mut()?;
-        let is_flashs = matches!(fault, StoreFault::FlashFull | StoreFault::FlashBroken);
-        if is_flashs != is_flash {
+        let of_flash = matches!(fault, StoreFault::FlashFull | StoreFault::FlashBroken);
+        if of_flash != is_flash {
             return None;
         }
         if *left == 0 {
