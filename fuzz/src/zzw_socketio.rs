@@ -104,7 +104,8 @@ pub fn engine(data: &[u8]) {
         assert!(read.len() <= data.len() + 1);
         let errors = read.iter().filter(|packet| packet.is_err()).count();
         assert!(errors == 0 || errors == 1 && read.last().is_some_and(Result::is_err));
-        let packets: Vec<EnginePacket> = read.into_iter().flatten().collect();
+        let mut packets: Vec<EnginePacket> = read.into_iter().flatten().collect();
+        packets.retain(|packet| *packet != EnginePacket::Binary);
         if packets.is_empty() {
             continue;
         }

@@ -205,27 +205,58 @@ fn an_empty_packet_ends_the_payload() {
 }
 
 #[test]
-fn binary_messages_are_told_from_text_and_not_decoded() {
-    let binary = EnginePacket::Binary("AQID".into());
+fn binary_messages_are_told_from_text_and_not_kept() {
     for (revision, body) in [
-        (Revision::V4, "6:b4AQID2:40"),
-        (Revision::V5, "bAQID\u{1e}40"),
+        (Revision::V4, "6:b4AQID2:40".as_bytes()),
+        (Revision::V4, b"\x01\x03\xff\x04\x01\x02\x00\x02\xff40"),
+        (Revision::V5, b"bAQID\x1e40"),
     ] {
-        assert_eq!(
-            payload(revision, body),
-            [Ok(binary.clone()), Ok(message("0"))]
-        );
-        let mut out = Vec::new();
-        PayloadWriter::new(revision, &mut out)
-            .push(&binary)
-            .push(&message("0"));
-        assert_eq!(out, body.as_bytes());
+        let read = payload(revision, body);
+        assert_eq!(read, [Ok(EnginePacket::Binary), Ok(message("0"))]);
     }
-    let framed: &[u8] = b"\x00\x02\xff40";
+    let mut out = Vec::new();
+    PayloadWriter::new(Revision::V4, &mut out)
+        .push(&EnginePacket::Binary)
+        .push(&message("0"));
+    assert_eq!(out, b"2:40");
+}
+
+/// Recorded from python-engineio 3.14.2, which posts `application/octet-stream` always.
+#[test]
+fn lengths_of_the_octet_framing_count_bytes() {
+    let mut body = b"\x00\x01\xff2\x00\x01\x01\x03\xff".to_vec();
+    let register = r#"2["register",{"t":2,"topic":["频道"],"info":{"communityId":"3","name":"东门🚪 é"},"num":"1546300800000"}]"#;
+    body.extend_from_slice(format!("4{register}").as_bytes());
+    body.extend_from_slice(b"\x00\x01\x05\xff42[\"heartbeat\"]");
+    let ping = EnginePacket::Ping(Bytes::new());
     assert_eq!(
-        payload(Revision::V4, framed),
-        [Err(EngineError::BinaryPayload)]
+        payload(Revision::V4, body),
+        [
+            Ok(ping),
+            Ok(message(register)),
+            Ok(message("2[\"heartbeat\"]"))
+        ]
     );
+}
+
+#[test]
+fn an_octet_frame_that_does_not_fit_ends_the_payload() {
+    for body in [
+        &b"\x00"[..],
+        b"\x00\xff",
+        b"\x00\x02",
+        b"\x00\x03\xff40",
+        b"\x00\x0a\xff4000000000",
+        b"\x002\xff40",
+        b"\x01\x09\x09\x09\x09\x09\x09\x09\x09\x09\xff\x04",
+        b"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\xff\x04",
+    ] {
+        assert_eq!(payload(Revision::V4, body), [Err(EngineError::Length)]);
+    }
+    let empty: &[u8] = b"\x00\x00\xff";
+    assert_eq!(payload(Revision::V4, empty), [Err(EngineError::Empty)]);
+    let cut: &[u8] = b"\x00\x02\xff4\xe5";
+    assert_eq!(payload(Revision::V4, cut), [Err(EngineError::NotUtf8)]);
 }
 
 #[test]

@@ -49,9 +49,9 @@ pub enum EnginePacket {
     Upgrade,
     /// `6`: ends a waiting poll before an upgrade.
     Noop,
-    /// A binary message of a polling payload, in base64 as it came. Never decoded: nothing of the
-    /// push system is binary.
-    Binary(Bytes),
+    /// A binary message of a polling payload. Its content is not kept: nothing of the push system
+    /// is binary.
+    Binary,
 }
 
 /// A text that is no Engine.IO packet or payload.
@@ -76,9 +76,6 @@ pub enum EngineError {
     /// A length in a polling payload that is no number, or more than what follows.
     #[error("length in a polling payload does not fit; close the link")]
     Length,
-    /// A polling payload in the binary framing of revision 3.
-    #[error("polling payload in binary framing; use `b64=1`")]
-    BinaryPayload,
 }
 
 impl EnginePacket {
@@ -105,8 +102,7 @@ impl EnginePacket {
         }
     }
 
-    /// Appends the packet as the text of a websocket message. Of binary ones nothing is written:
-    /// they are no text there.
+    /// Appends the packet as the text of a websocket message. Of a binary one nothing is written.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let content: &[u8] = match self {
             Self::Open(handshake) => {
@@ -114,7 +110,7 @@ impl EnginePacket {
                 handshake.write(out);
                 return;
             }
-            Self::Binary(_) => return,
+            Self::Binary => return,
             Self::Close | Self::Upgrade | Self::Noop => &[],
             Self::Ping(content) | Self::Pong(content) | Self::Message(content) => content,
         };
@@ -128,7 +124,7 @@ impl EnginePacket {
             Self::Close => b'1',
             Self::Ping(_) => b'2',
             Self::Pong(_) => b'3',
-            Self::Message(_) | Self::Binary(_) => b'4',
+            Self::Message(_) | Self::Binary => b'4',
             Self::Upgrade => b'5',
             Self::Noop => b'6',
         }
@@ -142,10 +138,10 @@ impl fmt::Debug for EnginePacket {
             Self::Close => return f.write_str("Close"),
             Self::Upgrade => return f.write_str("Upgrade"),
             Self::Noop => return f.write_str("Noop"),
+            Self::Binary => return f.write_str("Binary"),
             Self::Ping(content) => ("Ping", content),
             Self::Pong(content) => ("Pong", content),
             Self::Message(content) => ("Message", content),
-            Self::Binary(content) => ("Binary", content),
         };
         write!(f, "{name}({} bytes)", content.len())
     }

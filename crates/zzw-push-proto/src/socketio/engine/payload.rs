@@ -9,8 +9,12 @@ use std::io::Write as _;
 ///
 /// ```text
 /// revision 3    <length>:<packet><length>:<packet>…     length in UTF-16 code units
+///               <0|1><length><255><packet>…             length in bytes, one byte per digit
 /// revision 4    <packet>\x1e<packet>…
 /// ```
+///
+/// The second framing of revision 3 is that of `application/octet-stream`, with 1 in front of
+/// binary packets; python-engineio 3 posts nothing else.
 ///
 /// Ends behind the first error, since nothing says where the next packet would start.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub struct PayloadWriter<'o> {
 
 const SEPARATOR: u8 = 0x1e;
 
+const FRAME_END: u8 = 0xff;
+
 /// Digits of a length. No body comes near.
 const MAX_DIGITS: usize = 9;
 
@@ -46,9 +52,6 @@ impl PayloadReader {
     }
 
     fn counted(&mut self) -> Result<EnginePacket, EngineError> {
-        if let Some(0 | 1) = self.body.first() {
-            return Err(EngineError::BinaryPayload);
-        }
         let mut front = self.body.iter().take(MAX_DIGITS.saturating_add(1));
         let colon = front.position(|byte| *byte == b':');
         let digits = self.body.split_to(colon.ok_or(EngineError::Length)?);
@@ -58,10 +61,25 @@ impl PayloadReader {
         let packet = behind.slice(..len);
         self.body = behind.slice(len..);
         self.is_done = self.body.is_empty();
-        match packet.strip_prefix(b"b4") {
-            Some(base64) => Ok(EnginePacket::Binary(packet.slice_ref(base64))),
-            None => EnginePacket::decode(&packet),
+        text_or(b"b4", &packet)
+    }
+
+    fn framed(&mut self) -> Result<EnginePacket, EngineError> {
+        let is_binary = self.body.first() == Some(&1);
+        let mut front = self.body.iter().take(MAX_DIGITS.saturating_add(2));
+        let end = front.position(|byte| *byte == FRAME_END);
+        let head = self.body.split_to(end.ok_or(EngineError::Length)?);
+        let digits: Option<Vec<u8>> = head.iter().skip(1).map(|digit| ascii(*digit)).collect();
+        let len = digits.and_then(|digits| number(&digits));
+        let behind = self.body.slice(1..); // the end of the frame's head
+        let len = len.filter(|len| *len <= behind.len());
+        let len = len.ok_or(EngineError::Length)?;
+        self.body = behind.slice(len..);
+        self.is_done = self.body.is_empty();
+        if is_binary {
+            return Ok(EnginePacket::Binary);
         }
+        EnginePacket::decode(&behind.slice(..len))
     }
 
     fn separated(&mut self) -> Result<EnginePacket, EngineError> {
@@ -73,10 +91,7 @@ impl PayloadReader {
             self.is_done = true;
             std::mem::take(&mut self.body)
         };
-        match packet.strip_prefix(b"b") {
-            Some(base64) => Ok(EnginePacket::Binary(packet.slice_ref(base64))),
-            None => EnginePacket::decode(&packet),
-        }
+        text_or(b"b", &packet)
     }
 }
 
@@ -88,6 +103,7 @@ impl Iterator for PayloadReader {
             return None;
         }
         let packet = match self.revision {
+            Revision::V4 if matches!(self.body.first(), Some(0 | 1)) => self.framed(),
             Revision::V4 => self.counted(),
             Revision::V5 => self.separated(),
         };
@@ -112,21 +128,14 @@ impl<'o> PayloadWriter<'o> {
         }
     }
 
-    /// Appends a packet. In revision 4 its content must not hold U+001E, which JSON never does.
+    /// Appends a packet; nothing of a binary one. In revision 4 its content must not hold U+001E,
+    /// which JSON never does.
     pub fn push(&mut self, packet: &EnginePacket) -> &mut Self {
-        self.packet.clear();
-        match (packet, self.revision) {
-            (EnginePacket::Binary(base64), revision) => {
-                let mark: &[u8] = if revision == Revision::V4 {
-                    b"b4"
-                } else {
-                    b"b"
-                };
-                self.packet.extend_from_slice(mark);
-                self.packet.extend_from_slice(base64);
-            }
-            (packet, _) => packet.encode(&mut self.packet),
+        if *packet == EnginePacket::Binary {
+            return self;
         }
+        self.packet.clear();
+        packet.encode(&mut self.packet);
         match self.revision {
             Revision::V4 => {
                 // Writing to a Vec cannot fail.
@@ -139,6 +148,19 @@ impl<'o> PayloadWriter<'o> {
         self.out.extend_from_slice(&self.packet);
         self
     }
+}
+
+/// The packet, or that it is binary if it starts with this mark.
+fn text_or(mark: &[u8], packet: &Bytes) -> Result<EnginePacket, EngineError> {
+    if packet.starts_with(mark) {
+        return Ok(EnginePacket::Binary);
+    }
+    EnginePacket::decode(packet)
+}
+
+/// A digit of the framing with one byte per digit.
+fn ascii(digit: u8) -> Option<u8> {
+    (digit <= 9).then_some(digit | b'0')
 }
 
 fn number(digits: &[u8]) -> Option<usize> {
