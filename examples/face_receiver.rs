@@ -3,6 +3,7 @@
 
 use clap::Parser;
 use drive::cli;
+use drive::face::receiver::enrol::EnrolArgs;
 use drive::face::receiver::{ReceiverOptions, program};
 use drive::http::tls;
 use drive::records;
@@ -45,6 +46,8 @@ struct Args {
     /// Largest database, in MiB, without pictures; beyond it terminals have to wait [default: none]
     #[arg(long, value_name = "MIB")]
     max_size: Option<u64>,
+    #[command(flatten)]
+    enrol: EnrolArgs,
 }
 
 #[tokio::main]
@@ -64,6 +67,7 @@ async fn run(args: Args) -> io::Result<()> {
     if let (Some(cert), Some(key)) = (args.cert, args.key) {
         options.tls = Some(tls::acceptor(&cert, &key).map_err(io::Error::other)?);
     }
+    args.enrol.apply(&mut options)?;
     program::run(options, args.json).await
 }
 

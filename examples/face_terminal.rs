@@ -4,8 +4,10 @@
 
 use clap::Parser;
 use drive::cli;
+use drive::face::account;
 use drive::face::terminal::{TerminalOptions, program};
-use drive::http::{self, tls::Trust};
+use drive::http;
+use drive::http::tls::{self, KeyPin, Trust};
 use face_record_push::{Dest, DestError, Profile};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +29,16 @@ struct Args {
     /// nowhere if that is taken]
     #[arg(long, value_name = "ADDRESS")]
     api: Option<SocketAddr>,
+    /// A file of one line, user:password: the account that the API asks for; or set
+    /// FACE_API_ACCOUNT [default: none, the API is open]
+    #[arg(long, value_name = "FILE")]
+    api_account: Option<PathBuf>,
+    /// The API's certificate chain for TLS, PEM
+    #[arg(long, value_name = "PEM", requires = "api_key")]
+    api_cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "PEM", requires = "api_cert")]
+    api_key: Option<PathBuf>,
     /// People a second
     #[arg(long, default_value_t = 2.0, value_parser = rate)]
     rate: f64,
@@ -62,6 +74,12 @@ async fn run(args: Args) -> io::Result<()> {
         None => free_usual_port().await,
         given => given,
     };
+    options.api_account = account(args.api_account.as_deref(), "FACE_API_ACCOUNT")?;
+    if let (Some(cert), Some(key)) = (args.api_cert, args.api_key) {
+        options.api_tls = Some(tls::acceptor(&cert, &key).map_err(io::Error::other)?);
+        let pin = KeyPin::read(&cert).map_err(io::Error::other)?;
+        eprintln!("key of the API, for face_receiver --terminal-key-pin: {pin}");
+    }
     options.dest = args.dest;
     options.config.dest_policy.allow_special = args.allow_special;
     options.identity.profile = args.profile;

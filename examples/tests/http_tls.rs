@@ -47,10 +47,22 @@ async fn a_pinned_key_is_good_under_any_name_and_no_other_key_is() {
     let (other, _) = files.pair("other");
     let receiver = start(&certificate, &key).await;
     let pin = KeyPin::read(&certificate).unwrap();
-    let reply = post(&mut caller(Trust::Key(pin)), &receiver, "127.0.0.1", 9).await;
+    let other_pin: KeyPin = KeyPin::read(&other).unwrap().to_string().parse().unwrap();
+    let reply = post(
+        &mut caller(Trust::Keys(vec![other_pin, pin])),
+        &receiver,
+        "127.0.0.1",
+        9,
+    )
+    .await;
     assert_eq!(reply.unwrap().body, "read 9");
-    let wrong = KeyPin::read(&other).unwrap();
-    let reply = post(&mut caller(Trust::Key(wrong)), &receiver, "127.0.0.1", 9).await;
+    let reply = post(
+        &mut caller(Trust::Keys(vec![other_pin])),
+        &receiver,
+        "127.0.0.1",
+        9,
+    )
+    .await;
     assert_eq!(reply, Err(CallError::Tls));
 }
 

@@ -12,6 +12,7 @@ use rustls::{
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
@@ -26,8 +27,9 @@ pub enum Trust {
     //= docs/spec/face-record-push.md#destination
     //# The receiver SHOULD pin the public key of a terminal's certificate, whose name and dates
     //# can never pass.
-    /// Those with this public key, whatever name and dates they bear: terminals sign their own.
-    Key(KeyPin),
+    /// Those with one of these public keys, whatever name and dates they bear: terminals sign their
+    /// own.
+    Keys(Vec<KeyPin>),
     /// Anyone's: no eavesdropper reads along, but any impostor does.
     Anybody,
 }
@@ -85,16 +87,16 @@ pub fn client(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError(format!("no TLS: {error}")))?;
-    let one = |pin| Arc::new(OneKey { pin, algorithms });
+    let keys = |pins| Arc::new(PinnedKeys { pins, algorithms });
     let mut config = match trust {
         Trust::Nobody => return Ok(None),
         Trust::Authorities(path) => config.with_root_certificates(read_authorities(path)?),
-        Trust::Key(pin) => config
+        Trust::Keys(pins) => config
             .dangerous()
-            .with_custom_certificate_verifier(one(Some(*pin))),
+            .with_custom_certificate_verifier(keys(Some(pins.clone()))),
         Trust::Anybody => config
             .dangerous()
-            .with_custom_certificate_verifier(one(None)),
+            .with_custom_certificate_verifier(keys(None)),
     }
     .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -122,6 +124,31 @@ impl KeyPin {
     }
 }
 
+impl fmt::Display for KeyPin {
+    /// 64 hexadecimal digits, as `sha256sum` prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for KeyPin {
+    type Err = TlsError;
+
+    /// 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, TlsError> {
+        let wrong =
+            || TlsError("a pin has 64 hexadecimal digits: the sha-256 of the key".to_owned());
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        let mut pin = [0; 32];
+        for (at, byte) in pin.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(pin))
+    }
+}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -130,14 +157,14 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-/// Accepts the one key, or any; that the peer has the key is checked in either case.
+/// Accepts these keys, or any; that the peer has the key is checked in either case.
 #[derive(Debug)]
-struct OneKey {
-    pin: Option<KeyPin>,
+struct PinnedKeys {
+    pins: Option<Vec<KeyPin>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for OneKey {
+impl ServerCertVerifier for PinnedKeys {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -146,12 +173,13 @@ impl ServerCertVerifier for OneKey {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.pin {
-            Some(pin) if KeyPin::of(certificate)? != pin => Err(Error::InvalidCertificate(
-                CertificateError::ApplicationVerificationFailure,
-            )),
-            _ => Ok(ServerCertVerified::assertion()),
+        let pin = KeyPin::of(certificate)?;
+        if self.pins.as_ref().is_none_or(|pins| pins.contains(&pin)) {
+            return Ok(ServerCertVerified::assertion());
         }
+        Err(Error::InvalidCertificate(
+            CertificateError::ApplicationVerificationFailure,
+        ))
     }
 
     fn verify_tls12_signature(

@@ -431,6 +431,10 @@ pub enum TerminalAnswer {
 pub enum EnrolError {
     /// It does not answer.
     Unreachable,
+    /// It has no TLS, or a certificate that is not trusted. It was sent nothing.
+    Untrusted,
+    /// Its address is one that must not be called. It was sent nothing.
+    Forbidden,
     /// Account or password are wrong, or it asks for one and none is given.
     Unauthorized,
     /// It answered with this status or code.

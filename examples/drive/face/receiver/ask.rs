@@ -1,6 +1,6 @@
 //! Questions to terminals, over their configuration API.
 
-use crate::http::{Call, Caller, Dialing, Place};
+use crate::http::{Call, CallError, Caller, Dialing, Place};
 use face_record_push::codec;
 use face_record_push::platform::{EnrolError, Terminal, TerminalAnswer, TerminalAsk};
 use face_record_push::{Host, Scheme};
@@ -12,9 +12,9 @@ pub(super) async fn ask(
     question: &TerminalAsk,
     dialing: Dialing,
 ) -> TerminalAnswer {
-    let failed = TerminalAnswer::Failed(EnrolError::Unreachable);
+    // Whom to trust was read before.
     let Ok(mut caller) = Caller::new(dialing) else {
-        return failed;
+        return TerminalAnswer::Failed(EnrolError::Untrusted);
     };
     let request = codec::encode_terminal_ask(question, terminal.login.as_ref());
     let mut headers = vec![("content-type", "application/json".to_owned())];
@@ -29,7 +29,9 @@ pub(super) async fn ask(
     };
     match caller.exchange(&place(terminal), call, PATIENCE).await {
         Ok(reply) => codec::read_terminal_answer(question, reply.status, &reply.body),
-        Err(_) => failed,
+        Err(CallError::Tls) => TerminalAnswer::Failed(EnrolError::Untrusted),
+        Err(CallError::Forbidden) => TerminalAnswer::Failed(EnrolError::Forbidden),
+        Err(_) => TerminalAnswer::Failed(EnrolError::Unreachable),
     }
 }
 

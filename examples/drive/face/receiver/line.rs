@@ -2,7 +2,7 @@
 
 use crate::records::freshness;
 use face_record_push::Push;
-use face_record_push::platform::{Entry, Event};
+use face_record_push::platform::{EnrolError, Entry, Event};
 use lenient_wire::ObjectWriter;
 use std::borrow::Cow;
 use xtea_token::UnixMillis;
@@ -122,11 +122,41 @@ pub fn news(event: &Event) -> Option<String> {
         Event::RemoteAuth(..) => "a terminal asked whether a person may pass".to_owned(),
         Event::Refused { peer, why } => format!("refused {peer}: {why:?}"),
         Event::StoreFailed(error) => format!("store failed ({error:?}): terminals come again"),
-        Event::Enrolled(terminal) => format!("enrolled {}", terminal.api),
+        Event::Enrolled(terminal) => format!("enrolled {}: it pushes here", terminal.api),
         Event::EnrolFailed(terminal, error) => {
-            format!("cannot enrol {}: {error:?}; trying again", terminal.api)
+            format!(
+                "cannot enrol {}: {}; trying again",
+                terminal.api,
+                why(*error)
+            )
         }
         Event::Closed(_) => "closed".to_owned(),
         _ => return None,
     })
+}
+
+/// Why a terminal is not enrolled, and what to do.
+fn why(error: EnrolError) -> String {
+    let text = match error {
+        EnrolError::Unreachable => "no answer; is it on, and the address right?",
+        EnrolError::Untrusted => {
+            "no TLS, or a certificate that is not trusted, so no password was sent; compare its key \
+             with --terminal-key-pin or --terminal-ca"
+        }
+        EnrolError::Forbidden => {
+            "it leads to this machine or another special address; pass --allow-special if that is \
+             meant"
+        }
+        EnrolError::Unauthorized => "it refuses the account; look at --terminal-account",
+        EnrolError::Refused(code) => {
+            return format!(
+                "it answers with code {code}; may it push where --advertise says, and does it have \
+                 an account if --terminal-account is passed?"
+            );
+        }
+        EnrolError::Garbled => "its answer is not that of a terminal; is this the port of its API?",
+        EnrolError::NotTaken => "it took the address and then states another; who else sets it?",
+        error => return format!("{error:?}"),
+    };
+    text.to_owned()
 }

@@ -8,6 +8,7 @@
 
 mod ask;
 mod core;
+pub mod enrol;
 mod exchange;
 pub mod line;
 pub mod program;
@@ -17,7 +18,7 @@ use crate::http::{self, Dialing, Limits, Server};
 use crate::records::{self, Db};
 use face_record_push::platform::{Config, Counters, Event, Seq, Terminal, Undecided};
 use face_record_push::{
-    AuthDecision, DestPolicy, ExchangeId, Push, Refused, SerialNumber, Subscription,
+    AuthDecision, Dest, DestPolicy, ExchangeId, Push, Refused, SerialNumber, Subscription,
 };
 use std::fmt;
 use std::io;
@@ -35,12 +36,17 @@ pub struct ReceiverOptions {
     pub listen: SocketAddr,
     /// Where records are kept.
     pub records: records::Options,
-    /// The machine's settings.
+    /// The machine's settings. Terminals that were enrolled are looked at again every 10 min.
     pub config: Config,
     /// What the server puts up with.
     pub limits: Limits,
     /// TLS; none.
     pub tls: Option<TlsAcceptor>,
+    /// Terminals that are told to push here from the beginning; none.
+    pub terminals: Vec<Terminal>,
+    /// Where those are to push; `None` is where this receiver listens, at the first of
+    /// [`Config::paths`], else at `/Record`. Default `None`.
+    pub advertise: Option<Dest>,
     /// How terminals are called to be enrolled; at addresses that [`DestPolicy`] allows by default,
     /// without TLS.
     pub dialing: Dialing,
@@ -68,9 +74,11 @@ pub struct ReceiverControl {
 ///
 /// # Errors
 ///
-/// If the database or the port cannot be had; the text says what to do.
+/// If the database or the port cannot be had, or terminals cannot be told where to push; the text
+/// says what to do.
 pub async fn spawn_receiver(options: ReceiverOptions) -> io::Result<ReceiverHandle> {
     let listener = http::listen(options.listen).await?;
+    let wanted = enrol::subscription(&options, listener.local_addr()?)?;
     let db = (!options.forgets).then(|| Db::open(options.records));
     let db = db.transpose()?;
     let core = Core::start(options.config, db, options.dialing)?;
@@ -78,13 +86,18 @@ pub async fn spawn_receiver(options: ReceiverOptions) -> io::Result<ReceiverHand
     let server = Server::start(listener, limits, options.tls, move |request, peer| {
         exchange::answer(Arc::clone(&asked), request, peer, limits.pace)
     })?;
-    Ok(ReceiverHandle {
+    let timer = tokio::spawn(Arc::clone(&core).keep_time());
+    let receiver = ReceiverHandle {
         address: server.address(),
         server: Some(server),
         closing: None,
-        timer: tokio::spawn(Arc::clone(&core).keep_time()),
+        timer,
         control: ReceiverControl { core },
-    })
+    };
+    if let Some(wanted) = wanted {
+        enrol::enrol(&receiver.control, options.terminals, &wanted)?;
+    }
+    Ok(receiver)
 }
 
 impl ReceiverOptions {
@@ -100,12 +113,16 @@ impl ReceiverOptions {
             exchange: Duration::from_mins(3),
             ..Limits::default()
         };
+        let mut config = Config::new(u64::from(std::process::id()));
+        config.verify_every = Some(Duration::from_mins(10));
         Self {
             listen,
             records,
-            config: Config::new(u64::from(std::process::id())),
+            config,
             limits,
             tls: None,
+            terminals: Vec::new(),
+            advertise: None,
             dialing: Dialing {
                 //= docs/spec/face-record-push.md#destination
                 //# The receiver MUST judge the address of a terminal like a destination before it

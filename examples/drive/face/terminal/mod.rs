@@ -1,6 +1,7 @@
 //! A terminal: a [`Device`](face_record_push::device::Device) with a [`Store`]
 //! under it, an HTTP client before it, and its configuration API.
 
+mod access;
 mod api;
 mod people;
 mod post;
@@ -9,21 +10,23 @@ mod task;
 
 pub use people::Crowd;
 
+use self::access::Access;
 use self::task::Terminal;
 use crate::clock;
 use crate::http::{self, Dialing, Server};
 use crate::store::{Folder, Settings, Store};
 use face_record_push::codec::Identity;
 use face_record_push::device::{Config, Counters, Event, Fault, Seq, State};
-use face_record_push::{Dest, Profile, SerialNumber, Subscription, UnixMillis};
+use face_record_push::{Dest, Login, Profile, SerialNumber, Subscription, UnixMillis};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// A terminal to be started.
 #[derive(Clone)]
@@ -33,6 +36,12 @@ pub struct TerminalOptions {
     pub folder: PathBuf,
     /// Where its configuration API listens; `None` has none. Default `None`.
     pub api: Option<SocketAddr>,
+    /// TLS of the API; none.
+    pub api_tls: Option<TlsAcceptor>,
+    /// Account of the API; `None` lets anybody in. Default `None`.
+    pub api_account: Option<Login>,
+    /// The clock by which tokens of the API expire; the system's.
+    pub api_clock: Arc<dyn Fn() -> Instant + Send + Sync>,
     /// Where to push from now on, whatever was configured before; `None` leaves it as it is. Default
     /// `None`.
     ///
@@ -132,6 +141,9 @@ impl TerminalOptions {
         Self {
             folder: folder.into(),
             api: None,
+            api_tls: None,
+            api_account: None,
+            api_clock: Arc::new(clock::now),
             dest: None,
             config,
             store: Settings::default(),
@@ -154,7 +166,10 @@ pub async fn spawn_terminal(options: TerminalOptions) -> io::Result<TerminalHand
         None => None,
     };
     let (asks, asked) = mpsc::channel(64);
-    let server = listener.map(|listener| api::serve(listener, asks));
+    let (tls, clock) = (options.api_tls.clone(), Arc::clone(&options.api_clock));
+    let account = options.api_account.as_ref();
+    let access = account.map(|account| Access::new(account, clock));
+    let server = listener.map(|listener| api::serve(listener, tls, access, asks));
     let server = server.transpose()?;
     let api = server.as_ref().map(Server::address);
     let (commands, commanded) = mpsc::unbounded_channel();

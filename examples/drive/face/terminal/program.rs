@@ -7,6 +7,7 @@ use crate::cli::told_to_end;
 use face_record_push::Subscription;
 use face_record_push::device::{Cause, Event, Failure, Loss, LossReason, State};
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::pin::pin;
 
 /// Runs a terminal until the user ends it, or until as many records as wanted have been recorded and
@@ -19,9 +20,16 @@ pub async fn run(options: TerminalOptions) -> io::Result<()> {
     let ended = told_to_end();
     let folder = options.folder.display().to_string();
     let serial = options.identity.serial.clone();
+    let (is_tls, has_account) = (options.api_tls.is_some(), options.api_account.is_some());
+    let scheme = if is_tls { "https" } else { "http" };
     let mut terminal = spawn_terminal(options).await?;
     if let Some(api) = terminal.api() {
-        say(format_args!("listening http://{api}/v1/event/subscribe"));
+        say(format_args!(
+            "listening {scheme}://{api}/v1/event/subscribe"
+        ));
+        if let Some(danger) = danger(api, is_tls, has_account) {
+            eprintln!("warning: {danger}");
+        }
     }
     let tally = terminal.tally();
     say(format_args!(
@@ -138,6 +146,22 @@ impl Teller {
             )),
             _ => {}
         }
+    }
+}
+
+/// What others on the network can do with the API.
+fn danger(api: SocketAddr, is_tls: bool, has_account: bool) -> Option<&'static str> {
+    if api.ip().is_loopback() {
+        None
+    } else if !has_account {
+        Some(
+            "whoever reaches the API can have the records pushed anywhere: pass --api-account, or \
+             let it listen on 127.0.0.1",
+        )
+    } else if !is_tls {
+        Some("password and tokens cross the network in the clear: pass --api-cert and --api-key")
+    } else {
+        None
     }
 }
 
