@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 /// The account, and the tokens that it has bought.
 ///
-/// Only hashes of either are kept, and only hashes are compared, so that neither a dump of the memory
-/// nor the time that an answer takes tells them.
+/// Hashes of either are compared, never the texts, so that the time that an answer takes tells nothing.
 pub(super) struct Access {
     account: Hash,
     tokens: Mutex<VecDeque<Live>>,

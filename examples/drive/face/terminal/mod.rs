@@ -160,15 +160,15 @@ impl TerminalOptions {
 /// # Errors
 ///
 /// If the store or the port cannot be had; the text says which and what to do.
-pub async fn spawn_terminal(options: TerminalOptions) -> io::Result<TerminalHandle> {
+pub async fn spawn_terminal(mut options: TerminalOptions) -> io::Result<TerminalHandle> {
     let listener = match options.api {
         Some(address) => Some(http::listen(address).await?),
         None => None,
     };
     let (asks, asked) = mpsc::channel(64);
     let (tls, clock) = (options.api_tls.clone(), Arc::clone(&options.api_clock));
-    let account = options.api_account.as_ref();
-    let access = account.map(|account| Access::new(account, clock));
+    let account = options.api_account.take();
+    let access = account.map(|account| Access::new(&account, clock));
     let server = listener.map(|listener| api::serve(listener, tls, access, asks));
     let server = server.transpose()?;
     let api = server.as_ref().map(Server::address);
