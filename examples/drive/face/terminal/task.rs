@@ -366,6 +366,9 @@ impl Terminal {
     }
 
     fn tell(&mut self, news: TerminalNews) {
+        // Whoever hears it and looks at the figures finds those of after it.
+        let tally = tally_of(&self.device, self.dropped_before, self.news_lost);
+        self.tally.send_replace(tally);
         if self.news.try_send(news).is_err() {
             self.news_lost += 1;
         }
