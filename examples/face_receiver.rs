@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use drive::cli;
 use drive::face::receiver::enrol::EnrolArgs;
 use drive::face::receiver::{ReceiverOptions, program};
@@ -17,9 +18,10 @@ use std::process::ExitCode;
 /// a terminal's event_dest to the address that is printed. Records go to standard output, a line
 /// each; everything else to standard error.
 #[derive(Debug, Parser)]
+#[command(allow_negative_numbers = true)]
 struct Args {
     /// Where to listen; for terminals elsewhere 0.0.0.0:8080
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = cli::address)]
     listen: SocketAddr,
     /// The SQLite database, which is made if it is not there
     #[arg(long, value_name = "FILE", default_value = "records.db")]
@@ -41,10 +43,10 @@ struct Args {
     #[arg(long = "path", value_name = "/SECRET", value_parser = path)]
     paths: Vec<String>,
     /// Take records only of this terminal; repeatable [default: any]
-    #[arg(long = "serial", value_name = "SN")]
+    #[arg(long = "serial", value_name = "SN", value_parser = NonEmptyStringValueParser::new())]
     serials: Vec<String>,
     /// Largest database, in MiB, without pictures; beyond it terminals have to wait [default: none]
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     max_size: Option<u64>,
     #[command(flatten)]
     enrol: EnrolArgs,

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 /// A simulated face terminal. What it has recorded is in DIR until a platform acknowledges it, and
 /// survives kill -9 and power cuts. Ctrl-C or SIGTERM ends it in order.
 #[derive(Debug, Parser)]
+#[command(allow_negative_numbers = true)]
 struct Args {
     /// Where to push, http://127.0.0.1:8080/Record; kept in DIR [default: what was kept, or set by
     /// the API]
@@ -27,7 +28,7 @@ struct Args {
     data: PathBuf,
     /// Where its configuration API listens; port 0 takes a free one [default: 127.0.0.1:8000, or
     /// nowhere if that is taken]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = cli::address)]
     api: Option<SocketAddr>,
     /// A file of one line, user:password: the account that the API asks for; or set
     /// FACE_API_ACCOUNT [default: none, the API is open]

@@ -14,13 +14,13 @@ use std::process::ExitCode;
 /// A simulated SOPHON SE5 box. Prints each event it emits as a line of JSON, everything else on
 /// standard error, beginning with `listening ws://… http://…`.
 #[derive(Debug, Parser)]
-#[command(after_help = faults::LIST)]
+#[command(after_help = faults::LIST, allow_negative_numbers = true)]
 struct Args {
     /// Where the WebSocket listens; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:5679")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5679", value_parser = cli::address)]
     listen: SocketAddr,
     /// Where HTTP listens; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:5555")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555", value_parser = cli::address)]
     http: SocketAddr,
     /// Number of cameras
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]

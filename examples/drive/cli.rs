@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -70,6 +71,16 @@ pub fn parse_key(text: &str) -> Result<Key, InvalidKey> {
         Ok(bytes) if text.is_ascii() => Ok(Key::new(bytes)),
         _ => Err(error),
     })
+}
+
+/// An address to listen on, as an argument.
+///
+/// # Errors
+///
+/// How to write one.
+pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let example = "an ip address and a port are needed, as in 127.0.0.1:8080 or [::1]:8080";
+    text.parse().map_err(|_| example)
 }
 
 /// The local clock.

@@ -11,13 +11,16 @@ fn wrong_arguments_are_told() {
         (vec!["--data", "x", "--dest", "ftp://x/"], "begin with http"),
         (vec!["--data", "x", "--dest", "http://a b/"], "character"),
         (vec!["--data", "x", "--profile", "2"], "1.0, 1.1, 1.2"),
-        (vec!["--data", "x", "--rate=-1"], "people a second"),
+        (vec!["--data", "x", "--rate", "-1"], "people a second"),
         (vec!["--data", "x", "--rate", "NaN"], "people a second"),
         (
             vec!["--data", "x", "--picture-bytes", "99999999"],
             "16777216",
         ),
-        (vec!["--data", "x", "--api", "8000"], "socket address"),
+        (
+            vec!["--data", "x", "--api", "8000"],
+            "an ip address and a port",
+        ),
     ] {
         let mut command = example("face_terminal");
         command.args(&args);
