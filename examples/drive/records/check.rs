@@ -1,6 +1,6 @@
 //! What is looked at before a database is opened for writing. Nothing here changes a byte of it.
 
-use super::schema;
+use super::{schema, told};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
@@ -16,10 +16,7 @@ use std::path::{Path, PathBuf};
 ///
 /// What is wrong with it, and what to do.
 pub(super) fn check(path: &Path) -> io::Result<()> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut header = Vec::new();
-    file.take(HEADER as u64).read_to_end(&mut header)?;
+    let (header, length) = head(path).map_err(|error| told(path, &error))?;
     let Some(header) = Header::of(&header) else {
         return Err(refused(path, "is no SQLite database; name another file"));
     };
@@ -90,6 +87,15 @@ impl Header {
             application: word(68),
         })
     }
+}
+
+/// The first bytes of a file, and its length.
+fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut header = Vec::new();
+    file.take(HEADER as u64).read_to_end(&mut header)?;
+    Ok((header, length))
 }
 
 /// Looks at the tables; the first fault, if there is one.

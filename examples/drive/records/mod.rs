@@ -30,7 +30,7 @@ use face_record_push::platform::{Entry, Novelty, Op, Quarantined, Seq, StoreErro
 use pictures::Pictures;
 use row::Row;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OptionalExtension as _, Transaction, ffi, params};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -88,7 +88,10 @@ impl Db {
         if lock_path.exists() {
             lock(&options.path, &lock_path)?;
         }
-        let exists = options.path.try_exists()?;
+        let exists = options
+            .path
+            .try_exists()
+            .map_err(|error| told(&options.path, &error))?;
         if exists {
             check::check(&options.path)?;
         }
@@ -96,7 +99,9 @@ impl Db {
         if !exists {
             create(&options.path).map_err(|error| told(&options.path, &error))?;
         }
-        let files = Files::open(&options).map_err(|error| told(&options.path, &error))?;
+        let files = Files::open(&options)?;
+        let probed = files.pictures.probe();
+        probed.map_err(|error| told(&options.pictures, &error))?;
         Ok(Self {
             options,
             files: Some(files),
@@ -218,15 +223,16 @@ impl Db {
     fn reopen(&self) -> Result<Files, StoreError> {
         // What made it fail may have left less than it was.
         check::check(&self.options.path)
-            .and_then(|()| Files::open(&self.options).map_err(io::Error::other))
+            .and_then(|()| Files::open(&self.options))
             .map_err(|_| StoreError::Broken)
     }
 }
 
 impl Files {
     fn open(options: &Options) -> io::Result<Self> {
-        let pictures = Pictures::open(&options.pictures)?;
-        let connection = connect(options).map_err(io::Error::other)?;
+        let pictures =
+            Pictures::open(&options.pictures).map_err(|error| told(&options.pictures, &error))?;
+        let connection = connect(options).map_err(|error| told(&options.path, &io_error(error)))?;
         Ok(Self {
             connection,
             pictures,
@@ -310,6 +316,13 @@ impl Files {
 
 fn connect(options: &Options) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(&options.path)?;
+    // SQLite would read what it may not write, and leave a log beside it that nobody may write.
+    if connection.is_readonly(MAIN_DB)? {
+        return Err(rusqlite::Error::SqliteFailure(
+            ffi::Error::new(ffi::SQLITE_READONLY),
+            Some("the file is read-only".to_owned()),
+        ));
+    }
     schema::configure(&connection)?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version < schema::VERSION {
@@ -370,12 +383,23 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "; make its folder first",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder that may be written"
+            "; this user may not write there: let it, or choose another folder"
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "; where a folder has to be is a file: name another"
+        }
+        io::ErrorKind::IsADirectory => "; it is a folder: name a file",
         _ => "",
     };
     let text = format!("cannot open {}: {error}{advice}", path.display());
     io::Error::new(error.kind(), text)
+}
+
+fn io_error(error: rusqlite::Error) -> io::Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly) => io::Error::new(io::ErrorKind::PermissionDenied, error),
+        _ => io::Error::other(error),
+    }
 }
 
 fn id_of(connection: &Connection, entry: &Entry) -> rusqlite::Result<Option<i64>> {

@@ -39,6 +39,17 @@ impl Pictures {
         })
     }
 
+    /// Tries whether a file can be made in it. That there is no room for one is no reason not to
+    /// start: terminals wait until there is.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let path = self.folder.join(format!("{TEMPORARY}0"));
+        match File::create(&path) {
+            Ok(_) => fs::remove_file(&path),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Keeps pictures. When this returns, they survive a power cut; if it fails, nothing may name
     /// them.
     pub(super) fn keep(&mut self, pictures: &BTreeMap<&str, &[u8]>) -> io::Result<()> {
