@@ -426,6 +426,26 @@ fn half_a_body_holds_up_nobody_else() {
 }
 
 #[test]
+fn what_a_terminal_sends_breaks_no_line() {
+    let folder = Folder::new("lines");
+    let mut command = example("face_receiver");
+    command.args([
+        "--listen",
+        "127.0.0.1:0",
+        "--db",
+        &folder.join("records.db"),
+    ]);
+    let receiver = Receiver::of(command);
+    let forged = r#"{"type":0,"data":{"deviceSN":"PS7\n9 PS8","timestamp":1660625866,
+        "user":{"user_id":"1\r","name":"张三\u001b[2J"}}}"#;
+    assert!(is_acknowledged(&receiver.post(forged)));
+    receiver.program.out.wait_for(1);
+    let expected = r"1 2022-08-16T04:57:46.000Z PS7\u{a}9 PS8 1\u{d} 张三\u{1b}[2J seen (late)";
+    assert_eq!(receiver.program.out.lines(), [expected]);
+    receiver.stop();
+}
+
+#[test]
 fn what_cannot_work_is_said_at_the_start() {
     let folder = Folder::new("start");
     let receiver = Receiver::start(&folder, &[]);
@@ -433,7 +453,8 @@ fn what_cannot_work_is_said_at_the_start() {
     let foreign = folder.join("foreign.db");
     std::fs::write(&foreign, "dear diary").unwrap();
     let other = folder.join("other.db");
-    let cases: [(&[&str], &str); 7] = [
+    let below = format!("{foreign}/records.db");
+    let cases: [(&[&str], &str); 12] = [
         (
             &["--listen", &receiver.address, "--db", &other],
             "the port is taken",
@@ -446,7 +467,15 @@ fn what_cannot_work_is_said_at_the_start() {
             &["--listen", "127.0.0.1:0", "--db", &db],
             "in use by another receiver",
         ),
-        (&["--listen", "nowhere"], "invalid value"),
+        (&["--db", folder.path().to_str().unwrap()], "name a file"),
+        (&["--db", &below], "name another"),
+        (
+            &["--db", &folder.join("new.db"), "--pictures", &foreign],
+            "foreign.db: ",
+        ),
+        (&["--listen", "nowhere"], "an ip address and a port"),
+        (&["--max-size", "0"], "0 is not in 1.."),
+        (&["--max-size", "-1"], "invalid value '-1'"),
         (&["--path", "Record"], "a path begins with /"),
         (&["--cert", "x.pem"], "--key"),
         (
@@ -468,6 +497,43 @@ fn what_cannot_work_is_said_at_the_start() {
     assert_eq!(std::fs::read(&foreign).unwrap(), b"dear diary");
     assert!(!std::path::Path::new(&other).exists());
     receiver.stop();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_may_only_be_read_is_said_at_the_start() {
+    let folder = Folder::new("read-only");
+    Receiver::start(&folder, &[]).stop();
+    for name in ["records.db", "records-pictures"] {
+        let path = folder.path().join(name);
+        let before = std::fs::metadata(&path).unwrap().permissions();
+        let mut permissions = before.clone();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&path, permissions).unwrap();
+        let is_superuser = if path.is_dir() {
+            std::fs::write(path.join("probe"), "").is_ok()
+        } else {
+            std::fs::File::options().write(true).open(&path).is_ok()
+        };
+        if is_superuser {
+            println!("skipped: permissions mean nothing to the superuser");
+        } else {
+            let mut command = example("face_receiver");
+            command.args([
+                "--listen",
+                "127.0.0.1:0",
+                "--db",
+                &folder.join("records.db"),
+            ]);
+            let mut program = Program::start(command);
+            assert_eq!(program.finish().code(), Some(1));
+            let line = program.err.line_with("this user may not write there");
+            assert!(line.contains(name), "{line}");
+        }
+        std::fs::set_permissions(&path, before).unwrap();
+        // Nothing was left behind that keeps the next one from starting.
+        Receiver::start(&folder, &[]).stop();
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::records::freshness;
 use face_record_push::Push;
-use face_record_push::platform::{EnrolError, Entry, Event};
+use face_record_push::platform::{EnrolError, Entry, Event, RefusalReason, StoreError};
 use lenient_wire::ObjectWriter;
 use std::borrow::Cow;
 use xtea_token::UnixMillis;
@@ -89,7 +89,7 @@ pub fn words(entry: &Entry) -> String {
                 Some(false) => "stopped",
                 None => "seen",
             };
-            format!("{id} {name} {outcome}")
+            format!("{} {} {outcome}", visible(&id), visible(&name))
         }
         Push::Alarm(alarm) => {
             let code = alarm.code().map(|code| code.to_string());
@@ -105,7 +105,8 @@ pub fn words(entry: &Entry) -> String {
     let freshness = freshness(entry.freshness);
     format!(
         "{} {time} {} {what} ({freshness})",
-        entry.seq.0, entry.serial
+        entry.seq.0,
+        visible(entry.serial.as_str())
     )
 }
 
@@ -120,8 +121,10 @@ pub fn news(event: &Event) -> Option<String> {
             crate::records::reason(what.why)
         ),
         Event::RemoteAuth(..) => "a terminal asked whether a person may pass".to_owned(),
-        Event::Refused { peer, why } => format!("refused {peer}: {why:?}"),
-        Event::StoreFailed(error) => format!("store failed ({error:?}): terminals come again"),
+        Event::Refused { peer, why } => format!("refused {peer}: {}", refusal(*why)),
+        Event::StoreFailed(error) => {
+            format!("store failed, {}: terminals come again", failure(*error))
+        }
         Event::Enrolled(terminal) => format!("enrolled {}: it pushes here", terminal.api),
         Event::EnrolFailed(terminal, error) => {
             format!(
@@ -159,4 +162,34 @@ fn why(error: EnrolError) -> String {
         error => return format!("{error:?}"),
     };
     text.to_owned()
+}
+
+/// What a terminal sent, on one line: what would break it, or steer the screen, is shown as `\u{a}`.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+fn refusal(why: RefusalReason) -> &'static str {
+    match why {
+        RefusalReason::Path => "not one of the paths that were given",
+        RefusalReason::Method => "neither POST nor GET nor HEAD",
+        RefusalReason::Serial => "not one of the terminals that were given",
+        RefusalReason::TooLong => "its body is too long",
+        _ => "for a reason that has no name here",
+    }
+}
+
+fn failure(error: StoreError) -> &'static str {
+    match error {
+        StoreError::Full => "there is no room",
+        _ => "it is opened anew",
+    }
 }
