@@ -2,7 +2,7 @@
 
 use crate::LineError;
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 /// Cuts a byte stream into lines (Z-39).
 ///
@@ -24,6 +24,7 @@ use memchr::memchr;
 #[derive(Debug, Clone)]
 pub struct LineCodec {
     max_len: usize,
+    whole: Bytes,      // lines that have come whole, each with its line feed
     searched: usize,   // bytes of the buffer known to hold no line feed
     is_skipping: bool, // inside a line that is too long
 }
@@ -40,6 +41,7 @@ impl LineCodec {
     pub fn new(max_len: usize) -> Self {
         Self {
             max_len,
+            whole: Bytes::new(),
             searched: 0,
             is_skipping: false,
         }
@@ -51,31 +53,47 @@ impl LineCodec {
     }
 
     /// Takes the next line out of what was received, without what ends it; `None` if more has to
-    /// come first. Bytes that belong to no line yet stay in `received`, to be appended to.
+    /// come first. Bytes that belong to no whole line stay in `received`, to be appended to.
     pub fn decode(&mut self, received: &mut BytesMut) -> Option<Result<Bytes, LineError>> {
         loop {
-            let unsearched = received.get(self.searched..).unwrap_or_default();
-            let Some(at) = memchr(b'\n', unsearched) else {
-                return self.wait(received).map(Err);
-            };
-            let end = self.searched.saturating_add(at);
-            self.searched = 0;
-            if std::mem::take(&mut self.is_skipping) {
-                received.advance(end.saturating_add(1));
+            if let Some(end) = memchr(b'\n', &self.whole) {
+                let mut line = self.take(end);
+                if std::mem::take(&mut self.is_skipping) {
+                    continue;
+                }
+                if let Some(b'\r') = line.last() {
+                    line.truncate(end.saturating_sub(1));
+                }
+                if line.len() > self.max_len {
+                    return Some(Err(self.too_long()));
+                }
+                if !line.trim_ascii().is_empty() {
+                    return Some(Ok(line));
+                }
                 continue;
             }
-            let mut line = received.split_to(end);
-            received.advance(1);
-            if let Some(b'\r') = line.last() {
-                line.truncate(end.saturating_sub(1));
-            }
-            if line.len() > self.max_len {
-                return Some(Err(self.too_long()));
-            }
-            if !line.trim_ascii().is_empty() {
-                return Some(Ok(line.freeze()));
-            }
+            // All lines that have come are split off at once: a line then costs little more than
+            // the search for its end.
+            let unsearched = received.get(self.searched..).unwrap_or_default();
+            let Some(last) = memrchr(b'\n', unsearched) else {
+                return self.wait(received).map(Err);
+            };
+            let end = self.searched.saturating_add(last).saturating_add(1);
+            self.searched = 0;
+            self.whole = received.split_to(end).freeze();
         }
+    }
+
+    /// The first `end` bytes of what is whole, and away with the line feed behind them.
+    fn take(&mut self, end: usize) -> Bytes {
+        if end.saturating_add(1) >= self.whole.len() {
+            let mut line = std::mem::take(&mut self.whole);
+            line.truncate(end);
+            return line;
+        }
+        let line = self.whole.split_to(end);
+        self.whole.advance(1);
+        line
     }
 
     /// There is no end of a line yet.

@@ -1,7 +1,7 @@
 //! What REST answers with: reading and writing.
 
 use super::extra::object_at;
-use super::name::{Slot, Slots};
+use super::name::{Fields, Slot, Slots};
 use super::read::Object;
 use super::write::{Writer, push_text};
 use super::{
@@ -25,14 +25,22 @@ pub(crate) fn read_reply<T>(
         Some(rest) => body.slice_ref(rest),
         None => body.clone(),
     };
-    match (Object::read(&body, lenience), lenience) {
-        (Ok(object), _) => read(&object),
+    let mut fields = Fields::new();
+    let json = match (fields.read(&body).map_err(WireErrorKind::from), lenience) {
+        (Ok(()), _) => body,
         (Err(kind @ WireErrorKind::NotJson { .. }), Lenience::Vendor) => {
             let repaired = Bytes::from(repair(&body).ok_or(kind)?);
-            read(&Object::read(&repaired, lenience).map_err(|_| kind)?)
+            fields = Fields::new();
+            fields.read(&repaired).map_err(|_| kind)?;
+            repaired
         }
-        (Err(kind), _) => Err(kind),
-    }
+        (Err(kind), _) => return Err(kind),
+    };
+    read(&Object {
+        json: &json,
+        fields: &fields,
+        lenience,
+    })
 }
 
 impl Object<'_> {

@@ -13,8 +13,11 @@ use std::fmt;
 ///
 /// They are kept, compared, and written again behind the known ones. `Debug` shows their names.
 #[derive(Clone, Default)]
-pub struct Extra {
-    json: Bytes, // the whole object they stand in; empty if there are none
+pub struct Extra(Option<Box<Source>>); // boxed: it is rare, and every message has room for it
+
+#[derive(Clone)]
+struct Source {
+    json: Bytes, // the whole object they stand in
     known: Slots,
 }
 
@@ -26,22 +29,7 @@ impl Extra {
 
     /// Name and JSON of each, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
-        let json: &[u8] = &self.json;
-        let mut scan = Scanner::new(json, MAX_DEPTH);
-        let is_object = scan.enter_object().is_ok();
-        std::iter::from_fn(move || {
-            loop {
-                let key = if is_object {
-                    scan.key().ok()??
-                } else {
-                    return None;
-                };
-                let value = scan.value().ok()?;
-                if Slot::of_key(json, key).is_none_or(|slot| !self.known.contains(slot)) {
-                    return Some((text(json, key)?, Json::of(&self.json, value)));
-                }
-            }
-        })
+        self.0.as_deref().into_iter().flat_map(Source::members)
     }
 
     /// The last member of this name.
@@ -71,18 +59,43 @@ impl Extra {
         object.push(b':');
         push_raw(&mut object, json.as_bytes());
         object.push(b'}');
-        self.json = object.into();
+        let json = object.into();
+        self.0 = Some(Box::new(Source {
+            json,
+            known: Slots::default(),
+        }));
     }
 
     /// The members of an object beyond `known`.
     pub(crate) fn of(json: Bytes, known: Slots) -> Self {
-        Self { json, known }
+        Self(Some(Box::new(Source { json, known })))
+    }
+}
+
+impl Source {
+    fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
+        let json = &self.json;
+        let mut scan = Scanner::new(json, MAX_DEPTH);
+        let is_object = scan.enter_object().is_ok();
+        std::iter::from_fn(move || {
+            loop {
+                let key = if is_object {
+                    scan.key().ok()??
+                } else {
+                    return None;
+                };
+                let value = scan.value().ok()?;
+                if Slot::of_key(json, key).is_none_or(|slot| !self.known.contains(slot)) {
+                    return Some((text(json, key)?, Json::of(json, value)));
+                }
+            }
+        })
     }
 }
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
-        (self.json.is_empty() && other.json.is_empty()) || self.iter().eq(other.iter())
+        (self.0.is_none() && other.0.is_none()) || self.iter().eq(other.iter())
     }
 }
 

@@ -4,6 +4,8 @@
 //! slices of the received bytes; one that was built is written the same way.
 
 mod answers;
+#[cfg(feature = "arbitrary")]
+mod any;
 mod encode;
 mod extra;
 mod failure;

@@ -1,63 +1,43 @@
 //! The names of members, and where in a message each stands.
 
 use super::MAX_DEPTH;
-use bytes::Bytes;
 use lenient_wire::{Kind, ScanError, Scanner, Value, text};
 
-macro_rules! slots {
-    ($($slot:ident = $($name:literal)|+,)+) => {
-        /// The members that some message knows.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Slot {
-            $($slot,)+
-        }
-
-        const ALL: &[Slot] = &[$(Slot::$slot),+];
-
-        impl Slot {
-            #[inline]
-            pub(crate) fn of(name: &[u8]) -> Option<Self> {
-                match name {
-                    $($($name)|+ => Some(Self::$slot),)+
-                    _ => None,
-                }
-            }
-        }
-    };
+/// The members that some message knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    T,
+    Alias,
+    Num,
+    Topic,
+    Msg,
+    Mid,
+    Method,
+    Opts,
+    Aliases,
+    Untopic,
+    Info,
+    Error,
+    Code,
+    Gap,
+    Token,
+    R,
+    U,
+    List,
+    Status,
+    One2One,
+    One2Many,
+    Many2Many,
+    ChannelSize,
+    TimeToLive,
+    Total,
+    Host,
+    Service,
+    CommunityId,
+    Name,
 }
 
-slots! {
-    T = b"t",
-    Alias = b"alias",
-    Num = b"num",
-    Topic = b"topic",
-    Msg = b"msg",
-    Mid = b"mid",
-    Method = b"method",
-    Opts = b"opts",
-    Aliases = b"aliases",
-    Untopic = b"untopic",
-    Info = b"info",
-    Error = b"error",
-    Code = b"code",
-    Gap = b"gap",
-    Token = b"token",
-    R = b"r",
-    U = b"u",
-    List = b"list",
-    Status = b"status",
-    // Either case of the first letter (Z-11).
-    One2One = b"One2OneSize" | b"one2OneSize",
-    One2Many = b"One2ManySize" | b"one2ManySize",
-    Many2Many = b"Many2ManySize" | b"many2ManySize",
-    ChannelSize = b"channelSize" | b"ChannelSize",
-    TimeToLive = b"time_to_live",
-    Total = b"total",
-    Host = b"host",
-    Service = b"service",
-    CommunityId = b"communityId",
-    Name = b"name",
-}
+const COUNT: usize = Slot::Name as usize + 1;
 
 /// A set of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,12 +45,79 @@ pub(crate) struct Slots(u32);
 
 /// Where the members of an object stand. Of a member that is written twice, the last.
 pub(crate) struct Fields {
-    at: [Value; ALL.len()],
+    kinds: [Kind; COUNT],
+    // Start above end. A whole `Value` is written in parts and read at once, which costs more than
+    // reading the JSON does.
+    spans: [u64; COUNT],
     seen: Slots,
     has_novel: bool, // a member that no message knows
 }
 
 impl Slot {
+    /// The member of this name. By length first: a list of names would be compared one by one.
+    #[inline]
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        Some(match name.len() {
+            1 => match name {
+                [b't'] => Self::T,
+                [b'r'] => Self::R,
+                [b'u'] => Self::U,
+                _ => return None,
+            },
+            3 => match name {
+                [b'n', b'u', b'm'] => Self::Num,
+                [b'm', b's', b'g'] => Self::Msg,
+                [b'm', b'i', b'd'] => Self::Mid,
+                [b'g', b'a', b'p'] => Self::Gap,
+                _ => return None,
+            },
+            4 => match name {
+                [b'o', b'p', b't', b's'] => Self::Opts,
+                [b'i', b'n', b'f', b'o'] => Self::Info,
+                [b'c', b'o', b'd', b'e'] => Self::Code,
+                [b'l', b'i', b's', b't'] => Self::List,
+                [b'h', b'o', b's', b't'] => Self::Host,
+                [b'n', b'a', b'm', b'e'] => Self::Name,
+                _ => return None,
+            },
+            5 => match name {
+                [b'a', b'l', b'i', b'a', b's'] => Self::Alias,
+                [b't', b'o', b'p', b'i', b'c'] => Self::Topic,
+                [b'e', b'r', b'r', b'o', b'r'] => Self::Error,
+                [b't', b'o', b'k', b'e', b'n'] => Self::Token,
+                [b't', b'o', b't', b'a', b'l'] => Self::Total,
+                _ => return None,
+            },
+            6 => match name {
+                b"method" => Self::Method,
+                b"status" => Self::Status,
+                _ => return None,
+            },
+            7 => match name {
+                b"aliases" => Self::Aliases,
+                b"untopic" => Self::Untopic,
+                b"service" => Self::Service,
+                _ => return None,
+            },
+            11 => match name {
+                b"One2OneSize" | b"one2OneSize" => Self::One2One,
+                b"channelSize" | b"ChannelSize" => Self::ChannelSize,
+                b"communityId" => Self::CommunityId,
+                _ => return None,
+            },
+            12 => match name {
+                b"One2ManySize" | b"one2ManySize" => Self::One2Many,
+                b"time_to_live" => Self::TimeToLive,
+                _ => return None,
+            },
+            13 => match name {
+                b"Many2ManySize" | b"many2ManySize" => Self::Many2Many,
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+
     /// The member that `key` names in `json`.
     #[inline]
     pub(crate) fn of_key(json: &[u8], key: Value) -> Option<Self> {
@@ -105,37 +152,54 @@ impl Slots {
 }
 
 impl Fields {
-    /// Reads an object, all of it validated.
     #[inline]
-    pub(crate) fn read(json: &Bytes) -> Result<Self, ScanError> {
-        let json: &[u8] = json;
-        let mut fields = Self {
-            at: [Value::default(); ALL.len()],
+    pub(crate) fn new() -> Self {
+        Self {
+            kinds: [Kind::Missing; COUNT],
+            spans: [0; COUNT],
             seen: Slots(0),
             has_novel: false,
-        };
+        }
+    }
+
+    /// Reads an object, all of it validated. In place, because this is large.
+    #[inline]
+    pub(crate) fn read(&mut self, json: &[u8]) -> Result<(), ScanError> {
+        let fields = self;
         let mut scan = Scanner::new(json, MAX_DEPTH);
         scan.enter_object()?;
         while let Some(key) = scan.key()? {
             let slot = Slot::of_key(json, key);
-            let value = scan.value()?;
+            let Value { kind, start, end } = scan.value()?;
             match slot {
                 Some(slot) => {
                     fields.seen.0 |= slot.bit();
-                    if let Some(place) = fields.at.get_mut(slot as usize) {
-                        *place = value;
+                    if let Some(place) = fields.kinds.get_mut(slot as usize) {
+                        *place = kind;
+                    }
+                    if let Some(place) = fields.spans.get_mut(slot as usize) {
+                        *place = (u64::from(start) << 32) | u64::from(end);
                     }
                 }
                 None => fields.has_novel = true,
             }
         }
-        scan.end()?;
-        Ok(fields)
+        scan.end()
     }
 
     #[inline]
     pub(crate) fn value(&self, slot: Slot) -> Value {
-        self.at.get(slot as usize).copied().unwrap_or_default()
+        let kind = self.kinds.get(slot as usize).copied();
+        let span = self.spans.get(slot as usize).copied().unwrap_or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the upper and the lower half"
+        )]
+        Value {
+            kind: kind.unwrap_or_default(),
+            start: (span >> 32) as u32,
+            end: span as u32,
+        }
     }
 
     pub(crate) fn has(&self, slot: Slot) -> bool {

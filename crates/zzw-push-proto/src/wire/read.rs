@@ -30,7 +30,7 @@ pub(crate) enum Form {
 /// An object that was received, and where its members are.
 pub(crate) struct Object<'a> {
     pub(crate) json: &'a Bytes,
-    pub(crate) fields: Fields,
+    pub(crate) fields: &'a Fields,
     pub(crate) lenience: Lenience,
 }
 
@@ -41,8 +41,9 @@ pub(crate) fn read_message(
     form: Form,
     lenience: Lenience,
 ) -> Result<Decoded, WireError> {
-    match Fields::read(&json) {
-        Ok(fields) => read_fields(json, fields, form, lenience, false),
+    let mut fields = Fields::new();
+    match fields.read(&json) {
+        Ok(()) => read_fields(json, &fields, form, lenience, false),
         Err(error) => read_odd(&json, error, form, lenience),
     }
 }
@@ -74,8 +75,10 @@ fn read_odd(
             Kind::Text | Kind::EscapedText if lenience == Lenience::Vendor => {
                 let inner = Text::of(json, value).unwrap_or_default();
                 let inner = Bytes::copy_from_slice(inner.as_bytes());
-                let fields = Fields::read(&inner).map_err(|_| fault(WireErrorKind::NotObject))?;
-                read_fields(inner, fields, form, lenience, false)
+                let mut fields = Fields::new();
+                let read = fields.read(&inner);
+                read.map_err(|_| fault(WireErrorKind::NotObject))?;
+                read_fields(inner, &fields, form, lenience, false)
             }
             _ => Err(fault(WireErrorKind::NotObject)),
         };
@@ -83,8 +86,9 @@ fn read_odd(
     if let (ScanError::Syntax { .. }, Lenience::Vendor) = (error, lenience) {
         if let Some(repaired) = repair(json) {
             let repaired = Bytes::from(repaired);
-            if let Ok(fields) = Fields::read(&repaired) {
-                return read_fields(repaired, fields, form, lenience, true);
+            let mut fields = Fields::new();
+            if fields.read(&repaired).is_ok() {
+                return read_fields(repaired, &fields, form, lenience, true);
             }
         }
     }
@@ -101,7 +105,7 @@ fn single(json: &[u8]) -> Option<Value> {
 #[inline]
 fn read_fields(
     json: Bytes,
-    fields: Fields,
+    fields: &Fields,
     form: Form,
     lenience: Lenience,
     is_repaired: bool,
@@ -314,13 +318,22 @@ impl Object<'_> {
             Kind::Object => {}
             _ => return Err(WireErrorKind::Shape("info")),
         }
-        let json = object_at(self.json, value);
-        let info = self.inner(&json)?;
-        Ok(Some(Info {
-            community_id: info.text(Slot::CommunityId, "communityId")?,
-            name: info.text(Slot::Name, "name")?,
-            extra: info.extra(Info::KNOWN),
-        }))
+        let mut info = Info::default();
+        let mut has_novel = false;
+        self.members(value, |slot, member| {
+            match slot {
+                Some(Slot::CommunityId) => {
+                    info.community_id = self.text_at(member, "communityId")?;
+                }
+                Some(Slot::Name) => info.name = self.text_at(member, "name")?,
+                _ => has_novel = true,
+            }
+            Ok(())
+        })?;
+        if has_novel {
+            info.extra = Extra::of(object_at(self.json, value), Info::KNOWN);
+        }
+        Ok(Some(info))
     }
 
     fn publish(&self) -> Read<Publish> {
@@ -330,22 +343,14 @@ impl Object<'_> {
             _ => Slot::Alias,
         };
         let aliases = self.texts(slot, "alias", MAX_ALIASES)?;
-        let method = match self.text(Slot::Method, "method")? {
+        let method = match text(self.json, self.fields.value(Slot::Method)) {
             Some(name) => Method::of(&name).ok_or(WireErrorKind::Shape("method"))?,
+            None if self.fields.has(Slot::Method) => return Err(WireErrorKind::Shape("method")),
             None if !topics.is_empty() && aliases.is_empty() => Method::Publish,
             None if topics.is_empty() && !aliases.is_empty() => Method::PublishToAlias,
             None => return Err(WireErrorKind::Missing("method")),
         };
-        let opts = self.fields.value(Slot::Opts);
-        let (ttl, opts) = match opts.kind {
-            Kind::Missing | Kind::Null => (None, Extra::default()),
-            Kind::Object => {
-                let json = object_at(self.json, opts);
-                let opts = self.inner(&json)?;
-                (opts.ttl()?, opts.extra(Publish::KNOWN_OPTS))
-            }
-            _ => return Err(WireErrorKind::Shape("opts")),
-        };
+        let (ttl, opts) = self.opts()?;
         let publish = Publish {
             method,
             topics,
@@ -364,8 +369,48 @@ impl Object<'_> {
         Ok(publish)
     }
 
-    fn ttl(&self) -> Read<Option<Ttl>> {
-        let value = self.fields.value(Slot::TimeToLive);
+    fn opts(&self) -> Read<(Option<Ttl>, Extra)> {
+        let value = self.fields.value(Slot::Opts);
+        match value.kind {
+            Kind::Missing | Kind::Null => return Ok((None, Extra::default())),
+            Kind::Object => {}
+            _ => return Err(WireErrorKind::Shape("opts")),
+        }
+        let (mut ttl, mut extra) = (None, Extra::default());
+        let mut has_novel = false;
+        self.members(value, |slot, member| {
+            match slot {
+                Some(Slot::TimeToLive) => ttl = self.ttl(member)?,
+                _ => has_novel = true,
+            }
+            Ok(())
+        })?;
+        if has_novel {
+            extra = Extra::of(object_at(self.json, value), Publish::KNOWN_OPTS);
+        }
+        Ok((ttl, extra))
+    }
+
+    /// Hands over the members of an object inside this one.
+    fn members(
+        &self,
+        object: Value,
+        mut member: impl FnMut(Option<Slot>, Value) -> Read<()>,
+    ) -> Read<()> {
+        let json = object.of(self.json);
+        let mut scan = Scanner::new(json, MAX_DEPTH);
+        scan.enter_object()?;
+        while let Some(key) = scan.key()? {
+            let slot = Slot::of_key(json, key);
+            let mut value = scan.value()?;
+            value.start = value.start.saturating_add(object.start);
+            value.end = value.end.saturating_add(object.start);
+            member(slot, value)?;
+        }
+        Ok(())
+    }
+
+    fn ttl(&self, value: Value) -> Read<Option<Ttl>> {
         let wrong = WireErrorKind::Shape("time_to_live");
         match value.kind {
             Kind::Missing | Kind::Null => Ok(None),
@@ -465,11 +510,17 @@ impl Object<'_> {
     #[inline]
     pub(crate) fn text(&self, slot: Slot, name: &'static str) -> Read<Option<Text>> {
         let value = self.fields.value(slot);
+        if is_door(slot) && value.kind == Kind::Number {
+            return Ok(Text::of(self.json, value));
+        }
+        self.text_at(value, name)
+    }
+
+    #[inline]
+    fn text_at(&self, value: Value, name: &'static str) -> Read<Option<Text>> {
         match value.kind {
             Kind::Missing | Kind::Null => Ok(None),
-            Kind::Number if self.lenience == Lenience::Strict && !is_door(slot) => {
-                Err(WireErrorKind::Shape(name))
-            }
+            Kind::Number if self.lenience == Lenience::Strict => Err(WireErrorKind::Shape(name)),
             Kind::Number | Kind::Text | Kind::EscapedText => Ok(Text::of(self.json, value)),
             _ => Err(WireErrorKind::Shape(name)),
         }
@@ -517,21 +568,6 @@ impl Object<'_> {
         } else {
             Extra::default()
         }
-    }
-
-    /// An object inside this one.
-    pub(crate) fn inner<'b>(&self, json: &'b Bytes) -> Read<Object<'b>> {
-        Object::read(json, self.lenience)
-    }
-}
-
-impl<'a> Object<'a> {
-    pub(crate) fn read(json: &'a Bytes, lenience: Lenience) -> Read<Self> {
-        Ok(Self {
-            json,
-            fields: Fields::read(json)?,
-            lenience,
-        })
     }
 }
 
