@@ -189,10 +189,8 @@ impl Page {
         match (page, size, lenience) {
             (Some(page), Some(size), _) => Ok(page.of_size(size)),
             (_, _, Lenience::Strict) => Err(RestError::Page),
-            (page, size, _) => {
-                let page = page.unwrap_or_default();
-                Ok(page.of_size(size.unwrap_or(Self::SIZE)))
-            }
+            // Half a page is the usual size of it; anything else is the first one.
+            (page, _, _) => Ok(page.unwrap_or_default()),
         }
     }
 }

@@ -1,0 +1,190 @@
+//! What frames carry beyond the document's samples.
+
+use bytes::Bytes;
+use zzw_push_proto::WireErrorKind;
+use zzw_push_proto::wire::*;
+
+fn read(json: &str) -> Message {
+    Message::decode(json.to_owned().into(), Lenience::Vendor)
+        .unwrap_or_else(|error| panic!("{json}: {error}"))
+        .message
+}
+
+fn fault(json: &str) -> WireErrorKind {
+    Message::decode(json.to_owned().into(), Lenience::Vendor)
+        .unwrap_err()
+        .kind
+}
+
+fn written(message: &Message) -> String {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn members_that_nobody_knows_survive() {
+    let json = r#"{"t":6,"method":"publish","topic":["a"],"alias":["b"],"msg":null,"opts":{"time_to_live":0,"qos":1},"num":1.50,"apn":{"b":[ 1]},"小":"\n"}"#;
+    let message = read(json);
+    assert_eq!(written(&message), json);
+    let Message::Publish(publish) = message else {
+        panic!();
+    };
+    assert_eq!(publish.ttl(), Ttl::ONLINE_ONLY);
+    assert_eq!(publish.opts.text("qos"), Some("1".into()));
+    assert!(publish.targets().iter().eq(["a"]));
+}
+
+#[test]
+fn a_member_that_is_added_is_written_unless_it_is_a_field() {
+    let mut heartbeat = Heartbeat::new("m_2");
+    heartbeat.extra.push("版本", &"1.0".into());
+    heartbeat.extra.push("alias", &"thief".into());
+    let message = Message::Heartbeat(heartbeat);
+    assert_eq!(written(&message), r#"{"t":1,"alias":"m_2","版本":"1.0"}"#);
+}
+
+#[test]
+fn a_line_break_inside_json_never_ends_the_line() {
+    for json in [
+        "{\"t\":5,\"mid\":\"1\",\"msg\":{\r\n \"a\":\n[1,\n2]}}",
+        "{\"t\":99,\n\"a\":1}",
+        "{\"t\":-4,\"msg\":[\n1,\n2]}",
+        "{\"t\":1,\"x\":\n[\n]}",
+    ] {
+        let message = read(json);
+        let mut out = Vec::new();
+        message.encode_line(&mut out);
+        let end = out.iter().position(|byte| *byte == b'\n');
+        assert_eq!(end, Some(out.len() - 1));
+        assert_eq!(read(std::str::from_utf8(&out).unwrap()), message);
+    }
+}
+
+#[test]
+fn from_a_server_whatever_has_an_id_and_a_body_is_a_delivery() {
+    for t in ["", "\"t\":5,", "\"t\":6,", "\"t\":77,"] {
+        let json = Bytes::from(format!(r#"{{{t}"mid":"7","msg":"x"}}"#));
+        let decoded = Message::decode_from_server(json, Lenience::Vendor).unwrap();
+        assert!(matches!(decoded.message, Message::Deliver(_)), "{t}");
+    }
+    let batch = r#"{"t":-4,"mid":["7"],"msg":["x"]}"#;
+    let decoded = Message::decode_from_server(batch.into(), Lenience::Vendor).unwrap();
+    assert!(matches!(decoded.message, Message::Batch(_)));
+}
+
+#[test]
+fn a_delivery_outlives_a_topic_of_another_shape() {
+    let json = r#"{"t":5,"mid":"7","msg":"x","topic":["a","b"]}"#;
+    let message = read(json);
+    let Message::Deliver(delivery) = &message else {
+        panic!();
+    };
+    assert_eq!(delivery.topic, None);
+    assert_eq!(written(&message), json);
+}
+
+#[test]
+fn an_unknown_type_is_kept_whole_with_its_number() {
+    for (json, t) in [
+        (r#"{"t":12,"num":"n","a":1}"#, Some(12)),
+        (r#"{"num":"n","a":1}"#, None),
+    ] {
+        let message = read(json);
+        assert_eq!(written(&message), json);
+        assert_eq!((message.t(), message.num().as_str()), (t, "n"));
+    }
+}
+
+#[test]
+fn a_number_is_echoed_as_it_came() {
+    for num in [
+        "\"\"",
+        "\"1700\"",
+        "1700",
+        "1.50",
+        "-1e3",
+        "9007199254740993",
+    ] {
+        let Message::Topics(asked) = read(&format!(r#"{{"t":3,"num":{num}}}"#)) else {
+            panic!();
+        };
+        let reply = Message::TopicList(TopicList::new(Texts::default(), asked.num));
+        assert_eq!(
+            written(&reply),
+            format!(r#"{{"t":-3,"num":{num},"topic":[]}}"#)
+        );
+    }
+    for json in [r#"{"t":3}"#, r#"{"t":3,"num":null}"#] {
+        assert_eq!(read(json).num(), &Num::Absent);
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_and_the_number_is_not_lost() {
+    for (json, field) in [
+        (r#"{"t":2,"num":"n"}"#, "topic"),
+        (r#"{"t":2,"topic":[],"num":"n"}"#, "topic"),
+        (r#"{"t":6,"topic":["a"],"num":"n"}"#, "msg"),
+        (r#"{"t":6,"msg":1,"num":"n"}"#, "method"),
+        (
+            r#"{"t":6,"method":"publish","alias":["a"],"msg":1,"num":"n"}"#,
+            "topic",
+        ),
+        (
+            r#"{"t":6,"method":"publish_to_alias","msg":1,"num":"n"}"#,
+            "alias",
+        ),
+        (r#"{"t":-5,"alias":"a","num":"n"}"#, "mid"),
+        (r#"{"t":14,"alias":"","num":"n"}"#, "alias"),
+        (r#"{"t":8,"u":"x","num":"n"}"#, "r"),
+    ] {
+        let error = Message::decode(json.into(), Lenience::Vendor).unwrap_err();
+        assert_eq!(error.kind, WireErrorKind::Missing(field), "{json}");
+        assert_eq!(error.to_failure().num, Num::new("n"));
+        assert_eq!(error.to_failure().code, Some(Code::Missing));
+    }
+}
+
+#[test]
+fn lists_have_limits() {
+    let list = |len: usize| vec!["\"a\""; len].join(",");
+    let json = |name: &str, len| format!(r#"{{"t":6,"{name}":[{}],"msg":1}}"#, list(len));
+    read(&json("topic", MAX_TOPICS));
+    read(&json("alias", MAX_ALIASES));
+    for (name, max) in [("topic", MAX_TOPICS), ("alias", MAX_ALIASES)] {
+        let expected = WireErrorKind::TooMany { field: name, max };
+        assert_eq!(fault(&json(name, max + 1)), expected);
+        assert_eq!(expected.code(), Code::TooLarge);
+    }
+    let texts = Texts::from_iter(["b", "a", "b"]);
+    assert_eq!(texts.distinct(), ["b", "a"]);
+}
+
+#[test]
+fn a_body_is_nested_less_deep_than_what_carries_it() {
+    let json = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!(r#"{{"t":6,"alias":"a","msg":{open}{close}}}"#)
+    };
+    let Message::Publish(publish) = read(&json(MAX_BODY_DEPTH as usize)) else {
+        panic!();
+    };
+    let bodies = Bodies::from_iter([publish.msg]);
+    let batch = Message::Batch(Batch::new(bodies, Texts::default(), Num::Absent));
+    assert_eq!(read(&written(&batch)), batch);
+    let max = MAX_BODY_DEPTH;
+    assert_eq!(
+        fault(&json(max as usize + 1)),
+        WireErrorKind::TooDeep { max }
+    );
+}
+
+#[test]
+fn every_code_has_a_name_and_a_text() {
+    for code in Code::ALL {
+        assert!(!code.text().is_empty());
+        assert_eq!(Code::of(code.as_str().into()), code);
+    }
+    assert_eq!(Code::of("x".into()), Code::Other("x".into()));
+}

@@ -1,0 +1,175 @@
+//! What holds for every input of the wire's codecs.
+
+#[cfg(feature = "arbitrary")]
+use arbitrary::{Arbitrary as _, Unstructured};
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::repair::repair;
+use zzw_push_proto::rest::{Page, RestCall, RestRequest};
+use zzw_push_proto::wire::*;
+
+#[cfg(feature = "arbitrary")]
+fn written(message: &Message) -> Bytes {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out.into()
+}
+
+fn lines(stream: &[u8], cuts: &[usize], max: usize) -> Vec<Option<Bytes>> {
+    let (mut codec, mut received, mut found) = (LineCodec::new(max), BytesMut::new(), Vec::new());
+    let (mut rest, mut cuts) = (stream, cuts.iter().cycle());
+    while !rest.is_empty() {
+        let cut = cuts.next().map_or(rest.len(), |cut| (*cut).min(rest.len()));
+        let (part, behind) = rest.split_at(cut.max(1));
+        rest = behind;
+        received.extend_from_slice(part);
+        while let Some(line) = codec.decode(&mut received) {
+            found.push(line.ok());
+        }
+        assert!(received.len() <= max + 2, "a long line is held");
+    }
+    found
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+        let json = Bytes::from(bytes);
+        for lenience in [Lenience::Vendor, Lenience::Strict] {
+            if let Err(error) = Message::decode(json.clone(), lenience) {
+                prop_assert_eq!(&error.raw, &json);
+                let _ = (error.to_failure(), format!("{error:?} {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn any_object_reads_back_as_it_was_written(
+        members in prop::collection::vec((member(), value()), 0..6),
+        t in -15_i64..16,
+    ) {
+        let members = members.iter().map(|(name, json)| format!("{name:?}:{json}"));
+        let members: Vec<_> = std::iter::once(format!("\"t\":{t}")).chain(members).collect();
+        let json = Bytes::from(format!("{{{}}}", members.join(",")));
+        if let Ok(decoded) = Message::decode(json.clone(), Lenience::Vendor) {
+            prop_assert!(!decoded.is_repaired);
+            let mut out = Vec::new();
+            decoded.message.encode(&mut out);
+            let again = Message::decode(out.clone().into(), Lenience::Vendor).unwrap();
+            prop_assert_eq!(&again.message, &decoded.message, "{:?} {:?}", json, out);
+            let mut twice = Vec::new();
+            again.message.encode(&mut twice);
+            prop_assert_eq!(out, twice);
+        }
+    }
+
+    #[test]
+    fn valid_json_has_nothing_to_repair(json in value()) {
+        prop_assert_eq!(repair(json.as_bytes()), None);
+    }
+
+    #[test]
+    fn a_repair_at_most_doubles(bytes in prop::collection::vec(
+        prop::sample::select(br#"'"{}[]:, 1a\"#.to_vec()), 0..80)
+    ) {
+        if let Some(repaired) = repair(&bytes) {
+            prop_assert!(repaired.len() <= 2 * bytes.len());
+        }
+    }
+
+    #[test]
+    fn the_cuts_of_a_stream_change_nothing(
+        parts in prop::collection::vec(
+            prop::sample::select(vec!["\n", "\r\n", "\r", "{}", "long long long line", " "]), 0..40),
+        cuts in prop::collection::vec(1_usize..30, 1..5),
+        max in 0_usize..24,
+    ) {
+        let stream = parts.concat();
+        let whole = lines(stream.as_bytes(), &cuts, max);
+        prop_assert_eq!(lines(stream.as_bytes(), &[1], max), whole);
+    }
+
+    #[test]
+    fn a_path_reads_back_as_it_was_built(
+        alias in "\\PC{1,20}", token in "\\PC{1,20}", number in 1_u32.., size in 1_u32..1000, call in 0..6,
+    ) {
+        let page = Page::new(number).of_size(size);
+        let call = match call {
+            0 => RestCall::Push,
+            1 => RestCall::Info,
+            2 => RestCall::Servers,
+            3 => RestCall::Status(alias.into()),
+            4 => RestCall::ChannelAliases(page),
+            _ => RestCall::SocketIoAliases(page),
+        };
+        let request = RestRequest::new(call, token);
+        for lenience in [Lenience::Vendor, Lenience::Strict] {
+            let read = RestRequest::parse(request.call.method(), &request.path(), lenience);
+            prop_assert_eq!(read.as_ref(), Ok(&request));
+        }
+    }
+
+    #[test]
+    fn arbitrary_paths_never_panic(path in "(/|%[0-9a-f]{0,2}|info|servers|status|\\PC){0,12}") {
+        let _ = RestRequest::parse("GET", &path, Lenience::Vendor);
+        let _ = RestRequest::parse("GET", &path, Lenience::Strict);
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+proptest! {
+    #[test]
+    fn every_message_reads_back_as_it_was_written(seed: [u8; 256]) {
+        if let Ok(message) = Message::arbitrary(&mut Unstructured::new(&seed)) {
+            let json = written(&message);
+            prop_assert!(!json.contains(&b'\n'));
+            for lenience in [Lenience::Vendor, Lenience::Strict] {
+                let again = Message::decode(json.clone(), lenience);
+                prop_assert_eq!(again.map(|decoded| decoded.message), Ok(message.clone()), "{:?}", json);
+            }
+            if let Some(kind) = message.kind().filter(|kind| kind.event().is_some()) {
+                let mut event = Vec::new();
+                message.encode_event(&mut event);
+                let again = Message::decode_event(kind, event.into(), Lenience::Vendor).unwrap();
+                prop_assert_eq!(again.message.kind(), message.kind());
+            }
+        }
+    }
+}
+
+fn member() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "alias", "num", "topic", "msg", "mid", "method", "opts", "info", "error", "code", "gap",
+        "token", "r", "u", "list", "status", "untopic", "aliases", "x", "",
+    ])
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec![
+            "null",
+            "true",
+            "\"\"",
+            "\"m_2\"",
+            "\"publish\"",
+            "[\"a\",1]",
+            "[]",
+            "7",
+            "-0.5",
+            "\"\\u4e2d\\ud800\"",
+            "{\"time_to_live\":5,\"qos\":1}",
+            "\"online\"",
+            "{\"name\":\"门\"}",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3)
+                .prop_map(|v| format!("[{}]", v.join(" ,\n"))),
+            inner.prop_map(|json| format!("{{ \"a'b\" : {json} }}")),
+        ]
+    })
+}

@@ -1,0 +1,79 @@
+//! The lines of the TCP protocol.
+
+use bytes::{Bytes, BytesMut};
+use zzw_push_proto::LineError;
+use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::wire::{Code, Lenience, Message};
+
+fn all(codec: &mut LineCodec, received: &mut BytesMut) -> Vec<Result<Bytes, LineError>> {
+    std::iter::from_fn(|| codec.decode(received)).collect()
+}
+
+#[test]
+fn a_line_ends_with_a_line_feed_whether_or_not_a_return_comes_first() {
+    let mut received = BytesMut::from("{\"t\":1}\n{\"t\":3}\r\n{\"t\":4}\n{\"t");
+    let found = all(&mut LineCodec::default(), &mut received);
+    assert_eq!(
+        found,
+        [
+            Ok("{\"t\":1}".into()),
+            Ok("{\"t\":3}".into()),
+            Ok("{\"t\":4}".into())
+        ]
+    );
+    assert_eq!(received, "{\"t");
+}
+
+#[test]
+fn blank_lines_keep_a_link_alive_and_are_nothing_else() {
+    let mut received = BytesMut::from("\n\r\n  \t\r\n{}\n\n");
+    assert_eq!(
+        all(&mut LineCodec::default(), &mut received),
+        [Ok("{}".into())]
+    );
+}
+
+#[test]
+fn a_line_of_the_limit_is_taken_and_one_byte_more_is_fatal() {
+    for (len, ending) in [(64 << 10, "\n"), (64 << 10, "\r\n")] {
+        let line = "x".repeat(len);
+        let mut received = BytesMut::from(format!("{line}{ending}").as_str());
+        assert_eq!(
+            all(&mut LineCodec::default(), &mut received),
+            [Ok(line.clone().into())]
+        );
+        let mut received = BytesMut::from(format!("{line}x{ending}{{}}\n").as_str());
+        let error = LineError::TooLong { max: len };
+        assert!(error.is_fatal());
+        assert_eq!(
+            all(&mut LineCodec::default(), &mut received),
+            [Err(error), Ok("{}".into())]
+        );
+    }
+}
+
+#[test]
+fn a_line_without_end_is_reported_once_and_not_held() {
+    let (mut codec, mut received) = (LineCodec::new(100), BytesMut::new());
+    let mut errors = 0;
+    for _ in 0..10_000 {
+        received.extend_from_slice(&[b'x'; 64]);
+        errors += all(&mut codec, &mut received).len();
+        assert!(received.len() <= 100);
+    }
+    assert_eq!(errors, 1);
+    assert!(received.capacity() < 4096);
+    received.extend_from_slice(b"tail\n{}\n");
+    assert_eq!(all(&mut codec, &mut received), [Ok("{}".into())]);
+}
+
+#[test]
+fn text_that_is_not_utf8_costs_the_line_and_not_the_link() {
+    let mut received =
+        BytesMut::from(&b"{\"t\":1,\"alias\":\"\xb1\xf0\xc3\xfb\"}\n{\"t\":1}\n"[..]);
+    let found = all(&mut LineCodec::default(), &mut received);
+    let mut found = found.into_iter().map(|line| line.unwrap());
+    let error = Message::decode(found.next().unwrap(), Lenience::Vendor).unwrap_err();
+    assert_eq!(error.to_failure().code, Some(Code::Garbled));
+    assert!(Message::decode(found.next().unwrap(), Lenience::Vendor).is_ok());
+}
