@@ -22,7 +22,6 @@ const PASSWORD: &str = "open:sesame 密码";
 
 #[tokio::test]
 //= docs/spec/face-record-push.md#subscription
-//= type=test
 //# A terminal with an account MUST answer with code 401 whatever comes without that account or a live
 //# token, except for a login.
 async fn only_who_knows_the_account_is_let_in() {
@@ -100,7 +99,6 @@ async fn a_login_that_is_wrong_buys_nothing() {
 
 #[tokio::test]
 //= docs/spec/face-record-push.md#subscription
-//= type=test
 //# A token MUST expire after the time that its login asks for, of at least one minute and at most
 //# 1440.
 async fn a_token_expires() {
