@@ -11,6 +11,7 @@
 pub mod line;
 pub mod repair;
 pub mod rest;
+pub mod rooms;
 pub mod socketio;
 pub mod wire;
 

@@ -5,3 +5,4 @@ mod route;
 
 pub use reply::RestReply;
 pub use route::{Page, Post, RestCall, RestRequest};
+pub(crate) use route::{decode, push_segment};

@@ -230,7 +230,7 @@ impl std::fmt::Display for Page {
 
 /// Undoes percent encoding, once. A percent sign that begins no escape stands for itself where that
 /// is put up with.
-fn decode(segment: &str, lenience: Lenience) -> Result<Text, RestError> {
+pub(crate) fn decode(segment: &str, lenience: Lenience) -> Result<Text, RestError> {
     let mut text = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -258,7 +258,7 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Appends a segment, percent-encoded but for what needs it nowhere in a URL.
-fn push_segment(path: &mut String, segment: &str) {
+pub(crate) fn push_segment(path: &mut String, segment: &str) {
     path.push('/');
     for byte in segment.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
