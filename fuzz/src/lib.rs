@@ -20,6 +20,7 @@ pub mod se5_device;
 pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
+pub mod zzw_push;
 pub mod zzw_socketio;
 
 /// A statement about the code that panics for the bytes that refute it.
@@ -48,6 +49,10 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("xtea_token_identify", xtea_token::identify),
     ("xtea_token_v2", xtea_token::v2),
     ("zzw_engineio3", zzw_socketio::engine),
+    ("zzw_line_roundtrip", zzw_push::line_roundtrip),
+    ("zzw_line_stream", zzw_push::line_stream),
+    ("zzw_repair", zzw_push::repairs),
+    ("zzw_rest_path", zzw_push::rest_path),
     ("zzw_socketio_packet", zzw_socketio::packet),
     ("zzw_text_fold", zzw_socketio::text_fold),
 ];

@@ -64,7 +64,7 @@ fn what_no_rule_repairs_stays_broken() {
         &"{'a':".repeat(100_000),
     ] {
         for lenience in [Lenience::Vendor, Lenience::Strict] {
-            assert!(read(json, lenience).is_err(), "{:.20}", json);
+            assert!(read(json, lenience).is_err(), "{json:.20}");
         }
     }
 }
