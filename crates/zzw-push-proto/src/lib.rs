@@ -8,6 +8,7 @@
     clippy::exhaustive_enums
 )]
 
+pub mod device;
 pub mod line;
 pub mod repair;
 pub mod rest;

@@ -1,0 +1,414 @@
+//! Commands: each ends in exactly one event, whatever becomes of the link.
+
+use super::{Answer, Device, Event, Output, RequestId, after};
+use crate::wire::{
+    Batch, Code, Delivery, Failure, Json, MAX_NAME, MAX_TOPICS, Message, MessageKind, Mid, Num,
+    Numbered, Pull, Register, Text, Topics,
+};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// What waits for a link or an answer, in the order of the commands.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    list: VecDeque<Request>,
+    last_id: u64,
+    numbers: Numbers,
+}
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: Option<RequestId>, // none: the machine's own subscription
+    pub(super) message: Message,
+    adds: Topics,      // what its answer adds to the topics of every link
+    num: Option<Text>, // on the link it was sent over, as long as that lives
+    was_sent: bool,
+    deadline: Option<Instant>,
+}
+
+/// Numbers of requests: milliseconds since the first, or more when there are more (Z-6). They grow
+/// for as long as the machine lives, so an answer never finds a request of another link.
+#[derive(Debug, Default)]
+struct Numbers {
+    origin: Option<Instant>,
+    last: u64,
+}
+
+/// The last pull of a link.
+#[derive(Debug)]
+pub(super) struct LastPull {
+    num: Text,
+    is_whole: bool,    // its answer came, and all of it was taken
+    unacked: Vec<Mid>, // what came and is not acknowledged yet
+}
+
+/// Most messages taken from one answer to a pull. Servers send at most 50.
+const MAX_BATCH: usize = 256;
+
+impl Numbers {
+    fn next(&mut self, now: Instant) -> Text {
+        let origin = *self.origin.get_or_insert(now);
+        let millis = now.saturating_duration_since(origin).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.last = millis.max(self.last.saturating_add(1));
+        self.last.to_string().into()
+    }
+}
+
+impl Requests {
+    /// Commands that wait.
+    pub(super) fn len(&self) -> usize {
+        self.list.iter().filter(|known| known.id.is_some()).count()
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.list.iter().filter_map(|known| known.deadline).min()
+    }
+
+    pub(super) fn is_waiting_for(&self, kind: MessageKind) -> bool {
+        self.list
+            .iter()
+            .any(|known| known.message.kind() == Some(kind))
+    }
+
+    pub(super) fn is_subscribing(&self) -> bool {
+        self.list.iter().any(|known| known.id.is_none())
+    }
+
+    /// Topics that register requests still ask for.
+    pub(super) fn asked_topics(&self) -> usize {
+        self.list.iter().map(|known| known.adds.len()).sum()
+    }
+
+    fn remove(&mut self, is_it: impl FnMut(&Request) -> bool) -> Option<Request> {
+        let at = self.list.iter().position(is_it)?;
+        self.list.remove(at)
+    }
+
+    /// The request that this answers. One without a number answers the only one of its kind.
+    fn claim(&mut self, reply: &Message) -> Option<Request> {
+        let kind = reply.kind();
+        let fits = |known: &Request| {
+            let request = known.message.kind();
+            known.num.is_some() && request.and_then(MessageKind::reply) == kind
+        };
+        let num = reply.num().as_str();
+        if !num.is_empty() {
+            return self.remove(|known| fits(known) && known.num.as_deref() == Some(num));
+        }
+        let concerns = |known: &Request| match (&known.message, reply) {
+            (Message::Status(request), Message::StatusReply(status)) => status
+                .alias
+                .as_ref()
+                .is_none_or(|who| *who == request.alias),
+            _ => true,
+        };
+        let is_it = |known: &Request| fits(known) && concerns(known);
+        self.only(is_it)
+    }
+
+    /// The request that failed. A failure without a number is that of the only request there is
+    /// (Z-7).
+    fn claim_failed(&mut self, num: &Num, is_alone: bool) -> Option<Request> {
+        let num = num.as_str();
+        if !num.is_empty() {
+            return self.remove(|known| known.num.as_deref() == Some(num));
+        }
+        if is_alone {
+            return self.only(|known| known.num.is_some());
+        }
+        None
+    }
+
+    fn only(&mut self, is_it: impl Fn(&Request) -> bool) -> Option<Request> {
+        let mut fitting = self.list.iter().filter(|known| is_it(known));
+        let is_one = fitting.next().is_some() && fitting.next().is_none();
+        drop(fitting);
+        is_one.then(|| self.remove(is_it)).flatten()
+    }
+}
+
+impl Device {
+    /// Takes a command; what waits is bounded by the caller.
+    pub(super) fn ask(&mut self, now: Instant, message: Message) -> RequestId {
+        self.requests.last_id = self.requests.last_id.saturating_add(1);
+        let id = RequestId(self.requests.last_id);
+        let deadline = after(now, self.config.request_timeout);
+        let request = Request::new(Some(id), message, deadline);
+        self.requests.list.push_back(request);
+        self.go_on(now);
+        id
+    }
+
+    /// Offers all topics to the server.
+    pub(super) fn subscribe(&mut self, now: Instant) {
+        self.requests.list.retain(|known| known.id.is_some());
+        let deadline = after(now, self.config.request_timeout);
+        let chunks = self.topics.chunks(MAX_TOPICS);
+        let messages = chunks.map(|topics| {
+            let mut register = Register::new(topics.iter().collect(), Num::Absent);
+            register.info.clone_from(&self.config.info);
+            Message::Register(register)
+        });
+        let own: Vec<Message> = messages.collect();
+        // Before all commands, which may change the topics again.
+        for message in own.into_iter().rev() {
+            let request = Request::new(None, message, deadline);
+            self.requests.list.push_front(request);
+        }
+    }
+
+    /// Sends what was not sent over this link.
+    pub(super) fn send_requests(&mut self, now: Instant) {
+        let Some(session) = self.link.bound_mut() else {
+            return;
+        };
+        let requests = &mut self.requests;
+        for request in &mut requests.list {
+            if request.num.is_some() {
+                continue;
+            }
+            let reused = session.pull.as_ref().and_then(LastPull::num_to_reuse);
+            let num = match (&request.message, reused) {
+                (Message::Pull(_), Some(num)) => num.clone(),
+                _ => requests.numbers.next(now),
+            };
+            if let Message::Pull(_) = request.message {
+                session.pull = Some(LastPull::again(session.pull.take(), num.clone()));
+            }
+            let message = numbered(&request.message, Num::Str(num.clone()));
+            self.out.push_back(Output::Send(message));
+            request.num = Some(num);
+            request.was_sent = true;
+        }
+    }
+
+    /// What is late has no answer any more.
+    pub(super) fn time_out_requests(&mut self, now: Instant) {
+        let is_late = |known: &Request| known.deadline.is_some_and(|due| due <= now);
+        while let Some(request) = self.requests.remove(is_late) {
+            match request.id {
+                Some(_) => self.say_timed_out(&request),
+                None => self.not_subscribed(now, None, Text::from_static("no answer in time")),
+            }
+        }
+    }
+
+    /// The link is gone. What may be done twice is sent again over the next one; a message that may
+    /// have been published is not published again.
+    pub(super) fn unsend_requests(&mut self) {
+        self.requests.list.retain(|known| known.id.is_some());
+        let is_risky =
+            |known: &Request| known.was_sent && matches!(known.message, Message::Publish(_));
+        while let Some(request) = self.requests.remove(is_risky) {
+            self.say_timed_out(&request);
+        }
+        for request in &mut self.requests.list {
+            request.num = None;
+        }
+    }
+
+    /// The machine ends.
+    pub(super) fn abandon_requests(&mut self) {
+        for request in std::mem::take(&mut self.requests.list) {
+            if request.id.is_some() {
+                self.say_timed_out(&request);
+            }
+        }
+    }
+
+    fn say_timed_out(&mut self, request: &Request) {
+        if let Some(id) = request.id {
+            self.say(Event::TimedOut {
+                request: id,
+                was_sent: request.was_sent,
+            });
+        }
+    }
+
+    /// An answer came.
+    pub(super) fn answered(&mut self, reply: Message) {
+        let claimed = self.requests.claim(&reply);
+        if let Message::Batch(batch) = &reply {
+            // Also if nobody waits any more: what it brings counts as delivered.
+            let is_last = |pull: &LastPull| claimed.is_some() || *pull.num == *batch.num.as_str();
+            let session = self.link.session_mut();
+            if session.is_some_and(|session| session.pull.as_ref().is_some_and(is_last)) {
+                let pulled = self.pulled(batch);
+                if let Some(id) = claimed.and_then(|request| request.id) {
+                    self.say(Event::Answered(id, pulled));
+                }
+                return;
+            }
+        }
+        let Some(request) = claimed else {
+            return self.unexpected(reply);
+        };
+        let Some(id) = request.id else {
+            return self.subscribed();
+        };
+        let answer = match reply {
+            Message::Registered(_) => {
+                self.want(&request.adds);
+                Answer::Registered
+            }
+            Message::TopicList(list) => Answer::Topics(list.topics),
+            Message::Published(_) => Answer::Published,
+            Message::StatusReply(status) => Answer::Status(status),
+            Message::CountsReply(counts) => Answer::ServerInfo(counts),
+            other => return self.unexpected(other),
+        };
+        self.say(Event::Answered(id, answer));
+    }
+
+    /// The messages that a pull brought.
+    fn pulled(&mut self, batch: &Batch) -> Answer {
+        let is_id = |mid: &Text| !mid.is_empty() && mid.len() <= MAX_NAME;
+        let mut mids = batch.mids.texts();
+        let (mut bare, mut known) = (Vec::new(), Vec::new());
+        for body in batch.bodies.iter() {
+            match mids.next().filter(is_id) {
+                Some(mid) if known.len() < MAX_BATCH => known.push((Mid::new(mid), body)),
+                Some(_) => break, // comes again
+                None => bare.push(body),
+            }
+        }
+        if let Some(pull) = self.pull_mut() {
+            pull.is_whole = known.len().saturating_add(bare.len()) == batch.bodies.len();
+            // Ids of their own bytes, since they outlive the message.
+            let own = |(mid, _): &(Mid, Json)| Mid::new(mid.as_str());
+            pull.unacked = known.iter().map(own).collect();
+        }
+        let (mut fresh, mut repeated) = (0_usize, 0_usize);
+        let alias = self.config.alias.clone();
+        for (mid, body) in known {
+            match self.delivered(Delivery::new(alias.clone(), mid, body)) {
+                Some(true) => fresh = fresh.saturating_add(1),
+                Some(false) => repeated = repeated.saturating_add(1),
+                None => {}
+            }
+        }
+        Answer::Pulled {
+            fresh,
+            repeated,
+            bare: bare.into_iter().collect(),
+        }
+    }
+
+    /// A failure came that belongs to a request. Gives it back if it does not.
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        failure: Failure,
+        is_alone: bool,
+    ) -> Option<Failure> {
+        let Some(request) = self.requests.claim_failed(&failure.num, is_alone) else {
+            return Some(failure);
+        };
+        match request.id {
+            Some(request) => self.say(Event::Failed {
+                request,
+                code: failure.code,
+                text: failure.error,
+            }),
+            None => self.not_subscribed(now, failure.code, failure.error),
+        }
+        None
+    }
+
+    fn subscribed(&mut self) {
+        let is_refused = match self.link.session_mut() {
+            Some(session) => session.subscribe_at.is_some(),
+            None => true,
+        };
+        if !is_refused && !self.requests.is_subscribing() {
+            self.say(Event::Subscribed);
+        }
+    }
+
+    fn not_subscribed(&mut self, now: Instant, code: Option<Code>, text: Text) {
+        let again = after(now, self.config.heartbeat);
+        if let Some(session) = self.link.session_mut() {
+            session.subscribe_at = again;
+        }
+        self.say(Event::NotSubscribed { code, text });
+    }
+
+    /// Subscribes to these on every link from now on.
+    fn want(&mut self, topics: &Topics) {
+        for topic in topics.texts() {
+            if !self.topics.contains(&topic) && self.topics.len() < self.config.max_topics {
+                self.topics.push(topic.detached());
+            }
+        }
+    }
+
+    /// Subscribes to these no more, whatever earlier requests are answered with.
+    pub(super) fn unwant(&mut self, topics: &Topics) {
+        let gone: Vec<Text> = topics.texts().collect();
+        self.topics.retain(|topic| !gone.contains(topic));
+        for request in &mut self.requests.list {
+            let kept = request.adds.texts().filter(|topic| !gone.contains(topic));
+            request.adds = kept.collect();
+        }
+    }
+
+    /// A message was acknowledged.
+    pub(super) fn settle_pull(&mut self, mid: &Mid) {
+        if let Some(pull) = self.pull_mut() {
+            pull.unacked.retain(|known| known != mid);
+        }
+    }
+
+    fn pull_mut(&mut self) -> Option<&mut LastPull> {
+        self.link.session_mut()?.pull.as_mut()
+    }
+}
+
+impl Request {
+    fn new(id: Option<RequestId>, message: Message, deadline: Option<Instant>) -> Self {
+        let adds = match &message {
+            Message::Register(register) if id.is_some() => register.topics.clone(),
+            _ => Topics::default(),
+        };
+        Self {
+            id,
+            message,
+            adds,
+            num: None,
+            was_sent: false,
+            deadline,
+        }
+    }
+}
+
+impl LastPull {
+    /// Another number would acknowledge what came with this one (Z-19).
+    fn num_to_reuse(&self) -> Option<&Text> {
+        (!self.is_whole || !self.unacked.is_empty()).then_some(&self.num)
+    }
+
+    fn again(last: Option<Self>, num: Text) -> Self {
+        let same = last.filter(|last| last.num == num);
+        same.unwrap_or(Self {
+            num,
+            is_whole: false,
+            unacked: Vec::new(),
+        })
+    }
+}
+
+/// The message with its number.
+fn numbered(message: &Message, num: Num) -> Message {
+    let mut message = message.clone();
+    match &mut message {
+        Message::Register(Register { num: place, .. })
+        | Message::Pull(Pull { num: place, .. })
+        | Message::Topics(Numbered { num: place, .. })
+        | Message::Counts(Numbered { num: place, .. }) => *place = num,
+        Message::Publish(publish) => publish.num = num,
+        Message::Status(status) => status.num = num,
+        _ => {}
+    }
+    message
+}
