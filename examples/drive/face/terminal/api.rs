@@ -6,7 +6,7 @@ use crate::http::{
 };
 use face_record_push::codec::{self, MAX_QUESTION};
 use face_record_push::{Ask, AskError, AskReply, Token};
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -68,7 +68,7 @@ async fn respond(
     let is_post = match method {
         "POST" => true,
         "GET" => false,
-        _ => return Some(written(&AskReply::failure(405, "ask with GET or POST"))),
+        _ => return Some(not_allowed("GET, POST", "ask with GET or POST")),
     };
     let question = match body.read(MAX_QUESTION as u64).await {
         Ok(body) => codec::read_ask(is_post, &body),
@@ -89,7 +89,7 @@ async fn log_in(
     access: Option<&Access>,
 ) -> Option<Response<Body>> {
     if method != "POST" {
-        return Some(written(&AskReply::failure(405, "log in with POST")));
+        return Some(not_allowed("POST", "log in with POST"));
     }
     let Some(access) = access else {
         let msg = "this terminal has no account; ask it without logging in";
@@ -114,6 +114,13 @@ fn is_admitted(access: &Access, headers: &HeaderMap) -> bool {
     let authorization = headers.get(AUTHORIZATION);
     let authorization = authorization.and_then(|value| value.to_str().ok());
     authorization.is_some_and(|authorization| access.admits(authorization))
+}
+
+fn not_allowed(allowed: &'static str, advice: &str) -> Response<Body> {
+    let mut response = written(&AskReply::failure(405, advice));
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn written_token(token: &Token) -> Response<Body> {
