@@ -70,6 +70,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> io::Result<()> {
+    let ended = cli::told_to_end();
     let mut options = TerminalOptions::new(args.data, args.seed);
     options.api = match args.api {
         None => free_usual_port().await,
@@ -89,7 +90,7 @@ async fn run(args: Args) -> io::Result<()> {
     if let Some(ca) = args.ca {
         options.dialing.trust = Trust::Authorities(ca);
     }
-    program::run(options).await
+    program::run(options, ended).await
 }
 
 /// The port that terminals have, unless another one has it already.

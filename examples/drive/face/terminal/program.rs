@@ -3,21 +3,19 @@
 use super::{
     Tally, TerminalCommand, TerminalHandle, TerminalNews, TerminalOptions, spawn_terminal,
 };
-use crate::cli::told_to_end;
 use face_record_push::Subscription;
 use face_record_push::device::{Cause, Event, Failure, Loss, LossReason, State};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
 
-/// Runs a terminal until the user ends it, or until as many records as wanted have been recorded and
+/// Runs a terminal until `ended`, or until as many records as wanted have been recorded and
 /// none is queued. Lines and table go to standard output.
 ///
 /// # Errors
 ///
 /// If the store or the port cannot be had; or if all records are recorded, but some were lost.
-pub async fn run(options: TerminalOptions) -> io::Result<()> {
-    let ended = told_to_end();
+pub async fn run(options: TerminalOptions, ended: impl Future<Output = ()>) -> io::Result<()> {
     let folder = options.folder.display().to_string();
     let serial = options.identity.serial.clone();
     let (is_tls, has_account) = (options.api_tls.is_some(), options.api_account.is_some());
