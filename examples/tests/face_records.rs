@@ -349,6 +349,8 @@ fn a_full_database_refuses_what_does_not_fit_and_goes_on_with_what_does() {
     let mut options = Options::new(folder.join("records.db"));
     options.max_bytes = Some(300_000);
     let db = Db::open(options).unwrap();
+    let trouble = db.trouble();
+    assert_eq!(trouble.words(), "");
     let (answers, answered) = mpsc::channel();
     let writer = Writer::start(db, move |inputs| {
         for input in inputs {
@@ -373,6 +375,7 @@ fn a_full_database_refuses_what_does_not_fit_and_goes_on_with_what_does() {
         matches!(answers[2], Input::Stored(Seq(3), Novelty::New)),
         "{answers:?}"
     );
+    assert!(trouble.words().contains("full"), "{}", trouble.words());
     drop(db);
     assert_eq!(
         query(&folder, "SELECT id FROM records ORDER BY id"),

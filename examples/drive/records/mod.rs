@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where records are kept.
 #[derive(Debug, Clone)]
@@ -53,8 +54,13 @@ pub struct Options {
 pub struct Db {
     options: Options,
     files: Option<Files>, // none after a failure, until it is opened anew
+    trouble: Trouble,
     _lock: File,
 }
+
+/// What was last wrong with a database, for people. Clones tell of the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble(Arc<Mutex<String>>);
 
 #[derive(Debug)]
 struct Files {
@@ -105,6 +111,7 @@ impl Db {
         Ok(Self {
             options,
             files: Some(files),
+            trouble: Trouble::default(),
             _lock: lock,
         })
     }
@@ -122,7 +129,10 @@ impl Db {
             Some(files) => files,
             None => self.reopen()?,
         };
-        let written = files.write(ops);
+        let written = files.write(ops).map_err(|(kind, why)| {
+            self.trouble.note(&why);
+            kind
+        });
         if matches!(written, Err(StoreError::Broken)) {
             files.abandon();
             // What was written is settled before anyone hears that it failed.
@@ -208,6 +218,11 @@ impl Db {
         Ok(found.map(|id| Seq(id.unsigned_abs())))
     }
 
+    /// What was last wrong with it, now and later.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.clone()
+    }
+
     /// Where it keeps what.
     pub fn options(&self) -> &Options {
         &self.options
@@ -224,7 +239,24 @@ impl Db {
         // What made it fail may have left less than it was.
         check::check(&self.options.path)
             .and_then(|()| Files::open(&self.options))
-            .map_err(|_| StoreError::Broken)
+            .map_err(|error| {
+                self.trouble.note(&error);
+                StoreError::Broken
+            })
+    }
+}
+
+impl Trouble {
+    /// The system's own words, with the file if it is not the database; empty if nothing was wrong.
+    pub fn words(&self) -> String {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, error: &impl ToString) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
     }
 }
 
@@ -239,13 +271,14 @@ impl Files {
         })
     }
 
-    fn write(&mut self, ops: &[Op]) -> Result<Vec<(Seq, Novelty)>, StoreError> {
-        let rows = self.rows(ops).map_err(|error| kind(&error))?;
+    fn write(&mut self, ops: &[Op]) -> Result<Vec<(Seq, Novelty)>, (StoreError, String)> {
+        let failed = |error: rusqlite::Error| (kind(&error), error.to_string());
+        let rows = self.rows(ops).map_err(failed)?;
         let pictures: BTreeMap<&str, &[u8]> = rows.values().filter_map(Row::file).collect();
         self.pictures
             .keep(&pictures)
-            .map_err(|error| io_kind(&error))?;
-        self.commit(ops, &rows).map_err(|error| kind(&error))
+            .map_err(|error| (io_kind(&error), self.pictures.name(&error)))?;
+        self.commit(ops, &rows).map_err(failed)
     }
 
     /// What is to be kept and new, by its place among the requests.

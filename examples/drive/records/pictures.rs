@@ -68,6 +68,11 @@ impl Pictures {
         kept
     }
 
+    /// An error with the folder in which it happened.
+    pub(super) fn name(&self, error: &io::Error) -> String {
+        format!("{}: {error}", self.folder.display())
+    }
+
     /// A picture that is kept.
     pub(super) fn read(&self, hash: &str) -> io::Result<Vec<u8>> {
         fs::read(self.path(hash))

@@ -3,7 +3,7 @@
 use super::ask;
 use crate::clock::{self, now, sleep_until};
 use crate::http::Dialing;
-use crate::records::{Db, Writer};
+use crate::records::{Db, Trouble, Writer};
 use face_record_push::platform::{
     Config, Counters, Event, Head, Input, Novelty, Op, Output, Platform, Seq,
 };
@@ -26,6 +26,7 @@ pub(super) struct Core {
     inner: Mutex<Inner>,
     due: Notify,    // the next timer is earlier than what the timekeeper sleeps for
     events: Notify, // there is one, or there will be no more
+    trouble: Trouble,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,9 @@ impl Core {
     /// Without a database, everything counts as kept.
     pub(super) fn start(config: Config, db: Option<Db>, dialing: Dialing) -> io::Result<Arc<Self>> {
         let next = db.as_ref().map_or(Ok(Seq(1)), Db::next_seq)?;
+        let trouble = db.as_ref().map(Db::trouble).unwrap_or_default();
         let core = Arc::new(Self {
+            trouble,
             inner: Mutex::new(Inner {
                 platform: Platform::new(config, next),
                 writer: None,
@@ -138,6 +141,11 @@ impl Core {
             inner.platform.handle_input(now, input);
         }
         self.carry_out(inner);
+    }
+
+    /// What was last wrong with the database.
+    pub(super) fn trouble(&self) -> String {
+        self.trouble.words()
     }
 
     /// Closes the machine.

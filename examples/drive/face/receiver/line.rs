@@ -110,7 +110,16 @@ pub fn words(entry: &Entry) -> String {
     )
 }
 
-/// Other news in words; `None` for what is not worth a line.
+/// That a write failed, and why. What terminals pushed is with them, and comes again.
+pub fn store_failed(error: StoreError, trouble: &str) -> String {
+    let what = match error {
+        StoreError::Full => "make room",
+        _ => "it is opened anew",
+    };
+    format!("store failed ({trouble}), {what}; terminals come again")
+}
+
+/// Other news in words, but for [`store_failed`]; `None` for what is not worth a line.
 pub fn news(event: &Event) -> Option<String> {
     Some(match event {
         Event::Quarantined(what) => format!(
@@ -122,9 +131,6 @@ pub fn news(event: &Event) -> Option<String> {
         ),
         Event::RemoteAuth(..) => "a terminal asked whether a person may pass".to_owned(),
         Event::Refused { peer, why } => format!("refused {peer}: {}", refusal(*why)),
-        Event::StoreFailed(error) => {
-            format!("store failed, {}: terminals come again", failure(*error))
-        }
         Event::Enrolled(terminal) => format!("enrolled {}: it pushes here", terminal.api),
         Event::EnrolFailed(terminal, error) => {
             format!(
@@ -184,12 +190,5 @@ fn refusal(why: RefusalReason) -> &'static str {
         RefusalReason::Serial => "not one of the terminals that were given",
         RefusalReason::TooLong => "its body is too long",
         _ => "for a reason that has no name here",
-    }
-}
-
-fn failure(error: StoreError) -> &'static str {
-    match error {
-        StoreError::Full => "there is no room",
-        _ => "it is opened anew",
     }
 }

@@ -201,6 +201,11 @@ impl ReceiverControl {
         self.core.counters()
     }
 
+    /// What was last wrong with the database, in the system's own words; empty if nothing was.
+    pub fn trouble(&self) -> String {
+        self.core.trouble()
+    }
+
     /// Answers [`Event::RemoteAuth`].
     ///
     /// # Errors

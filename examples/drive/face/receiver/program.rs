@@ -83,6 +83,10 @@ async fn tell(
                 stdout.write_all(&out)?;
                 stdout.flush()?;
             }
+            Some(Event::StoreFailed(error)) => {
+                let trouble = receiver.control().trouble();
+                eprintln!("{}", line::store_failed(error, &trouble));
+            }
             Some(event) => {
                 if let Some(news) = line::news(&event) {
                     eprintln!("{news}");
