@@ -19,10 +19,11 @@ fn debug_output_shows_neither_tokens_nor_bodies() {
         r#"{"t":6,"msg":"s3cr3t"}"#,
     ] {
         let read = Message::decode(json.into(), Lenience::Vendor);
-        let mut shown = format!("{read:?} {read:#?}");
-        if let Err(error) = &read {
-            shown += &format!("{error} {:?}", error.to_failure());
-        }
+        let failure = read
+            .as_ref()
+            .err()
+            .map(|error| (error.to_string(), error.to_failure()));
+        let shown = format!("{read:?} {read:#?} {failure:?}");
         assert!(!shown.contains(SECRET), "{shown}");
     }
     let request = RestRequest::parse("GET", "/info/s3cr3t", Lenience::Vendor).unwrap();

@@ -2,7 +2,7 @@
 
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
-use super::read::Object;
+use super::object::{Object, Read};
 use super::write::{Writer, push_text};
 use super::{
     AliasPage, ClusterInfo, Extra, Failure, Lenience, Message, MessageKind, NodeCounts, Numbered,
@@ -11,8 +11,6 @@ use super::{
 use crate::{WireErrorKind, repair::repair};
 use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, boolean, integer, text};
-
-type Read<T> = Result<T, WireErrorKind>;
 
 /// Reads an object and what `read` makes of it; repairs it once if it is broken and that is put up
 /// with.

@@ -17,6 +17,7 @@ mod list;
 mod message;
 mod name;
 mod num;
+mod object;
 mod publish;
 mod read;
 mod text;
