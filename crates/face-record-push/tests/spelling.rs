@@ -458,3 +458,15 @@ fn names_of_members_may_be_escaped() {
     };
     assert_eq!(record.user().unwrap().name().as_deref(), Some("小红"));
 }
+
+#[test]
+fn a_member_called_data_is_an_envelope_only_where_one_can_be() {
+    let beside = Push::decode(r#"{"pass":true,"data":0,"deviceSN":"PS7"}"#.into()).unwrap();
+    assert_eq!(beside.pass(), Some(true));
+    assert_eq!(beside.serial(), Some(SerialNumber::new("PS7")));
+    let within = r#"{"deviceSN":"PS7","pass":true,"data":{"pass":false}}"#;
+    let pushed = Push::decode(format!(r#"{{"type":0,"data":{within}}}"#).into()).unwrap();
+    assert_eq!(pushed.pass(), Some(true));
+    let item = Record::decode_item(within.into()).unwrap();
+    assert_eq!(item.pass(), Some(true));
+}

@@ -28,7 +28,7 @@ impl Body {
 
     /// Reads a body that is a record by where it comes from.
     pub(crate) fn read_item(json: Bytes) -> Result<Self, PushError> {
-        match Index::read(&json) {
+        match Index::read_data(&json) {
             Ok(index) => Ok(Self { json, index }),
             Err(kind) => Err(PushError { kind, raw: json }),
         }

@@ -145,6 +145,15 @@ impl Index {
     /// Reads the whole body, which must be one object.
     #[inline]
     pub(crate) fn read(json: &[u8]) -> Result<Self, PushErrorKind> {
+        Self::read_from(Place::Top, json)
+    }
+
+    /// Reads what would stand in an envelope, without one.
+    pub(crate) fn read_data(json: &[u8]) -> Result<Self, PushErrorKind> {
+        Self::read_from(Place::Data, json)
+    }
+
+    fn read_from(place: Place, json: &[u8]) -> Result<Self, PushErrorKind> {
         let mut scan = Scanner::new(json, MAX_DEPTH);
         if !scan.at_object() {
             // Valid JSON of another kind deserves the better message.
@@ -157,7 +166,7 @@ impl Index {
             slots: [Value::default(); Slot::COUNT],
         };
         scan.enter_object()?;
-        index.walk(&mut scan, json, Place::Top)?;
+        index.walk(&mut scan, json, place)?;
         //= docs/spec/face-record-push.md#record
         //# A body with a comma behind the last member of an object MUST be reported as no JSON.
         scan.end()?;
@@ -242,7 +251,10 @@ impl Index {
                 //= docs/spec/face-record-push.md#record
                 //# If a member occurs twice in one object, the last one MUST win.
                 Some(Known::Data) => {
-                    self.forget((0, usize::MAX));
+                    // Anything but an object is no envelope's, so what stands beside it counts.
+                    if scan.at_object() || self.of(Slot::Data).kind == Kind::Object {
+                        self.forget((0, usize::MAX));
+                    }
                     let from = scan.offset();
                     let value = self.enter(scan, json, Place::Data)?;
                     self.put(
