@@ -68,7 +68,8 @@ impl People {
     /// The record with this number. Its `user_id` is the number, so that whoever receives it can see
     /// whether one is missing.
     pub(super) fn record(&mut self, Seq(seq): Seq, at: UnixMillis) -> Item {
-        let mut dice = Dice(self.crowd.seed ^ seq.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Seeds that lie one step apart give the same numbers, one step apart; a roll has none near.
+        let mut dice = Dice(Dice(self.crowd.seed ^ seq.rotate_left(32)).roll());
         let character = self.passer_by(&mut dice);
         let mut person = Person::new(seq.to_string(), character.name);
         let mut recognition = Recognition::new(self.serial.as_str(), at);
@@ -81,7 +82,7 @@ impl People {
         recognition.liveness = 0.9;
         recognition.temperature = 36.0 + (dice.fraction() * 10.0).round() / 10.0;
         recognition.mask = Mask::OFF;
-        recognition.uuid = uuid(&mut dice);
+        recognition.uuid = uuid(&mut dice, seq);
         let jpeg = self.picture(&character, seq);
         recognition.to_item(self.profile, jpeg)
     }
@@ -143,7 +144,9 @@ const MARKER: usize = 4;
 /// Longest text of a comment.
 const LONGEST: usize = 65_533;
 
-fn uuid(dice: &mut Dice) -> String {
+/// An id that ends in the record's number: two records with one id are one record to a platform, which
+/// acknowledges the second and drops it.
+fn uuid(dice: &mut Dice, seq: u64) -> String {
     let (high, low) = (dice.roll(), dice.roll());
     format!(
         "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
@@ -151,13 +154,15 @@ fn uuid(dice: &mut Dice) -> String {
         high >> 16 & 0xffff,
         high & 0xfff,
         low >> 48 & 0xfff,
-        low & 0xffff_ffff_ffff,
+        seq & 0xffff_ffff_ffff,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use face_record_push::{Push, codec};
+    use std::collections::HashSet;
 
     #[test]
     fn pictures_have_the_size_that_is_asked_for_and_no_two_are_the_same() {
@@ -173,6 +178,24 @@ mod tests {
             assert!(one.starts_with(&[0xff, 0xd8]) && one.ends_with(&[0xff, 0xd9]));
             assert!(one.len() == size || size < 14_000, "{} {size}", one.len());
             assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn no_two_records_of_any_profile_are_one_to_a_platform() {
+        let at = UnixMillis(1_660_625_866_000);
+        for (seed, profile) in (0..).zip([Profile::V1_0, Profile::V1_1, Profile::V1_3]) {
+            let mut crowd = Crowd::new(seed);
+            crowd.picture_bytes = Some(0);
+            let mut people = People::new(crowd, SerialNumber::new("PS7"), profile);
+            let mut keys = HashSet::new();
+            for seq in 1..=2_000 {
+                let mut body = Vec::new();
+                codec::encode_push(&people.record(Seq(seq), at), &mut body);
+                let push = Push::decode(body.into()).unwrap();
+                let key = push.key(&people.serial);
+                assert!(keys.insert(key), "{profile:?} {seq}");
+            }
         }
     }
 
