@@ -50,6 +50,20 @@ fn broken_json_is_repaired_once() {
 }
 
 #[test]
+fn an_error_holds_the_text_as_it_came() {
+    for json in [
+        "{'t':14,'num':1}",
+        r#""{\"t\":14}""#,
+        "\u{feff}{\"t\":14}",
+        "\u{feff}{'t':14}",
+    ] {
+        let error = Message::decode(json.into(), Lenience::Vendor).unwrap_err();
+        assert_eq!(error.kind, WireErrorKind::Missing("alias"), "{json}");
+        assert_eq!(error.raw, json);
+    }
+}
+
+#[test]
 fn what_no_rule_repairs_stays_broken() {
     for json in [
         "{t:1}",

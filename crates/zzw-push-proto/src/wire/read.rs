@@ -54,8 +54,12 @@ fn read_odd(
         num: Num::Absent,
         raw: json.clone(),
     };
+    let as_it_came = |error| WireError {
+        raw: json.clone(),
+        ..error
+    };
     if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
-        return read_message(json.slice_ref(rest), form, lenience);
+        return read_message(json.slice_ref(rest), form, lenience).map_err(as_it_came);
     }
     if let Some(value) = single(json) {
         return match value.kind {
@@ -70,7 +74,8 @@ fn read_odd(
                 let mut fields = Fields::new();
                 let read = fields.read(&inner);
                 read.map_err(|_| fault(WireErrorKind::NotObject))?;
-                read_fields(inner, &fields, form, lenience, false)
+                let read = read_fields(inner, &fields, form, lenience, false);
+                read.map_err(as_it_came)
             }
             _ => Err(fault(WireErrorKind::NotObject)),
         };
@@ -80,7 +85,8 @@ fn read_odd(
             let repaired = Bytes::from(repaired);
             let mut fields = Fields::new();
             if fields.read(&repaired).is_ok() {
-                return read_fields(repaired, &fields, form, lenience, true);
+                let read = read_fields(repaired, &fields, form, lenience, true);
+                return read.map_err(as_it_came);
             }
         }
     }
