@@ -15,13 +15,17 @@ use std::time::Duration;
 const RECORDS: i64 = 2_000;
 const KILLS: usize = 10;
 
+/// Each life of the terminal has the next firmware: the records of some have an id, others' have none.
+const PROFILES: [&str; 3] = ["1.1", "1.3", "1.2.1"];
+
 #[test]
 fn whoever_is_killed_and_whatever_breaks_every_record_arrives_once_in_order() {
     let folder = Folder::new("face-chaos");
     let cable = Cable::new("", 5);
     let mut dice = Dice(7);
     let mut receiver = receive(&folder, &cable);
-    let mut terminal = record(&folder, &cable);
+    let mut profiles = PROFILES.into_iter().cycle();
+    let mut terminal = record(&folder, &cable, profiles.next().unwrap());
     for _ in 0..KILLS {
         pause(&mut dice);
         receiver.kill();
@@ -33,7 +37,7 @@ fn whoever_is_killed_and_whatever_breaks_every_record_arrives_once_in_order() {
         cable.cut(false);
         terminal.kill();
         pause(&mut dice);
-        terminal = record(&folder, &cable);
+        terminal = record(&folder, &cable, profiles.next().unwrap());
     }
     cable.mend();
     let status = terminal.finish();
@@ -70,7 +74,7 @@ fn receive(folder: &Folder, cable: &Cable) -> Program {
     program
 }
 
-fn record(folder: &Folder, cable: &Cable) -> Program {
+fn record(folder: &Folder, cable: &Cable, profile: &str) -> Program {
     let mut command = example("face_terminal");
     let dest = format!("http://{}/Record", cable.address());
     let count = RECORDS.to_string();
@@ -83,7 +87,7 @@ fn record(folder: &Folder, cable: &Cable) -> Program {
         "--picture-bytes",
         "6000",
     ]);
-    command.args(["--seed", "3", "--allow-special"]);
+    command.args(["--seed", "3", "--allow-special", "--profile", profile]);
     Program::start(command)
 }
 
