@@ -1,5 +1,14 @@
 //! A relay with a clock, and what it says in short.
-#![allow(dead_code, unreachable_pub, reason = "not every test uses all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::unchecked_time_subtraction,
+    clippy::cast_possible_truncation,
+    reason = "not every test uses all of it"
+)]
+
+pub mod steps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,0 +1,211 @@
+//! Who hears "open the door" (R-4, Z-13, K-4).
+
+mod rooms_kit;
+
+use rooms_kit::*;
+use zzw_push_proto::rooms::*;
+
+/// A door as link 1 and a phone as link 2, announced.
+fn doorstep() -> Relay {
+    let mut relay = Relay::new(Config::new());
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.announce(2, SignalKind::Phone, "1203");
+    relay.drain();
+    relay
+}
+
+fn why(relay: &mut Relay) -> Option<SignalDrop> {
+    relay.events().into_iter().find_map(|event| match event {
+        Event::SignalDropped { why, .. } => Some(why),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_door_is_told_to_open_and_nobody_else() {
+    let mut relay = doorstep();
+    relay.announce(3, SignalKind::Door, "1204");
+    relay.announce(4, SignalKind::Phone, "1203");
+    relay.drain();
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    let outputs = relay.drain();
+    assert_eq!(short(&outputs), ["1<t8"]);
+    assert!(outputs.iter().any(|output| matches!(
+        output,
+        Output::Signal { deadline, .. } if *deadline == relay.now + secs(5)
+    )));
+    assert!(outputs.contains(&Output::Event(Event::Signalled {
+        signal,
+        from: LinkId(2),
+        receivers: 1
+    })));
+}
+
+#[test]
+fn a_door_command_is_not_stored() {
+    let mut relay = Relay::new(Config::new());
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::NoReceiver));
+    assert_eq!(relay.rooms.held_bytes(), 0);
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.wait(secs(60));
+    assert!(relay.heard().is_empty());
+}
+
+#[test]
+fn a_door_command_is_not_redelivered() {
+    let mut relay = doorstep();
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    assert_eq!(relay.heard(), ["1<t8"]);
+    // Neither to whoever comes back, nor when it is handed over again, nor as time goes by.
+    relay.gone(1);
+    relay.announce(3, SignalKind::Door, "1203");
+    assert_eq!(relay.heard(), ["2<t10"]);
+    relay.hand_over(2, &signal, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::Repeated));
+    for _ in 0..10 {
+        relay.wait(secs(1));
+        relay.hand_over(2, &signal, true);
+    }
+    assert!(relay.heard().is_empty());
+}
+
+#[test]
+fn a_door_command_without_authorisation_is_denied() {
+    let mut relay = doorstep();
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, false);
+    let outputs = relay.drain();
+    assert!(short(&outputs).is_empty());
+    assert_eq!(
+        outputs,
+        [Output::Event(Event::SignalDropped {
+            signal,
+            from: LinkId(2),
+            why: SignalDrop::Unauthorised
+        })]
+    );
+    assert_eq!(relay.rooms.counters().signals_dropped, 1);
+}
+
+#[test]
+fn a_late_door_command_is_dropped() {
+    let mut relay = doorstep();
+    let on_time = relay.signal(SignalKind::OpenDoor, "1203");
+    let late = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.wait(std::time::Duration::from_millis(4_999));
+    relay.hand_over(2, &on_time, true);
+    assert_eq!(relay.heard(), ["1<t8"]);
+    relay.wait(std::time::Duration::from_millis(1));
+    relay.hand_over(2, &late, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::Late));
+}
+
+#[test]
+fn no_setting_lets_a_door_command_live_longer_than_five_seconds() {
+    let mut config = Config::new();
+    config.door_ttl = secs(60);
+    let mut relay = Relay::new(config);
+    relay.announce(1, SignalKind::Door, "1203");
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.wait(secs(5));
+    relay.hand_over(2, &signal, true);
+    assert!(relay.heard().is_empty());
+}
+
+#[test]
+fn a_door_that_takes_nothing_is_not_told_later() {
+    let mut relay = doorstep();
+    relay.input(Input::Slow(LinkId(1)));
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::NoReceiver));
+    relay.drained(1);
+    assert!(relay.heard().is_empty());
+}
+
+#[test]
+fn a_door_cannot_open_itself() {
+    let mut relay = doorstep();
+    relay.announce(3, SignalKind::Door, "1203");
+    relay.drain();
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(1, &signal, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::WrongSide));
+}
+
+#[test]
+fn each_side_is_told_when_the_other_is_there() {
+    let mut relay = Relay::new(Config::new());
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.announce(2, SignalKind::Phone, "1203");
+    relay.announce(1, SignalKind::Door, "1203");
+    assert_eq!(relay.heard(), ["1<t9", "2<t10"]);
+}
+
+#[test]
+fn a_relay_link_does_not_hear_signals() {
+    let mut relay = Relay::with(Config::new(), &["/1203/0/ios", "/1203/1/ios"]);
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(9, &signal, true);
+    assert_eq!(why(&mut relay), Some(SignalDrop::NoReceiver));
+}
+
+#[test]
+fn announcements_without_end_are_refused_and_keep_no_door_shut() {
+    let mut config = Config::new();
+    (config.max_signals, config.max_announcements) = (4, 16);
+    let mut relay = Relay::new(config);
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.drain();
+    for link in 10..30 {
+        for room in 0..10 {
+            relay.announce(link, SignalKind::Phone, &format!("room {room}"));
+        }
+    }
+    assert_eq!(why(&mut relay), Some(SignalDrop::TooMany));
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    assert_eq!(relay.heard(), ["1<t8"]);
+}
+
+#[test]
+fn more_door_commands_than_can_be_known_again_are_not_let_through() {
+    let mut config = Config::new();
+    config.max_signals = 2;
+    let mut relay = Relay::new(config);
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.drain();
+    for _ in 0..4 {
+        let signal = relay.signal(SignalKind::OpenDoor, "1203");
+        relay.hand_over(2, &signal, true);
+    }
+    assert_eq!(relay.heard(), ["1<t8", "1<t8"]);
+    relay.wait(secs(5));
+    let signal = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &signal, true);
+    assert_eq!(relay.heard(), ["1<t8"]);
+}
+
+#[test]
+fn a_room_with_an_impossible_name_has_no_door() {
+    let mut relay = Relay::new(Config::new());
+    for room in ["", "a/b", &"a".repeat(129)] {
+        relay.announce(1, SignalKind::Door, room);
+        assert_eq!(why(&mut relay), Some(SignalDrop::NoRoom), "{room}");
+    }
+}
+
+#[test]
+fn a_signal_goes_out_as_the_message_it_came_as() {
+    let mut relay = Relay::new(Config::new());
+    for kind in [SignalKind::OpenDoor, SignalKind::Phone, SignalKind::Door] {
+        let signal = relay.signal(kind, "一号门");
+        let message = signal.to_message();
+        let again = Signal::of(signal.id, &message, signal.received);
+        assert_eq!(again.as_ref(), Some(&*signal));
+    }
+}
