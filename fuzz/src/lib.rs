@@ -21,6 +21,7 @@ pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
 pub mod zzw_push;
+pub mod zzw_rooms;
 pub mod zzw_socketio;
 
 /// A statement about the code that panics for the bytes that refute it.
@@ -53,6 +54,8 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("zzw_line_stream", zzw_push::line_stream),
     ("zzw_repair", zzw_push::repairs),
     ("zzw_rest_path", zzw_push::rest_path),
+    ("zzw_room_path", zzw_rooms::path),
+    ("zzw_rooms_ops", zzw_rooms::ops),
     ("zzw_socketio_packet", zzw_socketio::packet),
     ("zzw_text_fold", zzw_socketio::text_fold),
 ];
