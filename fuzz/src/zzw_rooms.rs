@@ -73,7 +73,10 @@ enum Operation {
     },
     /// Up to the next timer.
     Fire,
-    Close,
+    /// Rarely, or there would be nothing to close.
+    Close {
+        sure: u8,
+    },
 }
 
 const TARGETS: [&str; 8] = [
@@ -123,10 +126,11 @@ fn try_ops(input: &mut Unstructured<'_>) -> Result<()> {
         for rooms in [&mut eager, &mut lazy] {
             match (&input, operation) {
                 (Some(input), _) => rooms.handle_input(now, input.clone()),
-                (None, Operation::Close) => rooms.close(now),
+                (None, Operation::Close { sure: 0 }) => rooms.close(now),
                 (None, _) => rooms.handle_timeout(now),
             }
         }
+        // Once more than the other.
         eager.handle_timeout(now);
         assert!(eager.poll_timeout().is_none_or(|due| due > now));
         let outputs = drain(&mut eager);
@@ -219,7 +223,7 @@ impl Account {
                     is_authorised: true,
                 }
             }
-            Operation::Wait { .. } | Operation::Fire | Operation::Close => return None,
+            Operation::Wait { .. } | Operation::Fire | Operation::Close { .. } => return None,
         })
     }
 
