@@ -24,6 +24,31 @@ fn each_side_hears_the_other_in_order_and_not_itself() {
 }
 
 #[test]
+fn a_short_frame_does_not_overtake_a_long_one() {
+    let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
+    let long = "x".repeat(40 << 10);
+    for frame in [&long, &long, "short"] {
+        relay.says(1, text(frame));
+    }
+    assert_eq!(relay.heard().len(), 1);
+    relay.drained(2);
+    let heard = relay.heard();
+    assert_eq!(heard.len(), 2);
+    assert_eq!(heard.last().unwrap(), "2<short");
+}
+
+#[test]
+fn no_more_than_a_window_of_frames_is_with_the_driver() {
+    let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
+    for _ in 0..20 {
+        relay.says(1, text("a"));
+    }
+    assert_eq!(relay.heard().len(), 16);
+    relay.drained(2);
+    assert_eq!(relay.heard().len(), 4);
+}
+
+#[test]
 fn what_is_said_early_waits_for_the_other_side() {
     let mut relay = Relay::with(Config::new(), &[CALLER]);
     relay.says(1, text("a"));

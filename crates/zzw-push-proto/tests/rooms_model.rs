@@ -222,6 +222,7 @@ impl Model {
     fn close(mut self) {
         self.rooms.close(self.now);
         self.check(None);
+        assert_eq!(self.rooms.held_bytes(), 0);
         assert_eq!(
             self.said_in_calls,
             self.heard_in_calls + self.lost_in_calls,

@@ -61,7 +61,7 @@ pub const TARGETS: [&str; 11] = [
 pub fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let wait = prop_oneof![6 => Just(0), 3 => 1..900_u64, 1 => 1_000..12_000_u64, 1 => 80_000..100_000_u64];
     let back = || 0..6_u64;
-    let len = || prop_oneof![3 => 0..40_usize, 1 => 0..1_500_usize];
+    let len = || prop_oneof![4 => 0..40_usize, 3 => 300..800_usize, 1 => 0..1_500_usize];
     let step = prop_oneof![
         6 => (0..TARGETS.len()).prop_map(|target| Step::Join { target }),
         12 => (back(), len(), any::<bool>())
@@ -97,7 +97,7 @@ pub fn configs() -> impl Strategy<Value = Config> {
         config.many_to_many = true;
         if is_small {
             (config.max_picture, config.max_frame) = (1_200, 800);
-            (config.queue, config.window) = (1_000, 2);
+            (config.queue, config.window) = (1_000, 3);
         }
         if is_tight {
             (config.max_held, config.max_links) = (1_500, 6);
