@@ -27,10 +27,15 @@ impl RecordKey {
     /// By the record's own id or, where there is none, by what it says.
     pub(crate) fn of_record(serial: &SerialNumber, record: &Body) -> Self {
         //= docs/spec/face-record-push.md#duplicates
-        //# The key of a record that has a `uuid` MUST be made of that.
+        //# The key of a record that has a `uuid` MUST be made of that, its second and its person.
+        // A firmware that gives one id to two records would else lose the second without a trace.
         if let Some(uuid) = record.text(Slot::Uuid) {
             let mut facts = Facts::new(serial, Kind::Uuid);
             facts.add(Some(uuid.trim().as_bytes()));
+            let time = record.timestamp(Slot::Timestamp);
+            let second = time.map(|time| time.unix.0.div_euclid(1_000));
+            facts.add(second.map(i64::to_le_bytes));
+            facts.number(record, Slot::UserId);
             return facts.key();
         }
         let Some(time) = record.timestamp(Slot::Timestamp) else {

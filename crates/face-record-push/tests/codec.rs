@@ -332,6 +332,8 @@ fn the_configuration_reads_back() {
 //= docs/spec/face-record-push.md#subscription
 //# The terminal MUST leave a member of its configuration as it is where a change does not name it.
 //= docs/spec/face-record-push.md#subscription
+//# An empty `event_dest` MUST be read as one that a change does not name.
+//= docs/spec/face-record-push.md#subscription
 //# The terminal MUST pass over members of a change that it does not know.
 //= docs/spec/face-record-push.md#subscription
 //# The terminal MUST read `enabled` from true and false, from 1 and 0 and from the words in quotes.
@@ -345,6 +347,10 @@ fn questions_in_every_spelling() {
     };
     for (body, expected) in [
         ("{}", change(None, None)),
+        (
+            r#"{"event_dest":" ","enabled":true}"#,
+            change(None, Some(true)),
+        ),
         (r#"{"event_dest":null,"enabled":null}"#, change(None, None)),
         (r#"{"enabled":true}"#, change(None, Some(true))),
         (r#"{"enabled":1}"#, change(None, Some(true))),
@@ -354,7 +360,7 @@ fn questions_in_every_spelling() {
             r#"{"event_dest":"http:\/\/a\/R"}"#,
             change(Some("http://a/R"), None),
         ),
-        (r#"{"event_dest":""}"#, change(Some(""), None)),
+        (r#"{"event_dest":""}"#, change(None, None)),
         (r#"{"event_dest":5}"#, Err(AskError::Dest)),
         (r#"{"event_dest":{}}"#, Err(AskError::Dest)),
         (r#"{"enabled":"maybe"}"#, Err(AskError::Enabled)),

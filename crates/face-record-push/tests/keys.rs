@@ -33,11 +33,21 @@ fn alarm(trace: &str, status: i64, time: i64) -> Json {
 
 #[test]
 //= docs/spec/face-record-push.md#duplicates
-//# The key of a record that has a `uuid` MUST be made of that.
-fn a_uuid_decides_alone() {
+//# The key of a record that has a `uuid` MUST be made of that, its second and its person.
+fn a_uuid_decides_for_one_person_in_one_second() {
     let one = record(&json!({"uuid": "a-1"}));
-    let changed = record(&json!({"uuid": "a-1", "timestamp": 5, "pass": false, "user": null}));
-    assert_eq!(key(&one), key(&changed));
+    let changed = json!({
+        "uuid": "a-1", "timestamp": 1_660_700_000_999_i64, "pass": false, "rgb_image": "",
+        "recognizeScore": 0.5, "user": {"user_id": "7"},
+    });
+    assert_eq!(key(&one), key(&record(&changed)));
+    // A firmware that gives an id twice loses nothing.
+    for another in [
+        json!({"uuid": "a-1", "timestamp": 1_660_700_001}),
+        json!({"uuid": "a-1", "user": {"user_id": 8}}),
+    ] {
+        assert_ne!(key(&one), key(&record(&another)));
+    }
     assert_ne!(key(&one), key(&record(&json!({"uuid": "a-2"}))));
     assert_ne!(key(&one), key(&record(&json!({}))));
     let blank = record(&json!({"uuid": ""}));

@@ -48,6 +48,9 @@ pub fn read_ask(is_post: bool, body: &[u8]) -> Result<Ask, AskError> {
         Some(value) => Some(text(body, value).ok_or(AskError::Dest)?.into_owned()),
     };
     //= docs/spec/face-record-push.md#subscription
+    //# An empty `event_dest` MUST be read as one that a change does not name.
+    let event_dest = event_dest.filter(|dest| !dest.trim().is_empty());
+    //= docs/spec/face-record-push.md#subscription
     //# The terminal MUST read `enabled` from true and false, from 1 and 0 and from the words in
     //# quotes.
     let is_enabled = match stated("enabled") {

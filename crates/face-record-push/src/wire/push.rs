@@ -136,7 +136,7 @@ impl Push {
 
     /// What makes two pushes of one terminal the same, however they are spelled.
     ///
-    /// Of a record with a `uuid`, that. Else its time, outcome, person, score and picture; two
+    /// Of a record with a `uuid`, that, its second and its person. Else its time, outcome, person, score and picture; two
     /// people in one second differ. Of an alarm, its trace id, status and time, since one that is
     /// raised and then released keeps its trace id. Of anything else, its body.
     pub fn key(&self, serial: &SerialNumber) -> RecordKey {
