@@ -20,6 +20,7 @@ pub mod se5_device;
 pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
+pub mod zzw_device;
 pub mod zzw_push;
 pub mod zzw_rooms;
 pub mod zzw_socketio;
@@ -49,6 +50,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("xtea_token_open", xtea_token::open),
     ("xtea_token_identify", xtea_token::identify),
     ("xtea_token_v2", xtea_token::v2),
+    ("zzw_device_ops", zzw_device::ops),
     ("zzw_engineio3", zzw_socketio::engine),
     ("zzw_line_roundtrip", zzw_push::line_roundtrip),
     ("zzw_line_stream", zzw_push::line_stream),

@@ -231,9 +231,9 @@ impl Device {
         let claimed = self.requests.claim(&reply);
         if let Message::Batch(batch) = &reply {
             // Also if nobody waits any more: what it brings counts as delivered.
-            let is_last = |pull: &LastPull| claimed.is_some() || *pull.num == *batch.num.as_str();
-            let session = self.link.session_mut();
-            if session.is_some_and(|session| session.pull.as_ref().is_some_and(is_last)) {
+            let pull = self.pull_mut();
+            let is_last = pull.is_some_and(|pull| *pull.num == *batch.num.as_str());
+            if claimed.is_some() || is_last {
                 let pulled = self.pulled(batch);
                 if let Some(id) = claimed.and_then(|request| request.id) {
                     self.say(Event::Answered(id, pulled));
