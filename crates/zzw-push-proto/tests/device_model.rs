@@ -9,7 +9,7 @@ use device_kit::{config, ms};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use server::{Step, World};
-use zzw_push_proto::device::Ack;
+use zzw_push_proto::device::{Ack, Binding};
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -34,13 +34,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn binding() -> impl Strategy<Value = Binding> {
+    prop_oneof![Just(Binding::Frame), Just(Binding::Handshake)]
+}
+
 fn history() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let pause = prop_oneof![10 => 0_u64..20, 2 => 0_u64..3_000, 1 => 0_u64..60_000];
     vec((pause, step()), 0..200)
 }
 
-fn live(ack: Ack, max_storing: usize, history: &[(u64, Step)]) {
+fn live(ack: Ack, max_storing: usize, binding: Binding, history: &[(u64, Step)]) {
     let mut config = config();
+    config.binding = binding;
     (config.ack, config.max_storing) = (ack, max_storing);
     config.topics = vec!["c_9".into()];
     let mut world = World::new(config);
@@ -54,17 +59,17 @@ fn live(ack: Ack, max_storing: usize, history: &[(u64, Step)]) {
 
 proptest! {
     #[test]
-    fn acknowledged_at_once_each_message_comes_once(history in history()) {
-        live(Ack::Automatic, 64, &history);
+    fn acknowledged_at_once_each_message_comes_once(history in history(), binding in binding()) {
+        live(Ack::Automatic, 64, binding, &history);
     }
 
     #[test]
-    fn acknowledged_by_hand_each_message_comes_once_and_none_is_lost(history in history()) {
-        live(Ack::Manual, 64, &history);
+    fn acknowledged_by_hand_each_message_comes_once_and_none_is_lost(history in history(), binding in binding()) {
+        live(Ack::Manual, 64, binding, &history);
     }
 
     #[test]
-    fn stored_each_message_is_kept_once_whatever_the_power_does(history in history(), max_storing in 1_usize..6) {
-        live(Ack::Stored, max_storing, &history);
+    fn stored_each_message_is_kept_once_whatever_the_power_does(history in history(), binding in binding(), max_storing in 1_usize..6) {
+        live(Ack::Stored, max_storing, binding, &history);
     }
 }

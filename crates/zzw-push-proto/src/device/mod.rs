@@ -213,7 +213,7 @@ impl Device {
             Message::Phone(door) if is_bound => self.say(Event::PhonePresent(door)),
             Message::Door(door) if is_bound => self.say(Event::DoorPresent(door)),
             Message::Failure(failure) => self.complaint(now, failure),
-            Message::Null => {}
+            Message::Null => {} // no message at all (Z-5)
             other => self.unexpected(other),
         }
     }
@@ -276,7 +276,8 @@ impl Device {
         self.say(Event::Delivered(delivery));
     }
 
-    /// Without a link nothing is lost: the server delivers it again, and it is acknowledged then.
+    /// Without a link nothing is lost: the server delivers it again over the next one (Z-28), and it is
+    /// acknowledged then.
     fn send_ack(&mut self, mid: &Mid) {
         if self.state() != State::Bound {
             return;
@@ -300,6 +301,7 @@ impl Device {
         if self.is_closed() {
             return;
         }
+        // So that the server does not wait for us to come back (Z-26).
         if self.state() == State::Bound && self.config.binding == Binding::Handshake {
             self.send(Message::Goodbye(Goodbye::new(self.config.alias.clone())));
         }

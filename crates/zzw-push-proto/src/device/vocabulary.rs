@@ -58,11 +58,11 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Binding {
-    /// By `t:14`, and by the heartbeat behind it: lines over TCP.
+    /// By `t:14` (Z-1), and by the heartbeat behind it: lines over TCP.
     #[default]
     Frame,
-    /// By the handshake, where the driver puts the alias into the query and into `auth`, and by the
-    /// first heartbeat: Socket.IO.
+    /// By the handshake, where the driver puts the alias into the query and into `auth` (Z-25), and
+    /// by the first heartbeat: Socket.IO.
     Handshake,
 }
 
@@ -80,7 +80,7 @@ pub enum Ack {
     Stored,
 }
 
-/// What to do when another link takes the alias. Two devices that both dial again would throw each
+/// What to do when another link takes the alias (Z-42). Two devices that both dial again would throw each
 /// other out for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -185,7 +185,8 @@ pub enum Event {
     Delivered(Delivery),
     /// The store has failed to keep a message; the server delivers it again.
     NotStored(Mid),
-    /// Somebody asks to open the door. Nothing of the protocol proves who: the application decides.
+    /// Somebody asks to open the door (Z-13). Nothing of the protocol proves who, so the application
+    /// decides.
     /// It is never repeated within [`Config::door_window`].
     DoorAsked(Door),
     /// The phone's side of a call is there.
@@ -211,9 +212,9 @@ pub enum Event {
         /// Whether it was sent, so that it may have been carried out.
         was_sent: bool,
     },
-    /// The server complains, and it is not clear about what.
+    /// The server complains, and it is not clear about what (Z-7).
     LinkError(Failure),
-    /// A message that is no business of a device, of a type that nobody knows, or an answer to
+    /// A message that is no business of a device, of a type that nobody knows (Z-2), or an answer to
     /// nothing.
     Unexpected(Message),
     /// What came is no message.

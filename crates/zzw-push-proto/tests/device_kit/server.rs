@@ -430,7 +430,10 @@ impl World {
                 server.is_bound = true;
                 Message::Connected(connect.reply(0))
             }
-            Message::Heartbeat(_) => device_kit::beaten(),
+            Message::Heartbeat(_) => {
+                server.is_bound = true;
+                device_kit::beaten()
+            }
             Message::Register(_) => Message::Registered(numbered),
             Message::Topics(_) => Message::TopicList(TopicList::new(Texts::default(), num)),
             Message::Pull(_) => Message::Batch(server.pull(num)),
