@@ -10,6 +10,7 @@
 
 pub mod device;
 pub mod line;
+pub mod platform;
 pub mod repair;
 pub mod rest;
 pub mod rooms;

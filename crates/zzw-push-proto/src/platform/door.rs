@@ -1,0 +1,22 @@
+//! Frames for the relay rooms: handed on at once or not at all.
+
+use super::vocabulary::Output;
+use super::{LinkId, Platform};
+use crate::wire::{Code, Message, Num};
+
+impl Platform {
+    /// `t:8`, `t:9`, `t:10` (Z-13): never kept, never answered.
+    pub(super) fn door(&mut self, link: LinkId, message: Message, is_authorised: bool) {
+        if self.alias_of(link).is_none() {
+            return self.fail(link, Code::NotBound, Num::Absent);
+        }
+        if !is_authorised {
+            self.counters.denied = self.counters.denied.saturating_add(1);
+        }
+        self.out.push_back(Output::Door {
+            link,
+            message,
+            is_authorised,
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! Stopping.
+
+use super::vocabulary::{Event, LinkEnd, Reason, Refused};
+use super::{LinkId, Platform, later};
+use crate::wire::{Code, Num, Text};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Whether the broker goes on.
+#[derive(Debug)]
+pub(super) enum Life {
+    Open,
+    /// Links are closed at these times.
+    Draining(BTreeSet<(Instant, LinkId)>),
+    Closed,
+}
+
+impl Platform {
+    /// Takes no new links and closes those there are, spread over [`super::Config::drain_over`] so
+    /// that not all of them connect elsewhere at once. Ends with [`Event::Closed`].
+    pub fn drain(&mut self, now: Instant) {
+        self.handle_timeout(now);
+        if !matches!(self.life, Life::Open) {
+            return;
+        }
+        let over = u64::try_from(self.config.drain_over.as_millis()).unwrap_or(u64::MAX);
+        let mut dice = self.config.seed;
+        let mut ends = BTreeSet::new();
+        for id in self.links.keys() {
+            let millis = draw(&mut dice).checked_rem(over).unwrap_or(0);
+            let at = later(now, Duration::from_millis(millis)).unwrap_or(now);
+            ends.insert((at, *id));
+        }
+        self.life = Life::Draining(ends);
+        self.fire_drain(now);
+        self.end_if_drained();
+    }
+
+    /// Closes all links and ends. What the store has not answered is not acknowledged to anybody.
+    pub fn close(&mut self, now: Instant) {
+        self.handle_timeout(now);
+        self.stop(Reason::Local);
+    }
+
+    /// Closes the link of an alias.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Unknown`] if no link of this node has it.
+    pub fn kick(&mut self, now: Instant, alias: Text) -> Result<(), Refused<Text>> {
+        self.handle_timeout(now);
+        let Some(link) = self.owners.get(&alias).copied() else {
+            return Err(Refused::Unknown(alias));
+        };
+        self.end(link, LinkEnd::Kicked);
+        self.end_if_drained();
+        Ok(())
+    }
+
+    /// True once [`Event::Closed`] has been queued.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.life, Life::Closed)
+    }
+
+    /// True once [`Self::drain`] has been called.
+    pub fn is_draining(&self) -> bool {
+        !matches!(self.life, Life::Open)
+    }
+
+    pub(super) fn fire_drain(&mut self, now: Instant) {
+        while let Life::Draining(ends) = &mut self.life {
+            let Some((at, id)) = ends.first().copied().filter(|(at, _)| *at <= now) else {
+                return;
+            };
+            ends.remove(&(at, id));
+            if self.links.contains_key(&id) {
+                self.fail(id, Code::Draining, Num::Absent);
+                self.end(id, LinkEnd::Closing);
+            }
+        }
+    }
+
+    pub(super) fn next_drain(&self) -> Option<Instant> {
+        match &self.life {
+            Life::Draining(ends) => ends.first().map(|(at, _)| *at),
+            _ => None,
+        }
+    }
+
+    /// The last link has gone, and what calls and the application wait for is settled.
+    pub(super) fn end_if_drained(&mut self) {
+        let is_idle = self.links.is_empty() && self.pending.is_empty();
+        if matches!(self.life, Life::Draining(_)) && is_idle {
+            self.stop(Reason::Drained);
+        }
+    }
+
+    fn stop(&mut self, reason: Reason) {
+        if self.is_closed() {
+            return;
+        }
+        while let Some(id) = self.links.keys().next().copied() {
+            self.end(id, LinkEnd::Closing);
+        }
+        self.pending.clear();
+        self.publications.clear();
+        self.asked.clear();
+        self.counters.held_bytes = 0;
+        self.life = Life::Closed;
+        self.tell(Event::Closed(reason));
+    }
+}
+
+/// The next number of a sequence that looks random (splitmix64).
+fn draw(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bits = *state;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}

@@ -1,0 +1,54 @@
+//! What other nodes say.
+
+use super::vocabulary::{LinkEnd, NodeMessage};
+use super::{NodeId, Platform};
+use crate::wire::{Code, Num};
+use std::time::Instant;
+
+/// The most other nodes.
+const MAX_NODES: usize = 1_024;
+
+impl Platform {
+    pub(super) fn node_says(&mut self, now: Instant, node: NodeId, message: NodeMessage) {
+        match message {
+            NodeMessage::Nudge { alias, mid } => {
+                let Some(link) = self.owners.get(&alias).copied() else {
+                    return;
+                };
+                if let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut()) {
+                    session.known = session.known.max(mid);
+                    self.pump(now, link);
+                }
+            }
+            NodeMessage::Kick { alias, epoch } => {
+                let Some(link) = self.owners.get(&alias).copied() else {
+                    return;
+                };
+                let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut())
+                else {
+                    return;
+                };
+                session.kicked = session.kicked.max(epoch);
+                if session.epoch.is_some_and(|ours| ours < epoch) {
+                    self.fail(link, Code::Replaced, Num::Absent);
+                    self.end(link, LinkEnd::Replaced);
+                }
+            }
+            NodeMessage::Direct {
+                alias,
+                mid,
+                body,
+                topic,
+            } => self.send_direct(&alias, topic.as_ref(), mid, &body),
+            NodeMessage::Announce(info) => {
+                let is_known = self.nodes.contains_key(&node);
+                if node != self.config.node && (is_known || self.nodes.len() < MAX_NODES) {
+                    self.nodes.insert(node, info);
+                }
+            }
+            NodeMessage::Gone => {
+                self.nodes.remove(&node);
+            }
+        }
+    }
+}

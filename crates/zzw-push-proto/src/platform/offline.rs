@@ -1,0 +1,292 @@
+//! Delivery: reading the queue of an alias, sending in order, sending again.
+
+use super::link::{InFlight, Link};
+use super::store::{Entry, MessageId, StoreOp, UnixMillis};
+use super::vocabulary::{LinkEnd, OnUnacked, Output};
+use super::{LinkId, Pending, Platform, later};
+use crate::wire::{Ack, Code, Delivery, Message, Num};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the store is left alone when it has failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the store has for an alias.
+pub(super) struct Loaded {
+    pub(super) entries: Vec<Entry>,
+    pub(super) asked_at: Instant,
+    /// The store's time, somewhat behind `asked_at`.
+    pub(super) at: UnixMillis,
+    /// The latest message known of when the store was asked.
+    pub(super) end: MessageId,
+    pub(super) limit: usize,
+}
+
+impl Platform {
+    /// Asks the store for what the link has credit for, if there is anything.
+    pub(super) fn pump(&mut self, now: Instant, id: LinkId) {
+        let (window, window_bytes) = (self.config.window, self.config.window_bytes);
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let is_slow = link.slow_since.is_some();
+        let Some(session) = link.bound() else { return };
+        let limit = window.saturating_sub(session.inflight.len());
+        let wants = session.has_more || session.known > session.cursor;
+        let is_held_up = is_slow
+            || session.is_parked
+            || session.is_loading
+            || session.retry_at.is_some()
+            || session.bytes >= window_bytes;
+        if is_held_up || !wants || limit == 0 {
+            return;
+        }
+        if self.counters.held_bytes >= self.config.max_held {
+            self.starved.insert(id);
+            return;
+        }
+        session.is_loading = true;
+        session.has_more = false;
+        let (after, known) = (session.cursor, session.known);
+        let alias = session.alias.clone();
+        let pending = Pending::Load {
+            link: id,
+            asked_at: now,
+            limit,
+            known,
+        };
+        let op = StoreOp::Load {
+            alias,
+            after,
+            limit,
+        };
+        self.ask_store(op, pending);
+    }
+
+    pub(super) fn loaded(&mut self, now: Instant, id: LinkId, loaded: Loaded) {
+        let is_full = loaded.entries.len() >= loaded.limit;
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return;
+        };
+        session.is_loading = false;
+        session.has_more = is_full;
+        for entry in loaded.entries {
+            // The store's clock measures what is left, ours when that is over; from when it was
+            // asked, so that no delay makes a message late.
+            let left = entry.expires_at.0.saturating_sub(loaded.at.0);
+            let deadline = later(loaded.asked_at, Duration::from_millis(left));
+            if !self.deliver(now, id, entry, deadline) {
+                return;
+            }
+        }
+        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+            if !is_full {
+                session.cursor = session.cursor.max(loaded.end);
+            }
+        }
+        self.pump(now, id);
+    }
+
+    pub(super) fn not_loaded(&mut self, now: Instant, id: LinkId) {
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return;
+        };
+        session.is_loading = false;
+        session.has_more = true;
+        session.retry_at = later(now, RETRY_AFTER);
+        let retry_at = session.retry_at;
+        self.wake(id, retry_at);
+    }
+
+    /// Sends a message for the first time, if the cursor has not passed it and its time is not over.
+    /// False if there is no credit: it has to be read again.
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        entry: Entry,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let len = entry.body.as_bytes().len();
+        let is_credited = self.has_credit(id, len);
+        let redeliver_at = later(now, self.config.redeliver_after);
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return false;
+        };
+        if entry.mid <= session.cursor {
+            return true;
+        }
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            session.cursor = entry.mid;
+            self.counters.expired = self.counters.expired.saturating_add(1);
+            return true;
+        }
+        if !is_credited {
+            session.has_more = true;
+            return false;
+        }
+        session.cursor = entry.mid;
+        session.bytes = session.bytes.saturating_add(len);
+        let mut delivery = Delivery::new(session.alias.clone(), entry.mid.to_mid(), entry.body);
+        delivery.topic = entry.topic;
+        let message = Arc::new(Message::Deliver(delivery));
+        let in_flight = InFlight {
+            message: Arc::clone(&message),
+            len,
+            deadline,
+            sent_at: now,
+            tries: 1,
+        };
+        session.inflight.insert(entry.mid, in_flight);
+        self.hold(len);
+        self.counters.delivered = self.counters.delivered.saturating_add(1);
+        self.out.push_back(Output::Send(id, message));
+        self.wake(id, redeliver_at);
+        true
+    }
+
+    /// True if the link may be sent so many bytes more now.
+    pub(super) fn has_credit(&mut self, id: LinkId, len: usize) -> bool {
+        let (window, window_bytes) = (self.config.window, self.config.window_bytes);
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        let is_slow = link.slow_since.is_some();
+        link.bound().is_some_and(|session| {
+            let fits = session.bytes.saturating_add(len) <= window_bytes;
+            let has_place = session.inflight.len() < window;
+            !is_slow && !session.is_parked && has_place && (fits || session.inflight.is_empty())
+        })
+    }
+
+    /// Sends again what was not acknowledged, and what it may be too late for is forgotten: the
+    /// store lets it go by itself.
+    pub(super) fn resend(&mut self, now: Instant, id: LinkId) {
+        let (after, max_tries) = (self.config.redeliver_after, self.config.max_tries);
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let is_slow = link.slow_since.is_some();
+        let Some(session) = link.bound() else { return };
+        if session.retry_at.is_some_and(|at| at <= now) {
+            session.retry_at = None;
+        }
+        let mut next = session.retry_at;
+        let (mut again, mut over, mut is_dead) = (Vec::new(), Vec::new(), false);
+        for (mid, sent) in &mut session.inflight {
+            let due = later(sent.sent_at, after);
+            if session.is_parked {
+                continue;
+            }
+            if due.is_none_or(|due| due > now) {
+                next = next.into_iter().chain(due).min();
+                continue;
+            }
+            if sent.deadline.is_some_and(|deadline| deadline <= now) {
+                over.push(*mid);
+                continue;
+            }
+            if sent.tries >= max_tries {
+                is_dead = true;
+                break;
+            }
+            sent.sent_at = now;
+            next = next.into_iter().chain(later(now, after)).min();
+            // What cannot be written would only be late.
+            if !is_slow {
+                sent.tries = sent.tries.saturating_add(1);
+                again.push(Arc::clone(&sent.message));
+            }
+        }
+        let mut freed = 0_usize;
+        for mid in &over {
+            if let Some(sent) = session.inflight.remove(mid) {
+                session.bytes = session.bytes.saturating_sub(sent.len);
+                freed = freed.saturating_add(sent.len);
+            }
+        }
+        session.is_parked |= is_dead;
+        self.let_go(freed);
+        let expired = u64::try_from(over.len()).unwrap_or(u64::MAX);
+        self.counters.expired = self.counters.expired.saturating_add(expired);
+        if is_dead && self.config.on_unacked == OnUnacked::Close {
+            return self.end(id, LinkEnd::Unacked);
+        }
+        let count = u64::try_from(again.len()).unwrap_or(u64::MAX);
+        self.counters.redelivered = self.counters.redelivered.saturating_add(count);
+        for message in again {
+            self.out.push_back(Output::Send(id, message));
+        }
+        self.wake(id, next);
+        self.pump(now, id);
+    }
+
+    /// `t:-5`. What is not waited for may have been sent on an earlier link, so the store is told in
+    /// any case; an unknown id changes nothing there (I8).
+    pub(super) fn acknowledged(&mut self, now: Instant, id: LinkId, ack: &Ack) {
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return self.fail(id, Code::NotBound, Num::Absent);
+        };
+        if ack
+            .alias
+            .as_ref()
+            .is_some_and(|alias| *alias != session.alias)
+        {
+            return self.fail(id, Code::AliasMismatch, Num::Absent);
+        }
+        let Some(mid) = MessageId::of(&ack.mid) else {
+            return;
+        };
+        let alias = session.alias.clone();
+        if let Some(sent) = session.inflight.remove(&mid) {
+            session.bytes = session.bytes.saturating_sub(sent.len);
+            self.let_go(sent.len);
+            self.counters.acked = self.counters.acked.saturating_add(1);
+            self.unpark(now, id);
+        }
+        let mids = vec![mid];
+        self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
+        self.pump(now, id);
+    }
+
+    pub(super) fn slow(&mut self, now: Instant, id: LinkId) {
+        let slow_at = later(now, self.config.slow_timeout);
+        if let Some(link) = self.links.get_mut(&id) {
+            if link.slow_since.is_none() {
+                link.slow_since = Some(now);
+                self.wake(id, slow_at);
+            }
+        }
+    }
+
+    pub(super) fn drained(&mut self, now: Instant, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.slow_since = None;
+            self.pump(now, id);
+        }
+    }
+
+    /// Sessions that had no memory try again, in the order of their links.
+    pub(super) fn feed_the_starved(&mut self, now: Instant) {
+        while self.counters.held_bytes < self.config.max_held {
+            let Some(id) = self.starved.pop_first() else {
+                return;
+            };
+            self.pump(now, id);
+        }
+    }
+
+    /// A client that acknowledges reads again: what it was sent counts from now.
+    fn unpark(&mut self, now: Instant, id: LinkId) {
+        let redeliver_at = later(now, self.config.redeliver_after);
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return;
+        };
+        if std::mem::take(&mut session.is_parked) {
+            for sent in session.inflight.values_mut() {
+                (sent.sent_at, sent.tries) = (now, 1);
+            }
+            self.wake(id, redeliver_at);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Publishing: keep first, acknowledge then.
+
+use super::link::Link;
+use super::session::fault_of;
+use super::store::{Appended, Entry, MessageId, StoreOp, UnixMillis};
+use super::vocabulary::{Event, NodeMessage, Output, PublishId, Refused};
+use super::{Asker, LinkId, Pending, Platform, later};
+use crate::rest::RestReply;
+use crate::wire::{
+    Code, Delivery, Failure, Json, MAX_ALIASES, MAX_TOPICS, Message, Method, Num, Numbered,
+    Publish, Text, Ttl,
+};
+use std::time::Instant;
+
+/// A message that the store is to keep for somebody.
+#[derive(Debug)]
+pub(super) struct Publication {
+    asker: Asker,
+    num: Num,
+    body: Json,
+    ttl: Ttl,
+    remaining: usize,
+    failed: Option<Code>,
+}
+
+impl Platform {
+    /// Publishes a message of the application's own, at that time by the wall clock.
+    /// [`Event::Published`] or [`Event::NotPublished`] with the id that is returned follows.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Invalid`] for a body over [`super::Config::max_body`] and for names that are none;
+    /// [`Refused::Full`] while too much is on its way; [`Refused::Closed`].
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        at: UnixMillis,
+        publish: Publish,
+    ) -> Result<PublishId, Refused<Publish>> {
+        self.handle_timeout(now);
+        if self.is_closed() {
+            return Err(Refused::Closed(publish));
+        }
+        match self.start(now, Asker::Application, at, &publish) {
+            Ok(id) => Ok(id),
+            Err(Code::Busy) => Err(Refused::Full(publish)),
+            Err(_) => Err(Refused::Invalid(publish)),
+        }
+    }
+
+    /// `t:6` of a link or a call.
+    pub(super) fn publish_for(
+        &mut self,
+        now: Instant,
+        asker: Asker,
+        at: UnixMillis,
+        publish: &Publish,
+    ) {
+        if let Err(code) = self.start(now, asker, at, publish) {
+            self.refuse(asker, code, publish.num.clone());
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Instant,
+        asker: Asker,
+        at: UnixMillis,
+        publish: &Publish,
+    ) -> Result<PublishId, Code> {
+        let targets = publish.targets().distinct();
+        let most = match publish.method {
+            Method::Publish => MAX_TOPICS,
+            Method::PublishToAlias => MAX_ALIASES,
+        };
+        let len = publish.msg.as_bytes().len();
+        if targets.is_empty() {
+            return Err(Code::Missing);
+        }
+        if targets.len() > most || len > self.config.max_body {
+            return Err(Code::TooLarge);
+        }
+        if let Some(code) = targets.iter().find_map(|target| fault_of(target)) {
+            return Err(code);
+        }
+        let held = self.counters.held_bytes.saturating_add(len);
+        let is_full = self.publications.len() >= self.config.max_publishing;
+        if is_full || held > self.config.max_held {
+            return Err(Code::Busy);
+        }
+        self.next_publish = self.next_publish.saturating_add(1);
+        let id = PublishId(self.next_publish);
+        let publication = Publication {
+            asker,
+            num: publish.num.clone(),
+            body: publish.msg.clone(),
+            ttl: publish.ttl(),
+            remaining: targets.len(),
+            failed: None,
+        };
+        self.publications.insert(id, publication);
+        self.hold(len);
+        self.counters.published = self.counters.published.saturating_add(1);
+        if let Asker::Link(link) = asker {
+            self.count_request(link, true);
+        }
+        let is_kept = publish.ttl() != Ttl::ONLINE_ONLY;
+        for target in targets {
+            let target = target.detached();
+            match (publish.method, is_kept) {
+                (Method::PublishToAlias, true) => self.append(now, id, target, publish),
+                (Method::PublishToAlias, false) => {
+                    self.direct(&target, None, at, &publish.msg);
+                    self.part_done(id, None);
+                }
+                (Method::Publish, true) => self.append_topic(now, id, target, publish),
+                (Method::Publish, false) => {
+                    let topic = target.clone();
+                    let pending = Pending::Members {
+                        publication: id,
+                        topic,
+                        at,
+                    };
+                    self.ask_store(StoreOp::Members { topic: target }, pending);
+                }
+            }
+        }
+        Ok(id)
+    }
+
+    fn append(&mut self, now: Instant, id: PublishId, alias: Text, publish: &Publish) {
+        let op = StoreOp::Append {
+            alias: alias.clone(),
+            body: publish.msg.clone(),
+            ttl: publish.ttl(),
+            only_known: self.config.reject_unknown_alias,
+        };
+        let pending = Pending::Append {
+            publication: id,
+            alias,
+            asked_at: now,
+        };
+        self.ask_store(op, pending);
+    }
+
+    fn append_topic(&mut self, now: Instant, id: PublishId, topic: Text, publish: &Publish) {
+        let op = StoreOp::AppendTopic {
+            topic: topic.clone(),
+            body: publish.msg.clone(),
+            ttl: publish.ttl(),
+        };
+        let pending = Pending::AppendTopic {
+            publication: id,
+            topic,
+            asked_at: now,
+        };
+        self.ask_store(op, pending);
+    }
+
+    pub(super) fn fanned(
+        &mut self,
+        now: Instant,
+        id: PublishId,
+        topic: &Text,
+        asked_at: Instant,
+        members: Vec<(Text, Appended)>,
+    ) {
+        for (alias, appended) in members {
+            self.appended(now, id, &alias, Some(topic), asked_at, appended);
+        }
+    }
+
+    /// A message is kept: whoever has the alias hears of it.
+    pub(super) fn appended(
+        &mut self,
+        now: Instant,
+        id: PublishId,
+        alias: &Text,
+        topic: Option<&Text>,
+        asked_at: Instant,
+        appended: Appended,
+    ) {
+        self.counters.evicted = self.counters.evicted.saturating_add(appended.evicted);
+        let mid = appended.mid;
+        if let Some(owner) = appended.owner.filter(|o| o.node != self.config.node) {
+            let message = NodeMessage::Nudge {
+                alias: alias.clone(),
+                mid,
+            };
+            let node = owner.node;
+            self.out.push_back(Output::Relay { node, message });
+        }
+        let Some(link) = self.owners.get(alias).copied() else {
+            return;
+        };
+        let Some(publication) = self.publications.get(&id) else {
+            return;
+        };
+        let (body, ttl) = (publication.body.clone(), publication.ttl);
+        let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut()) else {
+            return;
+        };
+        // Right behind the last one that was sent, it need not be read from the store (P-6).
+        let is_next = session.epoch.is_some()
+            && !session.is_loading
+            && !session.has_more
+            && session.known <= session.cursor
+            && session.cursor == appended.prev;
+        session.known = session.known.max(mid);
+        if is_next {
+            let deadline = later(asked_at, ttl.duration());
+            let expires_at = UnixMillis::default();
+            let entry = Entry::new(mid, body, topic.cloned(), expires_at);
+            self.deliver(now, link, entry, deadline);
+        } else {
+            self.pump(now, link);
+        }
+    }
+
+    /// One of the recipients or topics of a publication is settled.
+    pub(super) fn part_done(&mut self, id: PublishId, failed: Option<Code>) {
+        let Some(publication) = self.publications.get_mut(&id) else {
+            return;
+        };
+        publication.remaining = publication.remaining.saturating_sub(1);
+        publication.failed = publication.failed.take().or(failed);
+        if publication.remaining > 0 {
+            return;
+        }
+        let Some(publication) = self.publications.remove(&id) else {
+            return;
+        };
+        self.let_go(publication.body.as_bytes().len());
+        if let Asker::Link(link) = publication.asker {
+            self.count_request(link, false);
+        }
+        let num = publication.num;
+        match (publication.asker, publication.failed) {
+            (Asker::Application, None) => self.tell(Event::Published(id)),
+            (Asker::Application, Some(code)) => self.tell(Event::NotPublished(id, code)),
+            (asker, Some(code)) => self.refuse(asker, code, num),
+            (Asker::Link(link), None) => {
+                if self.links.contains_key(&link) {
+                    self.send(link, Message::Published(Numbered::new(num)));
+                }
+            }
+            (Asker::Exchange(exchange), None) => {
+                let reply = RestReply::Published(Numbered::new(num));
+                self.out.push_back(Output::Reply(exchange, reply));
+            }
+        }
+    }
+
+    /// Tells whoever asked that it did not work.
+    pub(super) fn refuse(&mut self, asker: Asker, code: Code, num: Num) {
+        match asker {
+            Asker::Link(link) if self.links.contains_key(&link) => self.fail(link, code, num),
+            Asker::Exchange(exchange) => {
+                if code == Code::Busy {
+                    self.counters.busy = self.counters.busy.saturating_add(1);
+                }
+                let reply = RestReply::Failure(Failure::new(code, num));
+                self.out.push_back(Output::Reply(exchange, reply));
+            }
+            Asker::Link(_) | Asker::Application => {}
+        }
+    }
+
+    pub(super) fn direct_to_members(
+        &mut self,
+        id: PublishId,
+        topic: &Text,
+        at: UnixMillis,
+        members: &[Text],
+    ) {
+        let Some(publication) = self.publications.get(&id) else {
+            return;
+        };
+        let body = publication.body.clone();
+        for alias in members {
+            self.direct(alias, Some(topic), at, &body);
+        }
+    }
+
+    /// A message for those who are online now, here or elsewhere (P-5).
+    fn direct(&mut self, alias: &Text, topic: Option<&Text>, at: UnixMillis, body: &Json) {
+        // The upper half of a millisecond's ids is for these: stores number from its lower end.
+        let least = MessageId::next(MessageId::default(), at).0 | 2048;
+        let next = self.last_direct.0.saturating_add(1);
+        self.last_direct = MessageId(least.max(next));
+        let mid = self.last_direct;
+        if self.owners.contains_key(alias) {
+            return self.send_direct(alias, topic, mid, body);
+        }
+        for node in self.nodes.keys() {
+            let message = NodeMessage::Direct {
+                alias: alias.clone(),
+                mid,
+                body: body.clone(),
+                topic: topic.cloned(),
+            };
+            let node = *node;
+            self.out.push_back(Output::Relay { node, message });
+        }
+    }
+
+    pub(super) fn send_direct(
+        &mut self,
+        alias: &Text,
+        topic: Option<&Text>,
+        mid: MessageId,
+        body: &Json,
+    ) {
+        let Some(link) = self.owners.get(alias).copied() else {
+            return;
+        };
+        if !self.has_credit(link, body.as_bytes().len()) {
+            self.counters.dropped = self.counters.dropped.saturating_add(1);
+            return;
+        }
+        let mut delivery = Delivery::new(alias.clone(), mid.to_mid(), body.clone());
+        delivery.topic = topic.cloned();
+        self.counters.delivered = self.counters.delivered.saturating_add(1);
+        self.send(link, Message::Deliver(delivery));
+    }
+
+    fn count_request(&mut self, id: LinkId, is_new: bool) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.requests = if is_new {
+                link.requests.saturating_add(1)
+            } else {
+                link.requests.saturating_sub(1)
+            };
+        }
+    }
+
+    /// True if the link may publish once more now.
+    pub(super) fn afford_publish(&mut self, now: Instant, id: LinkId) -> bool {
+        let rate = self.config.publish_rate;
+        let take = |link: &mut Link| link.publishes.take(rate, now);
+        self.links.get_mut(&id).is_some_and(take)
+    }
+}

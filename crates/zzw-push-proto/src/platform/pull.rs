@@ -1,0 +1,111 @@
+//! Pulling: batches for clients that ask instead of being told (Z-19).
+
+use super::link::{Link, PulledBatch};
+use super::store::{Entry, MessageId, StoreOp, UnixMillis};
+use super::vocabulary::Output;
+use super::{Asker, LinkId, Pending, Platform, later};
+use crate::wire::{Batch, Code, Message, Num, Pull};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Platform {
+    pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
+        let limit = self.config.pull_limit;
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return self.fail(id, Code::NotBound, pull.num);
+        };
+        let alias = session.alias.clone();
+        if pull.alias.is_some_and(|stated| stated != alias) {
+            return self.fail(id, Code::AliasMismatch, pull.num);
+        }
+        let is_same = |batch: &&PulledBatch| batch.num == pull.num && is_telling(&pull.num);
+        if let Some(batch) = session.batch.as_ref().filter(is_same) {
+            let message = Arc::clone(&batch.message);
+            return self.out.push_back(Output::Send(id, message));
+        }
+        // Another number says that the last batch has arrived; none says nothing.
+        let last = session.batch.take_if(|_| is_telling(&pull.num));
+        if let Some(batch) = last {
+            self.let_go(batch.len);
+            if !batch.mids.is_empty() {
+                let (alias, mids) = (alias.clone(), batch.mids);
+                self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
+            }
+        }
+        let op = StoreOp::Load {
+            alias,
+            after: MessageId::default(),
+            limit,
+        };
+        let pending = Pending::Pull {
+            link: id,
+            asked_at: now,
+            num: pull.num,
+        };
+        self.ask_store(op, pending);
+    }
+
+    pub(super) fn pulled(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        num: Num,
+        asked_at: Instant,
+        entries: Vec<Entry>,
+        at: UnixMillis,
+    ) {
+        let max_bytes = self.config.pull_bytes;
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return self.refuse(Asker::Link(id), Code::NotBound, num);
+        };
+        // The same number was asked twice before the store answered.
+        let known = session.batch.as_ref().filter(|batch| batch.num == num);
+        if let Some(batch) = known.filter(|_| is_telling(&num)) {
+            let message = Arc::clone(&batch.message);
+            return self.out.push_back(Output::Send(id, message));
+        }
+        let (mut bodies, mut mids, mut len, mut expired) = (Vec::new(), Vec::new(), 0_usize, 0_u64);
+        let mut freed = session.batch.take().map_or(0, |batch| batch.len);
+        for entry in entries {
+            let left = entry.expires_at.0.saturating_sub(at.0);
+            let deadline = later(asked_at, Duration::from_millis(left));
+            let is_over = deadline.is_some_and(|deadline| deadline <= now);
+            let longer = len.saturating_add(entry.body.as_bytes().len());
+            if !is_over && longer > max_bytes && !bodies.is_empty() {
+                break;
+            }
+            // What is pulled is not pushed.
+            session.cursor = session.cursor.max(entry.mid);
+            if let Some(sent) = session.inflight.remove(&entry.mid) {
+                session.bytes = session.bytes.saturating_sub(sent.len);
+                freed = freed.saturating_add(sent.len);
+            }
+            if is_over {
+                expired = expired.saturating_add(1);
+            } else {
+                len = longer;
+                bodies.push(entry.body);
+                mids.push(entry.mid);
+            }
+        }
+        let texts = mids.iter().map(|mid| mid.0.to_string()).collect();
+        let batch = Batch::new(bodies.into_iter().collect(), texts, num.clone());
+        let message = Arc::new(Message::Batch(batch));
+        session.batch = Some(PulledBatch {
+            num,
+            mids,
+            message: Arc::clone(&message),
+            len,
+        });
+        self.let_go(freed);
+        self.hold(len);
+        self.counters.expired = self.counters.expired.saturating_add(expired);
+        self.out.push_back(Output::Send(id, message));
+        self.pump(now, id);
+    }
+}
+
+/// A number that tells one request from another.
+fn is_telling(num: &Num) -> bool {
+    !num.as_str().is_empty()
+}

@@ -1,0 +1,160 @@
+//! What links ask: who answers it.
+
+use super::session::fault_of;
+use super::store::{Owner, StoreOp, UnixMillis};
+use super::vocabulary::LinkEnd;
+use super::{Asker, LinkId, Pending, Platform, Transport};
+use crate::wire::{
+    Code, ConnectCode, Counts, Goodbye, Message, Num, Numbered, Register, Status, Text, Texts,
+    TopicList,
+};
+use std::time::Instant;
+
+impl Platform {
+    /// Does what a frame wants and is allowed to.
+    pub(super) fn perform(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
+        if needs_store(&message) && !self.has_room_for(now, id, &message) {
+            return self.fail(id, Code::Busy, message.num().clone());
+        }
+        match message {
+            Message::Heartbeat(heartbeat) => self.heartbeat(id, heartbeat),
+            Message::Connect(connect) => self.connect(id, &connect.alias, connect.code),
+            // Some clients send the name of the answer (Z-25).
+            Message::Connected(connected) => match connected.alias {
+                Some(alias) => self.connect(id, &alias, ConnectCode::Fourteen),
+                None => self.fail(id, Code::Missing, Num::Absent),
+            },
+            Message::Register(register) => self.register(id, register),
+            Message::Topics(topics) => self.topics(id, topics.num),
+            Message::Pull(pull) => self.pull(now, id, pull),
+            Message::Ack(ack) => self.acknowledged(now, id, &ack),
+            Message::Publish(publish) => self.publish_for(now, Asker::Link(id), at, &publish),
+            Message::Counts(counts) => self.counts(id, counts.num),
+            Message::Status(status) => self.status(Asker::Link(id), &status.alias, status.num),
+            Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_) => {
+                self.door(id, message, true);
+            }
+            Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
+            // Answering what only servers say could make two servers talk for ever.
+            Message::Failure(_) | Message::Null => {}
+            other => self.fail(id, Code::UnknownType, other.num().clone()),
+        }
+    }
+
+    pub(super) fn subscribed(&mut self, id: LinkId, num: Num) {
+        if self.links.contains_key(&id) {
+            self.send(id, Message::Registered(Numbered::new(num)));
+        }
+    }
+
+    pub(super) fn topics_known(&mut self, id: LinkId, topics: Texts, num: Num) {
+        if self.links.contains_key(&id) {
+            self.send(id, Message::TopicList(TopicList::new(topics, num)));
+        }
+    }
+
+    pub(super) fn status(&mut self, asker: Asker, alias: &Text, num: Num) {
+        if let Some(code) = fault_of(alias) {
+            return self.refuse(asker, code, num);
+        }
+        let alias = alias.detached();
+        let op = StoreOp::Status {
+            alias: alias.clone(),
+        };
+        self.ask_store(op, Pending::Status { asker, alias, num });
+    }
+
+    pub(super) fn status_known(
+        &mut self,
+        asker: Asker,
+        alias: Text,
+        num: Num,
+        topics: Texts,
+        owner: Option<Owner>,
+    ) {
+        // Of its own links this node knows more than the store.
+        let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
+        let is_online = is_elsewhere || self.is_online(&alias);
+        match asker {
+            Asker::Link(link) if self.links.contains_key(&link) => {
+                let mut status = Status::new(Some(alias), topics, is_online);
+                status.num = num;
+                self.send(link, Message::StatusReply(status));
+            }
+            Asker::Exchange(exchange) => {
+                self.reply_status(exchange, Status::new(None, topics, is_online));
+            }
+            Asker::Link(_) | Asker::Application => {}
+        }
+    }
+
+    fn register(&mut self, id: LinkId, register: Register) {
+        let Some(alias) = self.alias_of(id) else {
+            return self.fail(id, Code::NotBound, register.num);
+        };
+        let names = register.topics.iter().chain(register.untopics.iter());
+        let fault = names.map(|topic| fault_of(&topic)).find(Option::is_some);
+        if let Some(code) = fault.flatten() {
+            return self.fail(id, code, register.num);
+        }
+        let op = StoreOp::Subscribe {
+            alias,
+            add: register.topics,
+            remove: register.untopics,
+            info: register.info,
+        };
+        self.ask_store(op, Pending::Subscribe(id, register.num));
+    }
+
+    fn topics(&mut self, id: LinkId, num: Num) {
+        match self.alias_of(id) {
+            Some(alias) => self.ask_store(StoreOp::Status { alias }, Pending::Topics(id, num)),
+            None => self.fail(id, Code::NotBound, num),
+        }
+    }
+
+    fn counts(&mut self, id: LinkId, num: Num) {
+        // Over TCP only, where the document has it.
+        let link = self.links.get(&id);
+        if link.is_none_or(|link| link.peer.transport != Transport::Tcp) {
+            return self.fail(id, Code::UnknownType, num);
+        }
+        let rooms = self.rooms;
+        let mut counts = Counts::new(
+            rooms.one_to_one,
+            rooms.one_to_many,
+            rooms.many_to_many,
+            self.counters.tcp_links,
+        );
+        counts.is_bare = self.config.bare_type7;
+        counts.num = num;
+        self.send(id, Message::CountsReply(counts));
+    }
+
+    fn goodbye(&mut self, id: LinkId, goodbye: &Goodbye) {
+        let bound = self.alias_of(id);
+        let is_other = goodbye.alias.as_ref().zip(bound.as_ref());
+        if is_other.is_some_and(|(stated, bound)| stated != bound) {
+            return self.fail(id, Code::AliasMismatch, Num::Absent);
+        }
+        self.end(id, LinkEnd::Goodbye);
+    }
+
+    fn has_room_for(&mut self, now: Instant, id: LinkId, message: &Message) -> bool {
+        let max = self.config.max_requests;
+        let has_room = |link: &super::Link| link.requests < max;
+        let is_publish = matches!(message, Message::Publish(_));
+        self.links.get(&id).is_some_and(has_room) && (!is_publish || self.afford_publish(now, id))
+    }
+}
+
+fn needs_store(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Register(_)
+            | Message::Topics(_)
+            | Message::Pull(_)
+            | Message::Publish(_)
+            | Message::Status(_)
+    )
+}

@@ -1,0 +1,378 @@
+//! Links: coming, getting an alias, going.
+
+use super::bucket::Bucket;
+use super::link::{Greeting, Link, Session, weight};
+use super::vocabulary::{Event, LinkEnd, NodeMessage, Output, Peer};
+use super::{LinkId, Owner, Pending, Platform, StoreOp, Transport, UnixMillis, later};
+use crate::WireError;
+use crate::wire::{
+    Code, Connect, ConnectCode, Connected, Heartbeat, MAX_NAME, Message, Num, Text, is_name,
+};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+impl Platform {
+    pub(super) fn connected(&mut self, now: Instant, id: LinkId, mut peer: Peer) {
+        if self.links.contains_key(&id) {
+            return;
+        }
+        let refusal = if self.is_draining() {
+            Some(Code::Draining)
+        } else {
+            (self.links.len() >= self.config.max_links).then_some(Code::Busy)
+        };
+        if let Some(code) = refusal {
+            self.fail(id, code, Num::Absent);
+            return self.out.push_back(Output::Disconnect(id));
+        }
+        let alias = peer.alias.take();
+        self.count_link(peer.transport, true);
+        let link = Link {
+            peer,
+            session: None,
+            last_seen: now,
+            timer: None,
+            slow_since: None,
+            frames: Bucket::full(self.config.frame_rate, now),
+            publishes: Bucket::full(self.config.publish_rate, now),
+            garbled: 0,
+            garbled_since: None,
+            asking: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            requests: 0,
+        };
+        self.links.insert(id, link);
+        self.wake(id, later(now, self.config.link_timeout));
+        if let Some(alias) = alias {
+            // A handshake is a connect frame by other means (Z-25).
+            let connect = Message::Connect(Connect::new(alias));
+            self.process(now, id, UnixMillis::default(), connect);
+        }
+    }
+
+    pub(super) fn received(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.last_seen = now;
+        if !link.is_free(&message) && !self.afford(now, id) {
+            return self.fail(id, Code::Busy, message.num().clone());
+        }
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if !link.is_undecided() {
+            return self.process(now, id, at, message);
+        }
+        let weight = weight(&message);
+        let bytes = link.waiting_bytes.saturating_add(weight);
+        if link.waiting.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
+            return self.fail(id, Code::Busy, message.num().clone());
+        }
+        link.waiting.push_back((at, message));
+        link.waiting_bytes = bytes;
+        self.hold(weight);
+    }
+
+    pub(super) fn garbled(&mut self, now: Instant, id: LinkId, error: &WireError) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.last_seen = now;
+        let is_recent = link
+            .garbled_since
+            .is_some_and(|since| now.saturating_duration_since(since) < self.config.garbled_within);
+        if !is_recent {
+            (link.garbled, link.garbled_since) = (0, Some(now));
+        }
+        link.garbled = link.garbled.saturating_add(1);
+        let is_rude = link.garbled >= self.config.max_garbled;
+        self.counters.garbled = self.counters.garbled.saturating_add(1);
+        self.send(id, Message::Failure(error.to_failure()));
+        if is_rude {
+            self.end(id, LinkEnd::Rude);
+        }
+    }
+
+    /// What the frames that waited for a decision wanted.
+    pub(super) fn go_on(&mut self, now: Instant, id: LinkId) {
+        while let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_undecided()) {
+            let Some((at, message)) = link.waiting.pop_front() else {
+                return;
+            };
+            let weight = weight(&message);
+            link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
+            self.let_go(weight);
+            self.process(now, id, at, message);
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, id: LinkId, heartbeat: Heartbeat) {
+        let bound = self.alias_of(id);
+        match (heartbeat.alias, bound) {
+            (Some(alias), None) => self.bind(id, &alias, Greeting::Heartbeat),
+            (Some(alias), Some(bound)) if alias != bound => {
+                self.fail(id, Code::AliasMismatch, Num::Absent);
+            }
+            (_, bound) => self.send(id, Message::HeartbeatReply(Heartbeat::reply(bound))),
+        }
+    }
+
+    pub(super) fn connect(&mut self, id: LinkId, alias: &Text, code: ConnectCode) {
+        match self.alias_of(id) {
+            None => self.bind(id, alias, Greeting::Connect(code)),
+            Some(bound) if bound != *alias => self.fail(id, Code::AliasMismatch, Num::Absent),
+            Some(bound) => self.greet(id, bound, code, 0),
+        }
+    }
+
+    /// The alias is this link's from now on; the store is asked for the next epoch of it.
+    fn bind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
+        if let Some(code) = fault_of(alias) {
+            return self.fail(id, code, Num::Absent);
+        }
+        let alias = alias.detached();
+        let mut replaced = None;
+        let mut gap = 0;
+        if let Some(old) = self.owners.get(&alias).copied().filter(|old| *old != id) {
+            let session = self.links.get(&old).and_then(|link| link.session.as_ref());
+            replaced = session.and_then(|session| session.epoch.or(session.replaced));
+            gap = session.map_or(0, |session| session.gap);
+            // Last wins (Z-42).
+            self.fail(old, Code::Replaced, Num::Absent);
+            self.end(old, LinkEnd::Replaced);
+        }
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let mut session = Session::new(alias.clone(), greeting, replaced);
+        session.gap = gap;
+        link.session = Some(session);
+        let owner = Owner::new(self.config.node, link.peer.transport);
+        self.owners.insert(alias.clone(), id);
+        let op = StoreOp::Claim {
+            alias: alias.clone(),
+            owner,
+        };
+        self.ask_store(op, Pending::Claim(id, alias));
+    }
+
+    pub(super) fn claimed(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        alias: &Text,
+        epoch: u64,
+        previous: Option<Owner>,
+        gap: u64,
+    ) {
+        if let Some(owner) = previous.filter(|owner| owner.node != self.config.node) {
+            let message = NodeMessage::Kick {
+                alias: alias.clone(),
+                epoch,
+            };
+            let node = owner.node;
+            self.out.push_back(Output::Relay { node, message });
+        }
+        let Some(owner) = self.owners.get(alias).copied() else {
+            return self.release(alias.clone(), epoch);
+        };
+        let Some(link) = self.links.get_mut(&owner) else {
+            return;
+        };
+        let transport = link.peer.transport;
+        let Some(session) = link.session.as_mut() else {
+            return;
+        };
+        session.gap = session.gap.saturating_add(gap);
+        if owner != id || session.epoch.is_some() {
+            // A link that has been replaced since: whoever did it tells the gap.
+            session.replaced = session.replaced.max(Some(epoch));
+            return;
+        }
+        session.epoch = Some(epoch);
+        if session.kicked > epoch {
+            self.fail(id, Code::Replaced, Num::Absent);
+            return self.end(id, LinkEnd::Replaced);
+        }
+        let gap = std::mem::take(&mut session.gap);
+        match (session.greeting, transport) {
+            (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code, gap),
+            (Greeting::Heartbeat, Transport::Tcp) => self.beat(id, alias),
+            (Greeting::Heartbeat, Transport::SocketIo) => {
+                self.greet(id, alias.clone(), ConnectCode::Fourteen, gap);
+                self.beat(id, alias);
+            }
+        }
+        self.tell(Event::Online(alias.clone(), id));
+        self.pump(now, id);
+        self.go_on(now, id);
+    }
+
+    pub(super) fn not_claimed(&mut self, now: Instant, id: LinkId, alias: &Text) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let is_for = |s: &&mut Session| s.alias == *alias && s.epoch.is_none();
+        let Some(session) = link.session.as_mut().filter(is_for) else {
+            return;
+        };
+        let replaced = session.replaced;
+        link.session = None;
+        self.owners.remove(alias);
+        if let Some(epoch) = replaced {
+            self.release(alias.clone(), epoch);
+        }
+        self.fail(id, Code::StoreUnavailable, Num::Absent);
+        self.go_on(now, id);
+    }
+
+    /// Forgets a link and all that it held; closes it unless it is gone.
+    pub(super) fn end(&mut self, id: LinkId, why: LinkEnd) {
+        let Some(link) = self.links.remove(&id) else {
+            return;
+        };
+        if let Some(timer) = link.timer {
+            self.due.remove(&(timer, id));
+        }
+        self.starved.remove(&id);
+        if let Some(ask) = link.asking {
+            self.asked.remove(&ask);
+        }
+        self.let_go(link.held());
+        self.count_link(link.peer.transport, false);
+        if why == LinkEnd::Slow {
+            self.counters.slow = self.counters.slow.saturating_add(1);
+        }
+        if why != LinkEnd::Remote {
+            self.out.push_back(Output::Disconnect(id));
+        }
+        let Some(session) = link.session else { return };
+        self.owners.remove(&session.alias);
+        if let Some(epoch) = session.epoch {
+            // The claim that replaces it is on its way, or the other node's has been done.
+            if why != LinkEnd::Replaced {
+                self.release(session.alias.clone(), epoch);
+            }
+            self.tell(Event::Offline(session.alias, id, why));
+        }
+    }
+
+    /// Lets a timer of a link fire no later than then.
+    pub(super) fn wake(&mut self, id: LinkId, at: Option<Instant>) {
+        let Some((link, at)) = self.links.get_mut(&id).zip(at) else {
+            return;
+        };
+        if link.timer.is_none_or(|timer| at < timer) {
+            if let Some(timer) = link.timer.replace(at) {
+                self.due.remove(&(timer, id));
+            }
+            self.due.insert((at, id));
+        }
+    }
+
+    /// Does what is due on a link and arms its next timer. Hearing a frame moves no timer: only here
+    /// is it found out that the link has not been silent.
+    pub(super) fn overdue(&mut self, now: Instant, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if let Some(timer) = link.timer.take() {
+            self.due.remove(&(timer, id));
+        }
+        let silent_at = later(link.last_seen, self.config.link_timeout);
+        let slow_at = link
+            .slow_since
+            .and_then(|since| later(since, self.config.slow_timeout));
+        if slow_at.is_some_and(|at| at <= now) {
+            return self.end(id, LinkEnd::Slow);
+        }
+        if silent_at.is_some_and(|at| at <= now) {
+            return self.end(id, LinkEnd::Silent);
+        }
+        self.wake(id, silent_at);
+        self.wake(id, slow_at);
+        self.resend(now, id);
+    }
+
+    pub(super) fn alias_of(&self, id: LinkId) -> Option<Text> {
+        self.links.get(&id)?.alias().cloned()
+    }
+
+    pub(super) fn hold(&mut self, bytes: usize) {
+        self.counters.held_bytes = self.counters.held_bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn let_go(&mut self, bytes: usize) {
+        self.counters.held_bytes = self.counters.held_bytes.saturating_sub(bytes);
+    }
+
+    fn release(&mut self, alias: Text, epoch: u64) {
+        self.ask_store(StoreOp::Release { alias, epoch }, Pending::Nothing);
+    }
+
+    fn beat(&mut self, id: LinkId, alias: &Text) {
+        let reply = Heartbeat::reply(Some(alias.clone()));
+        self.send(id, Message::HeartbeatReply(reply));
+    }
+
+    fn greet(&mut self, id: LinkId, alias: Text, code: ConnectCode, gap: u64) {
+        let connected = Connected {
+            code,
+            alias: Some(alias),
+            gap,
+            ..Connected::default()
+        };
+        self.send(id, Message::Connected(connected));
+    }
+
+    /// True if the link and its address may do one thing more now.
+    fn afford(&mut self, now: Instant, id: LinkId) -> bool {
+        let rate = self.config.frame_rate;
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        let address = link.peer.address;
+        link.frames.take(rate, now) && self.afford_address(now, address)
+    }
+
+    fn count_link(&mut self, transport: Transport, is_new: bool) {
+        let count = match transport {
+            Transport::Tcp => &mut self.counters.tcp_links,
+            Transport::SocketIo => &mut self.counters.socketio_links,
+        };
+        *count = if is_new {
+            count.saturating_add(1)
+        } else {
+            count.saturating_sub(1)
+        };
+    }
+}
+
+impl Link {
+    /// True for what costs no token: heartbeats, and acknowledgements that are waited for.
+    fn is_free(&self, message: &Message) -> bool {
+        match message {
+            Message::Heartbeat(_) => true,
+            Message::Ack(ack) => super::MessageId::of(&ack.mid).is_some_and(|mid| {
+                let session = self.session.as_ref();
+                session.is_some_and(|session| session.inflight.contains_key(&mid))
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// What is wrong with an alias or a topic, if something is.
+pub(super) fn fault_of(name: &str) -> Option<Code> {
+    if is_name(name) {
+        None
+    } else if name.is_empty() {
+        Some(Code::Missing)
+    } else if name.len() > MAX_NAME {
+        Some(Code::TooLarge)
+    } else {
+        Some(Code::Garbled)
+    }
+}

@@ -1,0 +1,171 @@
+//! A store in memory: what every other one has to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use zzw_push_proto::platform::{
+    Appended, Entry, MessageId, Owner, StoreError, StoreOp, StoreReply, UnixMillis,
+};
+use zzw_push_proto::wire::{Json, Text, Texts, Ttl};
+
+/// Queues, topics and owners of aliases.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    pub aliases: BTreeMap<Text, Alias>,
+    /// Messages kept for one alias.
+    pub cap: usize,
+}
+
+/// What is known of an alias.
+#[derive(Debug, Clone, Default)]
+pub struct Alias {
+    pub queue: Vec<Entry>,
+    pub last: MessageId,
+    pub epoch: u64,
+    pub owner: Option<Owner>,
+    pub gap: u64,
+    pub topics: BTreeSet<Text>,
+    pub evicted: BTreeSet<MessageId>,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self {
+            aliases: BTreeMap::new(),
+            cap: 100,
+        }
+    }
+
+    /// Carries out a request at that time.
+    pub fn execute(&mut self, at: UnixMillis, op: StoreOp) -> Result<StoreReply, StoreError> {
+        Ok(match op {
+            StoreOp::Claim { alias, owner } => {
+                let known = self.alias(&alias, at);
+                known.epoch += 1;
+                StoreReply::Claimed {
+                    epoch: known.epoch,
+                    previous: known.owner.replace(owner),
+                    gap: std::mem::take(&mut known.gap),
+                }
+            }
+            StoreOp::Release { alias, epoch } => {
+                let known = self.alias(&alias, at);
+                if known.epoch <= epoch {
+                    known.owner = None;
+                }
+                StoreReply::Done
+            }
+            StoreOp::Append {
+                alias,
+                body,
+                ttl,
+                only_known,
+            } => {
+                if only_known && !self.aliases.contains_key(&alias) {
+                    return Err(StoreError::UnknownAlias);
+                }
+                StoreReply::Appended(self.append(&alias, at, body, None, ttl))
+            }
+            StoreOp::AppendTopic { topic, body, ttl } => {
+                let members = self.members(&topic).into_iter();
+                let append = |alias| {
+                    let appended = self.append(&alias, at, body.clone(), Some(topic.clone()), ttl);
+                    (alias, appended)
+                };
+                StoreReply::Fanned {
+                    members: members.map(append).collect(),
+                    is_last: true,
+                }
+            }
+            StoreOp::Members { topic } => StoreReply::Members(self.members(&topic)),
+            StoreOp::Load {
+                alias,
+                after,
+                limit,
+            } => {
+                let known = self.alias(&alias, at);
+                let behind = known.queue.iter().filter(|entry| entry.mid > after);
+                StoreReply::Loaded {
+                    entries: behind.take(limit).cloned().collect(),
+                    last: known.last,
+                    at,
+                }
+            }
+            StoreOp::Ack { alias, mids } => {
+                let known = self.alias(&alias, at);
+                known.queue.retain(|entry| !mids.contains(&entry.mid));
+                StoreReply::Done
+            }
+            StoreOp::Subscribe {
+                alias, add, remove, ..
+            } => {
+                let known = self.alias(&alias, at);
+                known
+                    .topics
+                    .extend(add.texts().map(|topic| topic.detached()));
+                for topic in remove.texts() {
+                    known.topics.remove(&topic);
+                }
+                StoreReply::Done
+            }
+            StoreOp::Status { alias } => {
+                let known = self.aliases.get(&alias);
+                StoreReply::Status {
+                    topics: known
+                        .map_or_else(Texts::default, |known| known.topics.iter().collect()),
+                    owner: known.and_then(|known| known.owner),
+                }
+            }
+            StoreOp::List { transport, page } => {
+                let is_by = |owner: Owner| owner.transport == transport;
+                let listed = self.aliases.iter();
+                let listed: Vec<&Text> = listed
+                    .filter(|(_, known)| known.owner.is_some_and(is_by))
+                    .map(|(alias, _)| alias)
+                    .collect();
+                let (skip, size) = (page.offset() as usize, page.size as usize);
+                StoreReply::Listed {
+                    total: listed.len() as u64,
+                    aliases: listed.into_iter().skip(skip).take(size).collect(),
+                }
+            }
+            other => panic!("the store does not know {other:?}"),
+        })
+    }
+
+    fn append(
+        &mut self,
+        alias: &Text,
+        at: UnixMillis,
+        body: Json,
+        topic: Option<Text>,
+        ttl: Ttl,
+    ) -> Appended {
+        let cap = self.cap;
+        let known = self.alias(alias, at);
+        let prev = known.last;
+        known.last = MessageId::next(prev, at);
+        let expires_at = UnixMillis(at.0 + u64::from(ttl.as_secs()) * 1000);
+        let entry = Entry::new(known.last, body, topic, expires_at);
+        known.queue.push(entry);
+        let over = known.queue.len().saturating_sub(cap);
+        let gone: Vec<MessageId> = known.queue.drain(..over).map(|entry| entry.mid).collect();
+        known.evicted.extend(gone);
+        known.gap += over as u64;
+        Appended::new(known.last, prev, known.owner, over as u64)
+    }
+
+    fn members(&self, topic: &Text) -> Vec<Text> {
+        let all = self.aliases.iter();
+        all.filter(|(_, known)| known.topics.contains(topic))
+            .map(|(alias, _)| alias.clone())
+            .collect()
+    }
+
+    /// An alias, without what has expired.
+    fn alias(&mut self, alias: &Text, at: UnixMillis) -> &mut Alias {
+        let known = self.aliases.entry(alias.clone()).or_default();
+        let before = known.queue.len();
+        known.queue.retain(|entry| entry.expires_at > at);
+        known.gap += (before - known.queue.len()) as u64;
+        known
+    }
+}
