@@ -83,6 +83,8 @@ pub(super) struct PulledBatch {
     pub(super) mids: Vec<MessageId>,
     pub(super) message: Arc<Message>,
     pub(super) len: usize,
+    /// When the time of one of its messages is over.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Session {

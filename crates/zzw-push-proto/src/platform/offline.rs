@@ -22,6 +22,18 @@ pub(super) struct Loaded {
     pub(super) limit: usize,
 }
 
+/// What became of a message that was to be sent for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is on its way, or was before.
+    Done,
+    /// There is no credit for it: it has to be read again.
+    NoCredit,
+    /// The store took so long that it may be too late: it has to be read again, with what is left of
+    /// its time.
+    Unsure,
+}
+
 impl Platform {
     /// Asks the store for what the link has credit for, if there is anything.
     pub(super) fn pump(&mut self, now: Instant, id: LinkId) {
@@ -75,8 +87,14 @@ impl Platform {
             // asked, so that no delay makes a message late.
             let left = entry.expires_at.0.saturating_sub(loaded.at.0);
             let deadline = later(loaded.asked_at, Duration::from_millis(left));
-            if !self.deliver(now, id, entry, deadline) {
-                return;
+            if left == 0 {
+                self.pass_over(id, entry.mid);
+                continue;
+            }
+            match self.deliver(now, id, entry, deadline) {
+                Sent::Done => {}
+                Sent::NoCredit => return,
+                Sent::Unsure => return self.pump(now, id),
             }
         }
         if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
@@ -99,31 +117,29 @@ impl Platform {
     }
 
     /// Sends a message for the first time, if the cursor has not passed it and its time is not over.
-    /// False if there is no credit: it has to be read again.
     pub(super) fn deliver(
         &mut self,
         now: Instant,
         id: LinkId,
         entry: Entry,
         deadline: Option<Instant>,
-    ) -> bool {
+    ) -> Sent {
         let len = entry.body.as_bytes().len();
         let is_credited = self.has_credit(id, len);
         let redeliver_at = later(now, self.config.redeliver_after);
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
-            return false;
+            return Sent::Done;
         };
         if entry.mid <= session.cursor {
-            return true;
+            return Sent::Done;
         }
         if deadline.is_some_and(|deadline| deadline <= now) {
-            session.cursor = entry.mid;
-            self.counters.expired = self.counters.expired.saturating_add(1);
-            return true;
+            session.has_more = true;
+            return Sent::Unsure;
         }
         if !is_credited {
             session.has_more = true;
-            return false;
+            return Sent::NoCredit;
         }
         session.cursor = entry.mid;
         session.bytes = session.bytes.saturating_add(len);
@@ -142,7 +158,17 @@ impl Platform {
         self.counters.delivered = self.counters.delivered.saturating_add(1);
         self.out.push_back(Output::Send(id, message));
         self.wake(id, redeliver_at);
-        true
+        Sent::Done
+    }
+
+    /// The time of a message is over before it was sent.
+    fn pass_over(&mut self, id: LinkId, mid: MessageId) {
+        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+            if mid > session.cursor {
+                session.cursor = mid;
+                self.counters.expired = self.counters.expired.saturating_add(1);
+            }
+        }
     }
 
     /// True if the link may be sent so many bytes more now.

@@ -1,6 +1,7 @@
 //! Publishing: keep first, acknowledge then.
 
 use super::link::Link;
+use super::offline::Sent;
 use super::session::fault_of;
 use super::store::{Appended, Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::{Event, NodeMessage, Output, PublishId, Refused};
@@ -212,7 +213,9 @@ impl Platform {
             let deadline = later(asked_at, ttl.duration());
             let expires_at = UnixMillis::default();
             let entry = Entry::new(mid, body, topic.cloned(), expires_at);
-            self.deliver(now, link, entry, deadline);
+            if self.deliver(now, link, entry, deadline) == Sent::Unsure {
+                self.pump(now, link);
+            }
         } else {
             self.pump(now, link);
         }

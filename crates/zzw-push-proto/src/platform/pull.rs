@@ -1,16 +1,15 @@
 //! Pulling: batches for clients that ask instead of being told (Z-19).
 
-use super::link::{Link, PulledBatch};
+use super::link::{Link, PulledBatch, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::Output;
 use super::{Asker, LinkId, Pending, Platform, later};
-use crate::wire::{Batch, Code, Message, Num, Pull};
+use crate::wire::{Batch, Code, Message, Num, Pull, Text};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
-        let limit = self.config.pull_limit;
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return self.fail(id, Code::NotBound, pull.num);
         };
@@ -18,29 +17,31 @@ impl Platform {
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
         }
-        let is_same = |batch: &&PulledBatch| batch.num == pull.num && is_telling(&pull.num);
-        if let Some(batch) = session.batch.as_ref().filter(is_same) {
-            let message = Arc::clone(&batch.message);
+        if let Some(message) = session.same_batch(now, &pull.num) {
             return self.out.push_back(Output::Send(id, message));
         }
-        // Another number says that the last batch has arrived; none says nothing.
-        let last = session.batch.take_if(|_| is_telling(&pull.num));
-        if let Some(batch) = last {
+        if let Some(batch) = session.batch.take() {
             self.let_go(batch.len);
-            if !batch.mids.is_empty() {
+            // Another number says that the last batch has arrived; none says nothing.
+            let has_arrived = is_telling(&pull.num) && batch.num != pull.num;
+            if has_arrived && !batch.mids.is_empty() {
                 let (alias, mids) = (alias.clone(), batch.mids);
                 self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
             }
         }
+        self.read_batch(now, id, alias, pull.num);
+    }
+
+    fn read_batch(&mut self, now: Instant, id: LinkId, alias: Text, num: Num) {
         let op = StoreOp::Load {
             alias,
             after: MessageId::default(),
-            limit,
+            limit: self.config.pull_limit,
         };
         let pending = Pending::Pull {
             link: id,
             asked_at: now,
-            num: pull.num,
+            num,
         };
         self.ask_store(op, pending);
     }
@@ -59,16 +60,26 @@ impl Platform {
             return self.refuse(Asker::Link(id), Code::NotBound, num);
         };
         // The same number was asked twice before the store answered.
-        let known = session.batch.as_ref().filter(|batch| batch.num == num);
-        if let Some(batch) = known.filter(|_| is_telling(&num)) {
-            let message = Arc::clone(&batch.message);
+        if let Some(message) = session.same_batch(now, &num) {
             return self.out.push_back(Output::Send(id, message));
         }
+        let deadline = |entry: &Entry| {
+            let left = entry.expires_at.0.saturating_sub(at.0);
+            later(asked_at, Duration::from_millis(left))
+        };
+        // The store took so long that some may be too late.
+        let is_unsure = |entry: &Entry| {
+            entry.expires_at > at && deadline(entry).is_some_and(|deadline| deadline <= now)
+        };
+        if entries.iter().any(is_unsure) {
+            let alias = session.alias.clone();
+            return self.read_batch(now, id, alias, num);
+        }
         let (mut bodies, mut mids, mut len, mut expired) = (Vec::new(), Vec::new(), 0_usize, 0_u64);
+        let mut batch_deadline = None;
         let mut freed = session.batch.take().map_or(0, |batch| batch.len);
         for entry in entries {
-            let left = entry.expires_at.0.saturating_sub(at.0);
-            let deadline = later(asked_at, Duration::from_millis(left));
+            let deadline = deadline(&entry);
             let is_over = deadline.is_some_and(|deadline| deadline <= now);
             let longer = len.saturating_add(entry.body.as_bytes().len());
             if !is_over && longer > max_bytes && !bodies.is_empty() {
@@ -84,6 +95,7 @@ impl Platform {
                 expired = expired.saturating_add(1);
             } else {
                 len = longer;
+                batch_deadline = batch_deadline.into_iter().chain(deadline).min();
                 bodies.push(entry.body);
                 mids.push(entry.mid);
             }
@@ -96,12 +108,25 @@ impl Platform {
             mids,
             message: Arc::clone(&message),
             len,
+            deadline: batch_deadline,
         });
         self.let_go(freed);
         self.hold(len);
         self.counters.expired = self.counters.expired.saturating_add(expired);
         self.out.push_back(Output::Send(id, message));
         self.pump(now, id);
+    }
+}
+
+impl Session {
+    /// The last batch, if it was asked for by that number and nothing in it is too old.
+    fn same_batch(&self, now: Instant, num: &Num) -> Option<Arc<Message>> {
+        let is_same = |batch: &&PulledBatch| {
+            let is_over = batch.deadline.is_some_and(|deadline| deadline <= now);
+            batch.num == *num && is_telling(num) && !is_over
+        };
+        let batch = self.batch.as_ref().filter(is_same)?;
+        Some(Arc::clone(&batch.message))
     }
 }
 

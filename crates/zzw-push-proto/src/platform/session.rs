@@ -250,11 +250,13 @@ impl Platform {
         }
         let Some(session) = link.session else { return };
         self.owners.remove(&session.alias);
-        if let Some(epoch) = session.epoch {
-            // The claim that replaces it is on its way, or the other node's has been done.
-            if why != LinkEnd::Replaced {
-                self.release(session.alias.clone(), epoch);
-            }
+        // What replaces it claims the alias or, on another node, has done so. The answer to a claim
+        // of its own that is on its way is dealt with when it comes.
+        let epoch = session.epoch.or(session.replaced);
+        if let Some(epoch) = epoch.filter(|_| why != LinkEnd::Replaced) {
+            self.release(session.alias.clone(), epoch);
+        }
+        if session.epoch.is_some() {
             self.tell(Event::Offline(session.alias, id, why));
         }
     }

@@ -4,12 +4,14 @@
     dead_code,
     missing_docs,
     clippy::arithmetic_side_effects,
+    clippy::new_without_default,
     clippy::cast_possible_truncation,
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
     reason = "each test file uses its part of this"
 )]
 
+pub mod model;
 pub mod store;
 
 use std::net::{IpAddr, Ipv4Addr};
