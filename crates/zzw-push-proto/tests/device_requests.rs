@@ -145,7 +145,7 @@ fn a_failure_without_a_number_is_that_of_the_only_command() {
 }
 
 #[test]
-fn a_failure_without_a_number_is_nobodys_when_it_may_be_anothers() {
+fn a_failure_without_a_number_belongs_to_nobody_when_it_may_be_of_another() {
     let complaint = r#"{"t":0,"error":"参数不全","num":""}"#;
     let is_complaint = |events: &[Event]| matches!(events, [Event::LinkError(_)]);
 
