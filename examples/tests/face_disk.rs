@@ -129,7 +129,10 @@ fn a_full_database_puts_terminals_off_until_there_is_room() {
     assert_eq!(last.status, 503);
     assert!(last.head.contains("retry-after: 2\r\n"), "{}", last.head);
     assert!(last.body.contains(r#""code":503"#), "{}", last.body);
-    receiver.program.err.line_with("store failed (database or disk is full)");
+    receiver
+        .program
+        .err
+        .line_with("store failed (database or disk is full)");
     receiver.stop();
     let receiver = Receiver::start(&folder, &[]);
     for number in 1..=5 {
