@@ -21,6 +21,7 @@ pub mod se5_events;
 pub mod se5_platform;
 pub mod xtea_token;
 pub mod zzw_device;
+pub mod zzw_platform;
 pub mod zzw_push;
 pub mod zzw_rooms;
 pub mod zzw_socketio;
@@ -54,6 +55,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("zzw_engineio3", zzw_socketio::engine),
     ("zzw_line_roundtrip", zzw_push::line_roundtrip),
     ("zzw_line_stream", zzw_push::line_stream),
+    ("zzw_platform_ops", zzw_platform::ops),
     ("zzw_repair", zzw_push::repairs),
     ("zzw_rest_path", zzw_push::rest_path),
     ("zzw_room_path", zzw_rooms::path),

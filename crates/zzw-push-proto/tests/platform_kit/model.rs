@@ -158,13 +158,13 @@ impl World {
         let alias = ALIASES[usize::from(a) % 3];
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, b % 4));
         self.links.insert(id, Client::default());
-        if b % 2 == 0 {
+        if b & 1 == 0 {
             let peer = Peer::new(Transport::SocketIo, address).with_alias(alias);
             self.wants(id, alias);
             self.input(Input::Connected(id, peer));
         } else {
             self.input(Input::Connected(id, Peer::new(Transport::Tcp, address)));
-            if b % 3 > 0 {
+            if (1..3).contains(&(b % 3)) {
                 self.wants(id, alias);
                 self.says(id, Message::Connect(Connect::new(alias)));
             }
