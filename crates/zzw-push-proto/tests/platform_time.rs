@@ -337,3 +337,48 @@ fn the_application_publishes_kicks_and_closes() {
     );
     assert_eq!(rig.platform.info().counts.socket_ios, 0);
 }
+
+#[test]
+fn acknowledgements_are_gathered_while_the_store_is_busy() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    for n in 0..20 {
+        rig.says(1, &publish("m_2", &n.to_string(), 600));
+    }
+    rig.bind(2, "m_2");
+    let mids: Vec<u64> = rig.store.aliases["m_2"]
+        .queue
+        .iter()
+        .map(|e| e.mid.0)
+        .collect();
+    rig.is_held = true;
+    for mid in mids {
+        rig.says(2, &format!(r#"{{"t":-5,"mid":"{mid}"}}"#));
+    }
+    assert_eq!(rig.asked.len(), 1);
+    rig.is_held = false;
+    rig.answer_all();
+    assert!(rig.store.aliases["m_2"].queue.is_empty());
+}
+
+#[test]
+fn queues_are_not_read_beyond_the_memory_there_is() {
+    let mut config = config();
+    config.max_held = 100;
+    let mut rig = Rig::new(config);
+    rig.connect(1);
+    let body = "x".repeat(58);
+    for alias in ["m_2", "m_3"] {
+        rig.says(1, &publish(alias, &body, 600));
+        rig.says(1, &publish(alias, &body, 600));
+    }
+    rig.heard(1);
+    rig.bind(2, "m_2");
+    assert_eq!(count(&rig.heard(2)), 2);
+    rig.bind(3, "m_3");
+    assert_eq!(count(&rig.heard(3)), 0);
+    rig.says(1, &publish("m_4", &body, 600));
+    assert!(rig.heard(1)[0].contains(r#""code":"busy""#));
+    rig.input(Input::Disconnected(LinkId(2)));
+    assert_eq!(count(&rig.heard(3)), 2);
+}

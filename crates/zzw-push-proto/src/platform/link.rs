@@ -55,6 +55,9 @@ pub(super) struct Session {
     pub(super) inflight: BTreeMap<MessageId, InFlight>,
     pub(super) bytes: usize,
     pub(super) batch: Option<PulledBatch>,
+    /// Acknowledgements that the store is told of when it has answered the last ones.
+    pub(super) acks: Vec<MessageId>,
+    pub(super) is_acking: bool,
 }
 
 /// What a link is told when it has got its alias.
@@ -105,6 +108,8 @@ impl Session {
             inflight: BTreeMap::new(),
             bytes: 0,
             batch: None,
+            acks: Vec::new(),
+            is_acking: false,
         }
     }
 

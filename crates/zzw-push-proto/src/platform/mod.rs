@@ -106,6 +106,7 @@ enum Pending {
         topic: Text,
         at: UnixMillis,
     },
+    Ack(LinkId, Vec<MessageId>),
     Subscribe(LinkId, Num),
     Topics(LinkId, Num),
     Status {
@@ -252,22 +253,13 @@ impl Platform {
     }
 
     fn stored(&mut self, now: Instant, seq: Seq, reply: StoreReply) {
-        let goes_on = matches!(&reply, StoreReply::Fanned { is_last: false, .. });
-        if goes_on {
-            if let (
-                Some(&Pending::AppendTopic {
-                    publication,
-                    ref topic,
-                    asked_at,
-                }),
-                StoreReply::Fanned { members, .. },
-            ) = (self.pending.get(&seq), reply)
-            {
-                let topic = topic.clone();
-                self.fanned(now, publication, &topic, asked_at, members);
-            }
-            return;
-        }
+        let reply = match reply {
+            StoreReply::Fanned {
+                members,
+                is_last: false,
+            } => return self.fanned_in_part(now, seq, members),
+            reply => reply,
+        };
         let Some(pending) = self.answered(seq) else {
             return;
         };
@@ -349,8 +341,22 @@ impl Platform {
             (Pending::List(exchange), StoreReply::Listed { total, aliases }) => {
                 self.listed(exchange, total, aliases);
             }
+            (Pending::Ack(link, _), StoreReply::Done) => self.acks_told(link),
             (Pending::Nothing, _) => {}
             (pending, _) => self.failed(now, pending, StoreError::Unavailable),
+        }
+    }
+
+    /// More parts follow, so the request stays open.
+    fn fanned_in_part(&mut self, now: Instant, seq: Seq, members: Vec<(Text, Appended)>) {
+        if let Some(Pending::AppendTopic {
+            publication,
+            topic,
+            asked_at,
+        }) = self.pending.get(&seq)
+        {
+            let (publication, topic, asked_at) = (*publication, topic.clone(), *asked_at);
+            self.fanned(now, publication, &topic, asked_at, members);
         }
     }
 
@@ -385,6 +391,7 @@ impl Platform {
             | Pending::Topics(link, num) => self.refuse(Asker::Link(link), code, num),
             Pending::Status { asker, num, .. } => self.refuse(asker, code, num),
             Pending::List(exchange) => self.refuse(Asker::Exchange(exchange), code, Num::Absent),
+            Pending::Ack(link, mids) => self.acks_not_told(now, link, mids),
             Pending::Nothing => {}
         }
     }

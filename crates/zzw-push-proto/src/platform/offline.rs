@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// How long the store is left alone when it has failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Acknowledgements that wait for the store, of one link. What is beyond comes again to the next
+/// link.
+const MAX_ACKS: usize = 1_024;
+
 /// What the store has for an alias.
 pub(super) struct Loaded {
     pub(super) entries: Vec<Entry>,
@@ -244,6 +248,9 @@ impl Platform {
             self.out.push_back(Output::Send(id, message));
         }
         self.wake(id, next);
+        if self.is_idle_acking(id) {
+            self.tell_acks(id);
+        }
         self.pump(now, id);
     }
 
@@ -263,16 +270,60 @@ impl Platform {
         let Some(mid) = MessageId::of(&ack.mid) else {
             return;
         };
-        let alias = session.alias.clone();
         if let Some(sent) = session.inflight.remove(&mid) {
             session.bytes = session.bytes.saturating_sub(sent.len);
             self.let_go(sent.len);
             self.counters.acked = self.counters.acked.saturating_add(1);
             self.unpark(now, id);
         }
-        let mids = vec![mid];
-        self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
+        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+            if session.acks.len() < MAX_ACKS {
+                session.acks.push(mid);
+            }
+            if !session.is_acking {
+                self.tell_acks(id);
+            }
+        }
         self.pump(now, id);
+    }
+
+    fn is_idle_acking(&self, id: LinkId) -> bool {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        session.is_some_and(|session| !session.is_acking && session.retry_at.is_none())
+    }
+
+    /// Tells the store what was acknowledged since it was told last.
+    pub(super) fn tell_acks(&mut self, id: LinkId) {
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return;
+        };
+        if session.acks.is_empty() {
+            return;
+        }
+        session.is_acking = true;
+        let (alias, mids) = (session.alias.clone(), std::mem::take(&mut session.acks));
+        let pending = Pending::Ack(id, mids.clone());
+        self.ask_store(StoreOp::Ack { alias, mids }, pending);
+    }
+
+    pub(super) fn acks_told(&mut self, id: LinkId) {
+        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+            session.is_acking = false;
+            self.tell_acks(id);
+        }
+    }
+
+    /// They are told again, so that what has arrived does not stay.
+    pub(super) fn acks_not_told(&mut self, now: Instant, id: LinkId, mids: Vec<MessageId>) {
+        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            return;
+        };
+        session.is_acking = false;
+        let room = MAX_ACKS.saturating_sub(session.acks.len());
+        session.acks.extend(mids.into_iter().take(room));
+        let retry_at = later(now, RETRY_AFTER);
+        session.retry_at = retry_at;
+        self.wake(id, retry_at);
     }
 
     pub(super) fn slow(&mut self, now: Instant, id: LinkId) {

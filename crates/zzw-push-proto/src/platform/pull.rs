@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
+        // What was acknowledged is not to be pulled.
+        self.tell_acks(id);
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return self.fail(id, Code::NotBound, pull.num);
         };

@@ -250,6 +250,10 @@ impl Platform {
         }
         let Some(session) = link.session else { return };
         self.owners.remove(&session.alias);
+        if !session.acks.is_empty() {
+            let (alias, mids) = (session.alias.clone(), session.acks);
+            self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
+        }
         // What replaces it claims the alias or, on another node, has done so. The answer to a claim
         // of its own that is on its way is dealt with when it comes.
         let epoch = session.epoch.or(session.replaced);
