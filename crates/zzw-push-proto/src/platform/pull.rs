@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
-        // What was acknowledged is not to be pulled.
-        self.tell_acks(id);
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return self.fail(id, Code::NotBound, pull.num);
         };
@@ -23,14 +21,14 @@ impl Platform {
             return self.out.push_back(Output::Send(id, message));
         }
         if let Some(batch) = session.batch.take() {
-            self.let_go(batch.len);
             // Another number says that the last batch has arrived; none says nothing.
-            let has_arrived = is_telling(&pull.num) && batch.num != pull.num;
-            if has_arrived && !batch.mids.is_empty() {
-                let (alias, mids) = (alias.clone(), batch.mids);
-                self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
+            if is_telling(&pull.num) && batch.num != pull.num {
+                session.acks.extend(batch.mids);
             }
+            self.let_go(batch.len);
         }
+        // What was acknowledged is not to be pulled.
+        self.tell_acks(id);
         self.read_batch(now, id, alias, pull.num);
     }
 
