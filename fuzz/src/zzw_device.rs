@@ -290,13 +290,13 @@ impl World {
             }
             _ => {}
         }
-        if let (num, Some(kind)) = (message.num().as_str(), message.kind()) {
-            if !num.is_empty() {
-                let before = self.nums.insert(num.to_owned(), kind);
-                let is_again = before == Some(MessageKind::Pull) && kind == MessageKind::Pull;
-                assert!(before.is_none() || is_again, "a number twice");
-                num.clone_into(&mut self.last_num);
-            }
+        if let (num, Some(kind)) = (message.num().as_str(), message.kind())
+            && !num.is_empty()
+        {
+            let before = self.nums.insert(num.to_owned(), kind);
+            let is_again = before == Some(MessageKind::Pull) && kind == MessageKind::Pull;
+            assert!(before.is_none() || is_again, "a number twice");
+            num.clone_into(&mut self.last_num);
         }
         // It is a message that the other side reads.
         let mut line = Vec::new();
