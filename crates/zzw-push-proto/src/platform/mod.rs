@@ -49,8 +49,8 @@ use std::time::{Duration, Instant};
 /// # What the driver owes
 ///
 /// Every [`Output::Store`] is answered, in any order; requests about one alias are carried out in
-/// order. Outputs are drained before the next input is given. Ids of links and calls are never used
-/// twice. Inputs that come late or doubled do nothing.
+/// order. Outputs may be drained at any time; what waits is in memory until then. Ids of links and
+/// calls are never used twice. Inputs that come late or doubled do nothing.
 #[derive(Debug)]
 pub struct Platform {
     config: Config,

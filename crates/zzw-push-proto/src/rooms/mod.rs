@@ -43,9 +43,9 @@ use switchboard::Switchboard;
 ///
 /// # What the driver owes
 ///
-/// Outputs are drained before the next input is given, and [`Input::Drained`] is told only when
-/// nothing is left to write to the link: then no more than one window of frames for each link is
-/// outside of this machine. Inputs that come late or doubled do nothing.
+/// Outputs may be drained at any time, and [`Input::Drained`] is told only when nothing is left to
+/// write to the link: then no more than one window of frames for each link is outside of this
+/// machine. Inputs that come late or doubled do nothing.
 ///
 /// ```
 /// use std::time::Instant;
