@@ -3,7 +3,8 @@
 usage: deaf_box.py
 
 It prints each ping it ignores. Once a subscriber that got no pong has asked over HTTP instead, it
-sends one event, half a second later.
+sends one event, half a second later. The ping and the question go out together; the question waits
+here for the ping, so that it does not matter which of them comes first.
 """
 import base64
 import hashlib
@@ -15,17 +16,19 @@ import threading
 import time
 
 DEVICE = "9483034a-da64-4db0-b223-64e87d5567db"
-pinged, asked = threading.Event(), threading.Event()
+connected, pinged, asked = threading.Event(), threading.Event(), threading.Event()
 
 
 class Questions(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if is_check := connected.is_set():
+            pinged.wait()
         body = json.dumps({"data": {"devices_list": [{"device_id": DEVICE}]}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        if pinged.is_set():
+        if is_check:
             asked.set()
 
     def log_message(self, *_):
@@ -71,6 +74,7 @@ def serve(connection):
         if name.lower() == b"sec-websocket-key":
             key = value.strip()
     digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    connected.set()
     connection.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
