@@ -19,6 +19,7 @@ pub mod se5;
 pub mod store;
 pub mod web;
 pub mod ws;
+pub mod zzw;
 
 /// The programs in the two front pages of the repository compile and run.
 #[cfg(doctest)]

@@ -1,0 +1,4 @@
+//! Both ends of the zzw push system on real sockets: the server with its four ports, and the client.
+
+pub mod server;
+pub mod store;

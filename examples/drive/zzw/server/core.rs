@@ -1,0 +1,488 @@
+//! The machines of one node, shared by everything that listens.
+
+use super::frame::Encoder;
+use super::lines;
+use super::{relay, socketio};
+use crate::clock::{self, now, sleep_until};
+use crate::zzw::store::{Figures, Store};
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Notify, broadcast, oneshot, watch};
+use zzw_push_proto::WireError;
+use zzw_push_proto::platform::{
+    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Peer, Platform, PublishId,
+    Question, Refused, RoomCounts, UnixMillis, Verdict,
+};
+use zzw_push_proto::rest::RestReply;
+use zzw_push_proto::rooms::{self, CloseCode, Rooms, Signal, SignalId, Sizes};
+use zzw_push_proto::wire::{Message, Publish};
+
+/// The machines and the ways out.
+///
+/// Whoever has news tells the machines at once, under a lock that is held for microseconds, and puts
+/// what they answer into the queues of links, whose tasks write it. So nothing is reordered, and a
+/// link that takes nothing holds up nobody.
+pub(super) struct Core {
+    inner: Mutex<Inner>,
+    due: Notify, // the next timer is earlier than what the timekeeper sleeps for
+    next_link: AtomicU64,
+    next_call: AtomicU64,
+    closed: watch::Sender<bool>,
+    news: broadcast::Sender<Event>,
+}
+
+struct Inner {
+    platform: Platform,
+    rooms: Rooms,
+    store: Option<Store>, // none once it has been closed
+    outlets: HashMap<LinkId, Outlet>,
+    calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
+    encoder: Encoder,
+    judge: Judge,
+    counted: RoomCounts,
+    next_signal: u64,
+    armed: Option<Instant>,
+}
+
+/// Decides what the rules leave to the application.
+pub(super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
+
+/// Where what is sent to a link goes.
+#[derive(Debug, Clone)]
+pub(super) enum Outlet {
+    /// Lines over TCP.
+    Lines(Arc<lines::Outbox>),
+    /// Events over Socket.IO.
+    Events(Arc<socketio::Outbox>),
+    /// Frames of a relay room.
+    Room(Arc<relay::Outbox>),
+}
+
+/// A REST call that waits for its answer. Dropped before, it is hung up.
+pub(super) struct Exchange {
+    core: Arc<Core>,
+    id: ExchangeId,
+    answer: oneshot::Receiver<RestReply>,
+}
+
+/// How everything stands.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub(super) broker: Counters,
+    pub(super) rooms: rooms::Counters,
+    pub(super) sizes: Sizes,
+    pub(super) store: Figures,
+}
+
+/// News that nobody has read yet; older ones are dropped, and whoever reads is told how many.
+const MAX_NEWS: usize = 1024;
+
+impl Core {
+    /// `open` is given whom to tell what the store has done.
+    pub(super) fn start(
+        config: Config,
+        rooms: rooms::Config,
+        judge: Judge,
+        open: impl FnOnce(Box<dyn FnMut(Vec<Input>) + Send>) -> io::Result<Store>,
+    ) -> io::Result<Arc<Self>> {
+        let core = Arc::new(Self {
+            inner: Mutex::new(Inner {
+                platform: Platform::new(config),
+                rooms: Rooms::new(rooms),
+                store: None,
+                outlets: HashMap::new(),
+                calls: HashMap::new(),
+                encoder: Encoder::default(),
+                judge,
+                counted: RoomCounts::default(),
+                next_signal: 0,
+                armed: None,
+            }),
+            due: Notify::new(),
+            next_link: AtomicU64::new(1),
+            next_call: AtomicU64::new(1),
+            closed: watch::Sender::new(false),
+            news: broadcast::Sender::new(MAX_NEWS),
+        });
+        let told = Arc::downgrade(&core);
+        let store = open(Box::new(move |inputs| {
+            if let Some(core) = told.upgrade() {
+                core.tell(inputs);
+            }
+        }))?;
+        core.inner().store = Some(store);
+        Ok(core)
+    }
+
+    /// A number for a new link.
+    pub(super) fn new_link(&self) -> LinkId {
+        LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A link of the push system is up.
+    pub(super) fn connect(&self, link: LinkId, peer: Peer, outlet: Outlet) {
+        let mut inner = self.inner();
+        inner.outlets.insert(link, outlet);
+        inner
+            .platform
+            .handle_input(now(), Input::Connected(link, peer));
+        self.carry_out(inner);
+    }
+
+    /// A message came on a link, or something that is none.
+    pub(super) fn received(&self, link: LinkId, message: Result<Message, WireError>) {
+        let input = match message {
+            Ok(message) => Input::Received(link, unix_now(), detached(message)),
+            Err(error) => Input::Garbled(link, error),
+        };
+        self.tell([input]);
+    }
+
+    /// A link has written all that it was given, after it was full.
+    pub(super) fn drained(&self, link: LinkId) {
+        let mut inner = self.inner();
+        let now = now();
+        inner.platform.handle_input(now, Input::Drained(link));
+        inner.rooms.handle_input(now, rooms::Input::Drained(link));
+        self.carry_out(inner);
+    }
+
+    /// A link is gone.
+    pub(super) fn disconnected(&self, link: LinkId) {
+        let mut inner = self.inner();
+        inner.outlets.remove(&link);
+        let now = now();
+        inner.platform.handle_input(now, Input::Disconnected(link));
+        inner
+            .rooms
+            .handle_input(now, rooms::Input::Disconnected(link));
+        self.carry_out(inner);
+    }
+
+    /// A WebSocket wants into a relay room.
+    pub(super) fn join(&self, link: LinkId, path: rooms::RoomPath, outlet: Arc<relay::Outbox>) {
+        let mut inner = self.inner();
+        inner.outlets.insert(link, Outlet::Room(outlet));
+        inner
+            .rooms
+            .handle_input(now(), rooms::Input::Connected(link, path));
+        self.carry_out(inner);
+    }
+
+    /// Tells the rooms what has happened.
+    pub(super) fn tell_rooms(&self, input: rooms::Input) {
+        let mut inner = self.inner();
+        inner.rooms.handle_input(now(), input);
+        self.carry_out(inner);
+    }
+
+    /// Tells the broker what has happened.
+    pub(super) fn tell(&self, inputs: impl IntoIterator<Item = Input>) {
+        let mut inner = self.inner();
+        let now = now();
+        for input in inputs {
+            inner.platform.handle_input(now, input);
+        }
+        self.carry_out(inner);
+    }
+
+    /// A REST call whose token is valid.
+    pub(super) fn call(self: &Arc<Self>, address: IpAddr, call: Call) -> Exchange {
+        let id = ExchangeId(self.next_call.fetch_add(1, Ordering::Relaxed));
+        let (answer, answered) = oneshot::channel();
+        let mut inner = self.inner();
+        inner.calls.insert(id, answer);
+        let input = Input::Called(id, address, unix_now(), call);
+        inner.platform.handle_input(now(), input);
+        self.carry_out(inner);
+        Exchange {
+            core: Arc::clone(self),
+            id,
+            answer: answered,
+        }
+    }
+
+    /// Publishes something of the application's own.
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
+    pub(super) fn publish(&self, publish: Publish) -> Result<PublishId, Refused<Publish>> {
+        let mut inner = self.inner();
+        let published = inner.platform.publish(now(), unix_now(), publish);
+        self.carry_out(inner);
+        published
+    }
+
+    /// Takes no new links and lets those there are go, see [`Platform::drain`].
+    pub(super) fn drain(&self) {
+        let mut inner = self.inner();
+        inner.platform.drain(now());
+        self.carry_out(inner);
+    }
+
+    /// Ends both machines.
+    pub(super) fn close(&self) {
+        let mut inner = self.inner();
+        inner.platform.close(now());
+        inner.rooms.close(now());
+        self.carry_out(inner);
+    }
+
+    /// Waits until the broker is closed.
+    pub(super) async fn closed(&self) {
+        // The sender lives as long as this.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// The store, once, to be closed.
+    pub(super) fn take_store(&self) -> Option<Store> {
+        self.inner().store.take()
+    }
+
+    /// What happens from now on.
+    pub(super) fn news(&self) -> broadcast::Receiver<Event> {
+        self.news.subscribe()
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let inner = self.inner();
+        Snapshot {
+            broker: inner.platform.snapshot(),
+            rooms: inner.rooms.counters(),
+            sizes: inner.rooms.sizes(),
+            store: inner.store.as_ref().map(Store::figures).unwrap_or_default(),
+        }
+    }
+
+    /// True if a link of this node has the alias.
+    pub(super) fn is_online(&self, alias: &str) -> bool {
+        self.inner().platform.is_online(alias)
+    }
+
+    /// True once no new links are taken.
+    pub(super) fn is_draining(&self) -> bool {
+        self.inner().platform.is_draining()
+    }
+
+    /// Fires the machines' timers, for ever.
+    pub(super) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let armed = {
+                let mut inner = self.inner();
+                inner.armed = inner.next_timer();
+                inner.armed
+            };
+            tokio::select! {
+                () = sleep_until(armed) => {
+                    let mut inner = self.inner();
+                    let now = now();
+                    inner.platform.handle_timeout(now);
+                    inner.rooms.handle_timeout(now);
+                    self.carry_out(inner);
+                }
+                () = self.due.notified() => {}
+            }
+        }
+    }
+
+    /// Does what the machines ask for, until there is nothing more.
+    fn carry_out(&self, mut inner: MutexGuard<'_, Inner>) {
+        loop {
+            let mut is_idle = true;
+            while let Some(output) = inner.platform.poll_output() {
+                is_idle = false;
+                self.obey(&mut inner, output);
+            }
+            while let Some(output) = inner.rooms.poll_output() {
+                is_idle = false;
+                inner.obey_rooms(output);
+            }
+            inner.count_rooms();
+            if is_idle {
+                break;
+            }
+        }
+        let due = inner.next_timer();
+        let is_earlier = match (due, inner.armed) {
+            (Some(due), Some(armed)) => due < armed,
+            (due, None) => due.is_some(),
+            (None, Some(_)) => false,
+        };
+        if is_earlier {
+            inner.armed = due;
+            self.due.notify_one();
+        }
+    }
+
+    fn obey(&self, inner: &mut Inner, output: Output) {
+        match output {
+            Output::Send(link, message) => inner.send(link, &message),
+            Output::Reply(exchange, reply) => {
+                if let Some(answer) = inner.calls.remove(&exchange) {
+                    // Whoever called may be gone.
+                    let _ = answer.send(reply);
+                }
+            }
+            Output::Door {
+                link,
+                message,
+                is_authorised,
+            } => inner.signal(link, &message, is_authorised),
+            Output::Store(seq, op) => {
+                let answer = inner.store.as_ref().and_then(|store| store.submit(seq, op));
+                if let Some(input) = answer {
+                    inner.platform.handle_input(now(), input);
+                }
+            }
+            Output::Disconnect(link) => inner.hang_up(link, CloseCode::Normal),
+            Output::Event(Event::Asked(id, question)) => {
+                let verdict = (inner.judge)(&question);
+                // It was asked just now.
+                let _ = inner.platform.decide(now(), id, verdict);
+            }
+            Output::Event(event) => {
+                let is_last = matches!(event, Event::Closed(_));
+                // Nobody need listen.
+                let _ = self.news.send(event);
+                if is_last {
+                    inner.calls.clear();
+                    self.closed.send_replace(true);
+                }
+            }
+            // One node has nobody to relay to.
+            _ => {}
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn next_timer(&self) -> Option<Instant> {
+        let timers = [self.platform.poll_timeout(), self.rooms.poll_timeout()];
+        timers.into_iter().flatten().min()
+    }
+
+    fn send(&mut self, link: LinkId, message: &Message) {
+        let frame = self.encoder.frame(message);
+        let is_full = match self.outlets.get(&link) {
+            Some(Outlet::Lines(outbox)) => outbox.send(&frame),
+            Some(Outlet::Events(outbox)) => outbox.send(&frame),
+            Some(Outlet::Room(_)) | None => false,
+        };
+        if is_full {
+            self.slow(link);
+        }
+    }
+
+    fn slow(&mut self, link: LinkId) {
+        let now = now();
+        self.platform.handle_input(now, Input::Slow(link));
+        self.rooms.handle_input(now, rooms::Input::Slow(link));
+    }
+
+    /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
+    fn signal(&mut self, link: LinkId, message: &Message, is_authorised: bool) {
+        let received = now();
+        self.next_signal += 1;
+        if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
+            let input = rooms::Input::Signal {
+                link,
+                signal: Arc::new(signal),
+                is_authorised,
+            };
+            self.rooms.handle_input(received, input);
+        }
+    }
+
+    fn obey_rooms(&mut self, output: rooms::Output) {
+        match output {
+            rooms::Output::Send(link, frame) => {
+                if let Some(Outlet::Room(outbox)) = self.outlets.get(&link) {
+                    outbox.send(frame);
+                }
+            }
+            rooms::Output::Signal {
+                link,
+                signal,
+                deadline,
+            } => match self.outlets.get(&link) {
+                Some(Outlet::Lines(outbox)) => outbox.signal(&signal.to_message(), deadline),
+                Some(Outlet::Events(outbox)) => outbox.signal(&signal.to_message(), deadline),
+                Some(Outlet::Room(_)) | None => {}
+            },
+            rooms::Output::Disconnect(link, code) => self.hang_up(link, code),
+            _ => {}
+        }
+    }
+
+    fn hang_up(&mut self, link: LinkId, code: CloseCode) {
+        match self.outlets.remove(&link) {
+            Some(Outlet::Lines(outbox)) => outbox.close(),
+            Some(Outlet::Events(outbox)) => outbox.close(),
+            Some(Outlet::Room(outbox)) => outbox.close(code),
+            None => return,
+        }
+        // What it has announced there ends with it.
+        self.rooms
+            .handle_input(now(), rooms::Input::Disconnected(link));
+    }
+
+    /// The broker tells how many rooms there are, so it has to know.
+    fn count_rooms(&mut self) {
+        let sizes = self.rooms.sizes();
+        let counted = RoomCounts {
+            one_to_one: sizes.one_to_one,
+            one_to_many: sizes.one_to_many,
+            many_to_many: sizes.many_to_many,
+            links: sizes.links,
+        };
+        if counted != self.counted {
+            self.counted = counted;
+            self.platform.handle_input(now(), Input::Rooms(counted));
+        }
+    }
+}
+
+impl Exchange {
+    /// The answer; `None` if the server ends first.
+    pub(super) async fn answered(mut self) -> Option<RestReply> {
+        (&mut self.answer).await.ok()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let mut inner = self.core.inner();
+        if inner.calls.remove(&self.id).is_some() {
+            inner.platform.handle_input(now(), Input::HungUp(self.id));
+            self.core.carry_out(inner);
+        }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// The wall clock.
+pub(super) fn unix_now() -> UnixMillis {
+    UnixMillis(u64::try_from(clock::unix_now().0).unwrap_or_default())
+}
+
+/// A body that is kept must not hold on to all that was read together with it.
+fn detached(message: Message) -> Message {
+    match message {
+        Message::Publish(mut publish) => {
+            publish.msg = publish.msg.detached();
+            Message::Publish(publish)
+        }
+        other => other,
+    }
+}

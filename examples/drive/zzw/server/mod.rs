@@ -1,0 +1,321 @@
+//! The server: one broker behind REST, Socket.IO, lines over TCP and the relay rooms.
+//!
+//! ```no_run
+//! # use drive::zzw::server::{Options, Server};
+//! # async fn f() -> std::io::Result<()> {
+//! let key = xtea_token::Key::from_hex("000102030405060708090a0b0c0d0e0f").unwrap();
+//! let mut options = Options::new(key); // loopback, the documented ports, messages in memory
+//! options.ports.rest = 0; // any free one
+//! let server = Server::start(options).await?; // fails if a port is taken, saying which
+//! println!("http://{}/info/servers/{}", server.addresses().rest, server.token()?);
+//! server.stop().await // drains, and closes the store
+//! # }
+//! ```
+
+mod admin;
+mod core;
+mod frame;
+mod lines;
+mod relay;
+mod rest;
+mod socketio;
+mod tokens;
+
+use crate::http;
+use crate::zzw::store::{self, Store};
+use core::{Core, Judge};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokens::Tokens;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use xtea_token::Key;
+use zzw_push_proto::platform::{self, Event, NodeId, Verdict};
+use zzw_push_proto::rooms;
+use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
+
+pub use tokens::{Keys, Scope};
+
+/// What a server is to be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where to listen; 127.0.0.1. The protocol asks for tokens over REST only (K-1).
+    pub bind: IpAddr,
+    /// On which ports; the documented ones.
+    pub ports: Ports,
+    /// The name under which clients reach it; what [`Self::bind`] says.
+    pub advertise: Option<String>,
+    /// Keys of tokens.
+    pub keys: Keys,
+    /// Where messages are kept; in memory.
+    pub data: Option<PathBuf>,
+    /// Limits of what is kept.
+    pub store: store::Settings,
+    /// Settings of the broker. Host, ports and node are filled in.
+    pub broker: platform::Config,
+    /// Settings of the relay rooms.
+    pub rooms: rooms::Config,
+    /// What is put up with.
+    pub lenience: Lenience,
+    /// Who may open a door where the rules ask; whoever is on this machine.
+    pub doors: DoorPolicy,
+}
+
+/// Ports; 0 for any free one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the documented ports, and ours")]
+pub struct Ports {
+    /// REST; 9900.
+    pub rest: u16,
+    /// Socket.IO; 9906.
+    pub socketio: u16,
+    /// Lines over TCP; 9800.
+    pub push: u16,
+    /// Relay rooms over WebSocket; 9000.
+    pub relay: u16,
+    /// `/metrics` and `/healthz`; none.
+    pub admin: Option<u16>,
+}
+
+/// Who may open a door when the rules ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DoorPolicy {
+    /// Whoever connects from this machine.
+    #[default]
+    Loopback,
+    /// Nobody.
+    Nobody,
+    /// Everybody: for tests in closed networks.
+    Everybody,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the same as the ports")]
+pub struct Addresses {
+    /// REST.
+    pub rest: SocketAddr,
+    /// Socket.IO.
+    pub socketio: SocketAddr,
+    /// Lines over TCP.
+    pub push: SocketAddr,
+    /// Relay rooms.
+    pub relay: SocketAddr,
+    /// `/metrics` and `/healthz`.
+    pub admin: Option<SocketAddr>,
+}
+
+/// A running server. Dropped, it stops at once; see [`Self::stop`].
+#[derive(Debug)]
+pub struct Server {
+    core: Arc<Core>,
+    tokens: Arc<Tokens>,
+    addresses: Addresses,
+    https: Vec<http::Server>,
+    tasks: JoinSet<()>,
+}
+
+impl Options {
+    /// Loopback, the documented ports, messages in memory.
+    pub fn new(key: Key) -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: Ports::default(),
+            advertise: None,
+            keys: Keys::new(key),
+            data: None,
+            store: store::Settings::default(),
+            broker: platform::Config::new(NodeId(1), "127.0.0.1"),
+            rooms: rooms::Config::new(),
+            lenience: Lenience::Vendor,
+            doors: DoorPolicy::default(),
+        }
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            rest: 9900,
+            socketio: 9906,
+            push: 9800,
+            relay: 9000,
+            admin: None,
+        }
+    }
+}
+
+impl Server {
+    /// Opens the store and listens.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user: a port that is taken, a folder that is not ours, a key that is none.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let Options {
+            bind,
+            ports,
+            advertise,
+            keys,
+            data,
+            store,
+            mut broker,
+            rooms,
+            lenience,
+            doors,
+        } = options;
+        let tokens = Arc::new(Tokens::new(keys)?);
+        let listen = |port| http::listen(SocketAddr::new(bind, port));
+        let (rest, socketio) = (listen(ports.rest).await?, listen(ports.socketio).await?);
+        let (push, relay) = (listen(ports.push).await?, listen(ports.relay).await?);
+        let admin = match ports.admin {
+            Some(port) => Some(listen(port).await?),
+            None => None,
+        };
+        let addresses = Addresses {
+            rest: rest.local_addr()?,
+            socketio: socketio.local_addr()?,
+            push: push.local_addr()?,
+            relay: relay.local_addr()?,
+            admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
+        };
+        broker.host = advertise.unwrap_or_else(|| bind.to_string()).into();
+        broker.service = addresses.service();
+        let core = Core::start(broker, rooms, doors.judge(), |answer| match data {
+            Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
+            None => Ok(Store::memory(store, answer)),
+        })?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&core).keep_time());
+        tasks.spawn(lines::serve(push, Arc::clone(&core), lenience));
+        tasks.spawn(socketio::serve(
+            socketio,
+            Arc::clone(&core),
+            Arc::clone(&tokens),
+            lenience,
+        ));
+        let mut https = vec![
+            rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,
+            relay::serve(relay, Arc::clone(&core), Arc::clone(&tokens))?,
+        ];
+        if let Some(admin) = admin {
+            https.push(admin::serve(admin, Arc::clone(&core))?);
+        }
+        Ok(Self {
+            core,
+            tokens,
+            addresses,
+            https,
+            tasks,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// A fresh token for REST calls.
+    ///
+    /// # Errors
+    ///
+    /// If the clock says something that no token can.
+    pub fn token(&self) -> io::Result<String> {
+        self.tokens.issue()
+    }
+
+    /// Publishes something of the application's own.
+    ///
+    /// # Errors
+    ///
+    /// The publication, if it is not taken.
+    #[expect(clippy::result_large_err, reason = "gives its value back")]
+    pub fn publish(
+        &self,
+        publish: Publish,
+    ) -> Result<platform::PublishId, platform::Refused<Publish>> {
+        self.core.publish(publish)
+    }
+
+    /// What happens from now on.
+    pub fn news(&self) -> broadcast::Receiver<Event> {
+        self.core.news()
+    }
+
+    /// True if the alias has a link.
+    pub fn is_online(&self, alias: &Text) -> bool {
+        self.core.is_online(alias)
+    }
+
+    /// What the broker has counted.
+    pub fn counters(&self) -> platform::Counters {
+        self.core.snapshot().broker
+    }
+
+    /// Waits until the broker has ended by itself, which it does only when told to.
+    pub async fn closed(&self) {
+        self.core.closed().await;
+    }
+
+    /// Takes no new links, lets those there are go over some seconds, and closes the store.
+    ///
+    /// # Errors
+    ///
+    /// If the store is broken: what was acknowledged is kept even so.
+    pub async fn stop(self) -> io::Result<()> {
+        self.core.drain();
+        self.core.closed().await;
+        self.end().await
+    }
+
+    /// Closes all links at once, and the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::stop`].
+    pub async fn stop_now(self) -> io::Result<()> {
+        self.core.close();
+        self.end().await
+    }
+
+    async fn end(mut self) -> io::Result<()> {
+        self.core.close();
+        for server in self.https.drain(..) {
+            server.stop().await;
+        }
+        let store = self.core.take_store();
+        let closed = tokio::task::spawn_blocking(move || store.map_or(Ok(()), Store::close));
+        closed.await.map_err(io::Error::other)??;
+        self.tasks.shutdown().await;
+        Ok(())
+    }
+}
+
+impl Addresses {
+    fn service(&self) -> Service {
+        let mut service = Service::default();
+        service.rest = self.rest.port();
+        service.socket = self.socketio.port();
+        service.push = self.push.port();
+        service.web_socket = self.relay.port();
+        service
+    }
+}
+
+impl DoorPolicy {
+    fn judge(self) -> Judge {
+        Box::new(move |question| {
+            let may = match self {
+                Self::Loopback => question.address.to_canonical().is_loopback(),
+                Self::Nobody => false,
+                Self::Everybody => true,
+            };
+            if may { Verdict::Allow } else { Verdict::Deny }
+        })
+    }
+}
