@@ -26,7 +26,6 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
-    frames: usize,
     /// Worth something until then, or nothing.
     signals: VecDeque<(Instant, Vec<u8>)>,
     is_full: bool,
@@ -50,8 +49,8 @@ struct Link {
     is_over: bool,
 }
 
-/// Beyond so much a link is slow: a window of the broker's and some answers (G-3).
-const MAX_FRAMES: usize = 48;
+/// Beyond so much a link is slow (G-3). Frames are not counted: they lie in one buffer, and a burst
+/// of small ones is no sign of a slow link.
 const MAX_BYTES: usize = 256 << 10;
 
 /// Beyond so much it is cut off: it has asked for more than it reads.
@@ -236,8 +235,7 @@ impl Outbox {
             return false;
         }
         frame.write_line(&mut waiting.lines);
-        waiting.frames += 1;
-        let is_over = waiting.frames > MAX_FRAMES || waiting.lines.len() > MAX_BYTES;
+        let is_over = waiting.lines.len() > MAX_BYTES;
         let is_full = is_over && !std::mem::replace(&mut waiting.is_full, is_over);
         self.wake(waiting);
         is_full
@@ -265,7 +263,6 @@ impl Outbox {
     /// What is to be written now.
     fn take(&self) -> Vec<u8> {
         let mut waiting = self.waiting();
-        waiting.frames = 0;
         let mut lines = std::mem::take(&mut waiting.lines);
         if !waiting.signals.is_empty() {
             let now = now();
