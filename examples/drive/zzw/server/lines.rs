@@ -6,12 +6,13 @@ use crate::clock::now;
 use bytes::BytesMut;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use zzw_push_proto::line::LineCodec;
 use zzw_push_proto::platform::{LinkId, Peer, Transport};
 use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
@@ -20,7 +21,6 @@ use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: Mutex<Waiting>,
-    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +32,7 @@ struct Waiting {
     is_closing: bool,
     /// Its task is at work and will look by itself.
     is_attended: bool,
+    task: Option<Waker>,
 }
 
 /// One link at work.
@@ -112,30 +113,40 @@ impl Link {
         let outlet = Outlet::Lines(Arc::clone(&self.outbox));
         self.core.connect(self.id, peer, outlet);
         // How a link ends is its own affair.
-        let _ = self.talk().await;
+        let _ = poll_fn(|context| self.poll_talk(context)).await;
         self.core.disconnected(self.id);
-        let _ = tokio::time::timeout(LAST_WORDS, self.finish()).await;
+        // Boxed: an idle link does not cost what a parting one does.
+        let _ = Box::pin(tokio::time::timeout(LAST_WORDS, self.finish())).await;
     }
 
     /// Reads and writes until one of both cannot go on, or the broker closes the link.
-    async fn talk(&mut self) -> io::Result<()> {
+    ///
+    /// By hand: as an `async fn` that selects, an idle link would take three times the memory.
+    fn poll_talk(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.watch(context.waker());
+        loop {
+            let is_written = self.poll_write(context)?.is_ready();
+            if is_written && (self.is_over || self.outbox.is_closing()) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.is_over || self.outbox.is_full() {
+                return Poll::Pending; // until something is written
+            }
+            ready!(self.stream.poll_read_ready(context))?;
+            if !self.read_some()? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Writes all there is; pending while the socket takes no more.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.write_some()?;
-            let is_written = self.writing.is_empty();
-            if is_written && self.outbox.is_closing() {
-                return Ok(());
+            if self.writing.is_empty() {
+                return Poll::Ready(Ok(()));
             }
-            let may_read = !self.outbox.is_full();
-            tokio::select! {
-                ready = self.stream.readable(), if may_read => {
-                    ready?;
-                    if !self.read_some()? || self.is_over {
-                        return Ok(());
-                    }
-                }
-                ready = self.stream.writable(), if !is_written => ready?,
-                () = self.outbox.changed.notified() => {}
-            }
+            ready!(self.stream.poll_write_ready(context))?;
         }
     }
 
@@ -205,19 +216,12 @@ impl Link {
 
     /// What was to be sent before the link was closed.
     async fn finish(&mut self) -> io::Result<()> {
-        loop {
-            self.write_some()?;
-            if self.writing.is_empty() {
-                break;
-            }
-            self.stream.writable().await?;
-        }
+        poll_fn(|context| self.poll_write(context)).await?;
         socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write)?;
         // Unread bytes would turn the end into a reset, which destroys what is on its way.
-        let mut scratch = [0; 1024];
         loop {
             self.stream.readable().await?;
-            match self.stream.try_read(&mut scratch) {
+            match SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(scratch)) {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -237,7 +241,7 @@ impl Outbox {
         frame.write_line(&mut waiting.lines);
         let is_over = waiting.lines.len() > MAX_BYTES;
         let is_full = is_over && !std::mem::replace(&mut waiting.is_full, is_over);
-        self.wake(waiting);
+        waiting.wake();
         is_full
     }
 
@@ -250,14 +254,26 @@ impl Outbox {
         let mut line = Vec::new();
         message.encode_line(&mut line);
         waiting.signals.push_back((deadline, line));
-        self.wake(waiting);
+        waiting.wake();
     }
 
     /// Writes what waits, then closes the link.
     pub(super) fn close(&self) {
         let mut waiting = self.waiting();
         waiting.is_closing = true;
-        self.wake(waiting);
+        waiting.wake();
+    }
+
+    /// Whom to wake when there is something.
+    fn watch(&self, task: &Waker) {
+        let mut waiting = self.waiting();
+        if waiting
+            .task
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(task))
+        {
+            waiting.task = Some(task.clone());
+        }
     }
 
     /// What is to be written now.
@@ -299,19 +315,18 @@ impl Outbox {
         self.waiting().is_cut_off()
     }
 
-    fn wake(&self, waiting: MutexGuard<'_, Waiting>) {
-        if !waiting.is_attended {
-            drop(waiting);
-            self.changed.notify_one();
-        }
-    }
-
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
+    fn wake(&self) {
+        if let Some(task) = self.task.as_ref().filter(|_| !self.is_attended) {
+            task.wake_by_ref();
+        }
+    }
+
     fn is_cut_off(&self) -> bool {
         self.lines.len() > HARD_MAX_BYTES
     }
