@@ -50,107 +50,124 @@ fn health(core: &Core) -> Response<Body> {
 
 /// Prometheus' text format.
 fn metrics(now: &Snapshot) -> String {
-    let (broker, rooms, sizes) = (&now.broker, &now.rooms, &now.sizes);
-    let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
     let mut text = String::new();
-    let mut write = |kind: &str, name: &str, help: &str, value: u64| {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "# HELP zzw_{name} {help}\n# TYPE zzw_{name} {kind}\nzzw_{name} {value}\n"
-        );
-    };
-    let mut gauge = |name, help, value| write("gauge", name, help, value);
-    gauge("tcp_links", "Links over TCP", broker.tcp_links);
-    gauge(
-        "socketio_links",
-        "Links over Socket.IO",
-        broker.socketio_links,
-    );
-    gauge("online_aliases", "Aliases with a link", broker.online);
-    gauge(
-        "held_bytes",
-        "Bytes of bodies in the broker",
-        size(broker.held_bytes),
-    );
-    gauge(
-        "store_requests",
-        "Requests the store has not answered",
-        size(broker.store_requests),
-    );
-    gauge("room_links", "Links in relay rooms", sizes.links);
-    gauge("rooms_one_to_one", "Intercom calls", sizes.one_to_one);
-    gauge(
-        "rooms_one_to_many",
-        "Rooms of capture pictures",
-        sizes.one_to_many,
-    );
-    gauge("rooms_many_to_many", "Other rooms", sizes.many_to_many);
-    let mut counter = |name, help, value| write("counter", name, help, value);
-    counter("published_total", "Publications taken", broker.published);
-    counter(
-        "delivered_total",
-        "Messages sent for the first time",
-        broker.delivered,
-    );
-    counter(
-        "redelivered_total",
-        "Messages sent again",
-        broker.redelivered,
-    );
-    counter("acked_total", "Messages acknowledged", broker.acked);
-    counter(
-        "expired_total",
-        "Messages whose time was over",
-        broker.expired,
-    );
-    counter(
-        "evicted_total",
-        "Messages that had to go for newer ones",
-        broker.evicted,
-    );
-    counter(
-        "dropped_total",
-        "Online-only messages without room",
-        broker.dropped,
-    );
-    counter("garbled_total", "Frames that were none", broker.garbled);
-    counter("busy_total", "Requests answered with busy", broker.busy);
-    counter(
-        "denied_total",
-        "Requests that were not allowed",
-        broker.denied,
-    );
-    counter(
-        "store_failures_total",
-        "Requests the store has failed",
-        broker.store_failures,
-    );
-    counter("slow_total", "Links that were too slow", broker.slow);
-    counter(
-        "room_frames_received_total",
-        "Frames that came into rooms",
-        rooms.received,
-    );
-    counter(
-        "room_frames_sent_total",
-        "Frames sent on in rooms",
-        rooms.sent,
-    );
-    counter(
-        "room_frames_missed_total",
-        "Pictures skipped for slow viewers",
-        rooms.missed,
-    );
-    counter(
-        "signals_total",
-        "Door and phone signals sent on",
-        rooms.signalled,
-    );
-    counter(
-        "signals_dropped_total",
-        "Door and phone signals dropped",
-        rooms.signals_dropped,
-    );
+    for (name, help, value) in gauges(now) {
+        write(&mut text, "gauge", name, help, value);
+    }
+    for (name, help, value) in counters(now) {
+        write(&mut text, "counter", name, help, value);
+    }
     text
+}
+
+fn write(text: &mut String, kind: &str, name: &str, help: &str, value: u64) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# HELP zzw_{name} {help}");
+    let _ = writeln!(text, "# TYPE zzw_{name} {kind}\nzzw_{name} {value}");
+}
+
+/// A name, a sentence about it, and a figure.
+type Figure = (&'static str, &'static str, u64);
+
+fn gauges(now: &Snapshot) -> Vec<Figure> {
+    let (broker, sizes) = (&now.broker, &now.sizes);
+    let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    vec![
+        ("tcp_links", "Links over TCP", broker.tcp_links),
+        (
+            "socketio_links",
+            "Links over Socket.IO",
+            broker.socketio_links,
+        ),
+        ("online_aliases", "Aliases with a link", broker.online),
+        (
+            "held_bytes",
+            "Bytes of bodies in the broker",
+            size(broker.held_bytes),
+        ),
+        (
+            "store_requests",
+            "Requests the store has not answered",
+            size(broker.store_requests),
+        ),
+        ("room_links", "Links in relay rooms", sizes.links),
+        ("rooms_one_to_one", "Intercom calls", sizes.one_to_one),
+        (
+            "rooms_one_to_many",
+            "Rooms of capture pictures",
+            sizes.one_to_many,
+        ),
+        ("rooms_many_to_many", "Other rooms", sizes.many_to_many),
+    ]
+}
+
+fn counters(now: &Snapshot) -> Vec<Figure> {
+    let (broker, rooms) = (&now.broker, &now.rooms);
+    vec![
+        ("published_total", "Publications taken", broker.published),
+        (
+            "delivered_total",
+            "Messages sent for the first time",
+            broker.delivered,
+        ),
+        (
+            "redelivered_total",
+            "Messages sent again",
+            broker.redelivered,
+        ),
+        ("acked_total", "Messages acknowledged", broker.acked),
+        (
+            "expired_total",
+            "Messages whose time was over",
+            broker.expired,
+        ),
+        (
+            "evicted_total",
+            "Messages that had to go for newer ones",
+            broker.evicted,
+        ),
+        (
+            "dropped_total",
+            "Online-only messages without room",
+            broker.dropped,
+        ),
+        ("garbled_total", "Frames that were none", broker.garbled),
+        ("busy_total", "Requests answered with busy", broker.busy),
+        (
+            "denied_total",
+            "Requests that were not allowed",
+            broker.denied,
+        ),
+        (
+            "store_failures_total",
+            "Requests the store has failed",
+            broker.store_failures,
+        ),
+        ("slow_total", "Links that were too slow", broker.slow),
+        (
+            "room_frames_received_total",
+            "Frames that came into rooms",
+            rooms.received,
+        ),
+        (
+            "room_frames_sent_total",
+            "Frames sent on in rooms",
+            rooms.sent,
+        ),
+        (
+            "room_frames_missed_total",
+            "Pictures skipped for slow viewers",
+            rooms.missed,
+        ),
+        (
+            "signals_total",
+            "Door and phone signals sent on",
+            rooms.signalled,
+        ),
+        (
+            "signals_dropped_total",
+            "Door and phone signals dropped",
+            rooms.signals_dropped,
+        ),
+    ]
 }

@@ -296,6 +296,14 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The tasks of links hold on to it, and so on to the store.
+        self.core.close();
+        drop(self.core.take_store());
+    }
+}
+
 impl Addresses {
     fn service(&self) -> Service {
         let mut service = Service::default();

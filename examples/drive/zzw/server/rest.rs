@@ -53,11 +53,11 @@ async fn answer(
     let body = match http::collect(body, &LIMITS).await {
         Ok(body) => body,
         Err(refusal) => {
-            let code = match refusal.status() {
+            let reason = match refusal.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
                 _ => Code::Garbled,
             };
-            let failure = Failure::new(code, Num::Absent);
+            let failure = Failure::new(reason, Num::Absent);
             return write(refusal.status().as_u16(), &Message::Failure(failure));
         }
     };
