@@ -19,7 +19,7 @@ pub enum OpenError {
         error: io::Error,
     },
     /// The file belongs to another program.
-    #[error("{0} is not a record store: move it away, or choose another folder")]
+    #[error("{0} belongs to another program: move it away, or choose another folder")]
     Foreign(String),
     /// A later version of this program wrote it.
     #[error(

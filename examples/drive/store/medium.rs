@@ -51,7 +51,8 @@ pub trait Medium: Send + 'static {
     fn spent(&self) -> u64;
 }
 
-/// A store in a folder: `outbox.redb`, and `outbox.lock` beside it while it is in use.
+/// A store in a folder: `outbox.redb`, and `outbox.lock` beside it while it is in use; or another
+/// name than `outbox`.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -61,19 +62,28 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder unless there is one, and keeps others from using the store in it.
+    /// Makes the folder unless there is one, and keeps others from using the outbox in it.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] and [`OpenError::NotWritable`].
     pub fn new(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::of(folder, "outbox")
+    }
+
+    /// The same for a store of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn of(folder: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         let folder = folder.as_ref().to_owned();
         let refused = |path: &Path| {
             let path = path.to_owned();
             |error| OpenError::NotWritable { path, error }
         };
         fs::create_dir_all(&folder).map_err(refused(&folder))?;
-        let path = folder.join("outbox.lock");
+        let path = folder.join(format!("{name}.lock"));
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let lock = options.open(&path).map_err(refused(&path))?;
@@ -81,14 +91,14 @@ impl Folder {
             TryLockError::WouldBlock => OpenError::InUse(folder.clone()),
             TryLockError::Error(error) => refused(&path)(error),
         })?;
-        let file = folder.join("outbox.redb");
+        let file = folder.join(format!("{name}.redb"));
         // Tells now what would else be told when the first record is lost.
         if file.exists() {
             let opened = OpenOptions::new().read(true).write(true).open(&file);
             opened.map_err(refused(&file))?;
         }
         Ok(Self {
-            blank: folder.join("outbox.new"),
+            blank: folder.join(format!("{name}.new")),
             file,
             path: folder,
             _lock: lock,
@@ -159,21 +169,21 @@ fn spent(file: &Path) -> u64 {
 }
 
 /// Passes everything on, and remembers how the last thing that failed did.
-pub(super) struct Watched {
+pub(crate) struct Watched {
     inner: Box<dyn StorageBackend>,
     trouble: Arc<Trouble>,
 }
 
 /// How the last thing that failed did.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(AtomicU8);
+pub(crate) struct Trouble(AtomicU8);
 
 const NO_ROOM: u8 = 1;
 const OTHER: u8 = 2;
 
 impl Trouble {
     /// Whether it was a write for which there was no room; forgets it.
-    pub(super) fn was_no_room(&self) -> bool {
+    pub(crate) fn was_no_room(&self) -> bool {
         self.0.swap(0, Ordering::Relaxed) == NO_ROOM
     }
 
@@ -198,7 +208,7 @@ impl Trouble {
 }
 
 impl Watched {
-    pub(super) fn new(inner: Box<dyn StorageBackend>, trouble: Arc<Trouble>) -> Self {
+    pub(crate) fn new(inner: Box<dyn StorageBackend>, trouble: Arc<Trouble>) -> Self {
         Self { inner, trouble }
     }
 }

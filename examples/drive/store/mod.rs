@@ -11,7 +11,9 @@ mod tables;
 
 pub use error::OpenError;
 pub use medium::{Folder, Medium};
+pub(crate) use medium::{Trouble, Watched};
 pub use outbox::Outbox;
+pub(crate) use probe::{Judged, probe};
 
 use face_record_push::device::{Input, Op, OpId, Recovered, StoreError};
 use std::io;

@@ -74,7 +74,7 @@ impl Outbox {
             error,
         };
         if outbox.medium.exists().map_err(io)? {
-            probe(&*outbox.medium, &outbox.settings)?;
+            probe(&*outbox.medium, outbox.settings.cache, tables::judge)?;
         } else {
             outbox.make().map_err(|error| io(plain(error)))?;
         }

@@ -1,9 +1,8 @@
 //! Looks at a store without touching it: what it is made to write stays in memory.
 
+use super::OpenError;
 use super::medium::Medium;
-use super::tables::{self, Judged};
-use super::{OpenError, Settings};
-use redb::{Builder, DatabaseError, StorageBackend, StorageError};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,12 +11,28 @@ use std::sync::Mutex;
 /// Up to this size every byte is checked, also after an orderly end.
 const CHECKED_WHOLE: u64 = 16 << 20;
 
-/// Says why the store on `medium` should not be opened.
+/// Whose a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// Ours, of this version.
+    Ours,
+    /// Another program's.
+    Foreign,
+    /// Ours, of a version to come.
+    Newer(String),
+}
+
+/// Says why the store on `medium` should not be opened. `judge` says whose it is, once it has read
+/// of ours what opening it reads.
 ///
 /// # Errors
 ///
 /// Every one of [`OpenError`] that speaks of the file.
-pub(super) fn probe(medium: &dyn Medium, settings: &Settings) -> Result<(), OpenError> {
+pub(crate) fn probe(
+    medium: &dyn Medium,
+    cache: usize,
+    judge: impl FnOnce(&Database) -> Result<Judged, StorageError>,
+) -> Result<(), OpenError> {
     let name = medium.name();
     let io = |error| OpenError::Io {
         name: name.clone(),
@@ -35,18 +50,13 @@ pub(super) fn probe(medium: &dyn Medium, settings: &Settings) -> Result<(), Open
     }
     let mut builder = Builder::new();
     builder
-        .set_cache_size(settings.cache)
+        .set_cache_size(cache)
         .set_check_integrity_on_open(len <= CHECKED_WHOLE);
     let overlay = Overlay::new(file, len);
     // What reads a damaged file may stumble.
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let database = builder.create_with_backend(overlay)?;
-        let judged = tables::judge(&database)?;
-        if judged == Judged::Ours {
-            tables::recover(&database)
-                .map_err(|error| StorageError::Corrupted(error.to_string()))?;
-        }
-        Ok::<_, DatabaseError>(judged)
+        Ok::<_, DatabaseError>(judge(&database)?)
     }));
     match judged {
         Ok(Ok(Judged::Ours)) => Ok(()),

@@ -1,5 +1,6 @@
 //! What is in a store, and how it is written.
 
+use super::probe::Judged;
 use bytes::Bytes;
 use face_record_push::device::{Charge, IndexEntry, Loss, LossReason, Recovered, Seq};
 use face_record_push::{Dest, Item, Subscription};
@@ -35,17 +36,6 @@ pub(super) struct Totals {
     pub(super) charged: u64,
     /// Transactions ever committed.
     pub(super) commits: u64,
-}
-
-/// Whose a store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// Ours, of this version.
-    Ours,
-    /// Another program's.
-    Foreign,
-    /// Ours, of a version to come.
-    Newer(String),
 }
 
 type Words = TableDefinition<'static, &'static str, &'static [u8]>;
@@ -223,7 +213,7 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Whose a store is.
+/// Whose a store is, and whether it can be read.
 pub(super) fn judge(database: &Database) -> Result<Judged, StorageError> {
     let transaction = database.begin_read().map_err(|error| match error {
         TransactionError::Storage(error) => error,
@@ -246,7 +236,11 @@ pub(super) fn judge(database: &Database) -> Result<Judged, StorageError> {
                 .collect();
             let ours = ["items", "images", "index", "dead", "losses", "meta"];
             match ours.iter().find(|name| !there.iter().any(|it| it == *name)) {
-                None => Ok(Judged::Ours),
+                None => {
+                    recover(database)
+                        .map_err(|error| StorageError::Corrupted(error.to_string()))?;
+                    Ok(Judged::Ours)
+                }
                 Some(name) => Err(StorageError::Corrupted(format!("no table {name}"))),
             }
         }

@@ -378,7 +378,8 @@ impl Platform {
     fn failed(&mut self, now: Instant, pending: Pending, error: StoreError) {
         let code = match error {
             StoreError::UnknownAlias => Code::UnknownAlias,
-            StoreError::Unavailable => Code::StoreUnavailable,
+            StoreError::Unavailable | StoreError::Full => Code::StoreUnavailable,
+            StoreError::TooManyTopics => Code::TooLarge,
         };
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),

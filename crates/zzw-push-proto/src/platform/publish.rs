@@ -288,10 +288,7 @@ impl Platform {
 
     /// A message for those who are online now, here or elsewhere (P-5).
     fn direct(&mut self, alias: &Text, topic: Option<&Text>, at: UnixMillis, body: &Json) {
-        // The upper half of a millisecond's ids is for these: stores number from its lower end.
-        let least = MessageId::next(MessageId::default(), at).0 | 2048;
-        let next = self.last_direct.0.saturating_add(1);
-        self.last_direct = MessageId(least.max(next));
+        self.last_direct = MessageId::next_direct(self.last_direct, at);
         let mid = self.last_direct;
         if self.owners.contains_key(alias) {
             return self.send_direct(alias, topic, mid, body);

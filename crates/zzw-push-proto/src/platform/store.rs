@@ -223,18 +223,48 @@ pub enum StoreError {
     /// Nobody has that alias.
     #[error("nobody has that alias")]
     UnknownAlias,
+    /// It has no room for it.
+    #[error("the store is full; give it room, or let devices fetch what it keeps")]
+    Full,
+    /// The alias would have more topics than the store allows.
+    #[error("the alias has too many topics; take some away first")]
+    TooManyTopics,
 }
 
 impl MessageId {
     /// 2020-01-01T00:00:00Z.
     const EPOCH: u64 = 1_577_836_800_000;
 
-    /// The id behind `last` at that time.
+    /// From here on the ids of a millisecond are for messages that are not kept.
+    const HALF: u64 = 2048;
+
+    /// The id behind `last` at that time, in the lower half of a millisecond.
+    ///
+    /// When so many are given that the half is used up, or the clock goes back, ids run ahead of
+    /// the clock.
     #[must_use]
     pub fn next(last: Self, at: UnixMillis) -> Self {
-        let millis = at.0.saturating_sub(Self::EPOCH);
-        let earliest = millis.saturating_mul(4096);
-        Self(earliest.max(last.0.saturating_add(1)))
+        let next = Self::earliest(at).max(last.0.saturating_add(1));
+        if next & Self::HALF == 0 {
+            Self(next)
+        } else {
+            Self((next | 4095).saturating_add(1))
+        }
+    }
+
+    /// The same for messages that are not kept: in the upper half.
+    #[must_use]
+    pub(super) fn next_direct(last: Self, at: UnixMillis) -> Self {
+        let next = Self::earliest(at).max(last.0.saturating_add(1));
+        if next & Self::HALF == 0 {
+            Self((next & !4095) | Self::HALF)
+        } else {
+            Self(next)
+        }
+    }
+
+    fn earliest(at: UnixMillis) -> u64 {
+        at.0.saturating_sub(Self::EPOCH).saturating_mul(4096)
     }
 
     /// The id on the wire.

@@ -59,7 +59,8 @@ impl MemoryStore {
                 ttl,
                 only_known,
             } => {
-                if only_known && !self.aliases.contains_key(&alias) {
+                let claimed = |known: &Alias| known.epoch > 0;
+                if only_known && !self.aliases.get(&alias).is_some_and(claimed) {
                     return Err(StoreError::UnknownAlias);
                 }
                 StoreReply::Appended(self.append(&alias, at, body, None, ttl))
@@ -90,7 +91,8 @@ impl MemoryStore {
                 }
             }
             StoreOp::Ack { alias, mids } => {
-                let known = self.alias(&alias, at);
+                // What has arrived is not lost, however late that is told.
+                let known = self.aliases.entry(alias).or_default();
                 known.queue.retain(|entry| !mids.contains(&entry.mid));
                 StoreReply::Done
             }
