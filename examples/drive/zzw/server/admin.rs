@@ -70,7 +70,7 @@ fn write(text: &mut String, kind: &str, name: &str, help: &str, value: u64) {
 type Figure = (&'static str, &'static str, u64);
 
 fn gauges(now: &Snapshot) -> Vec<Figure> {
-    let (broker, sizes) = (&now.broker, &now.sizes);
+    let (broker, sizes, store) = (&now.broker, &now.sizes, &now.store);
     let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
     vec![
         ("tcp_links", "Links over TCP", broker.tcp_links),
@@ -98,11 +98,24 @@ fn gauges(now: &Snapshot) -> Vec<Figure> {
             sizes.one_to_many,
         ),
         ("rooms_many_to_many", "Other rooms", sizes.many_to_many),
+        ("store_messages", "Messages kept", store.messages),
+        ("store_bytes", "Bytes of what is kept", store.bytes),
+        (
+            "store_file_bytes",
+            "Bytes of the store's file",
+            store.file_bytes,
+        ),
+        ("store_aliases", "Aliases known", store.aliases),
+        (
+            "store_waiting",
+            "Requests that wait for the disk",
+            store.waiting,
+        ),
     ]
 }
 
 fn counters(now: &Snapshot) -> Vec<Figure> {
-    let (broker, rooms) = (&now.broker, &now.rooms);
+    let (broker, rooms, store) = (&now.broker, &now.rooms, &now.store);
     vec![
         ("published_total", "Publications taken", broker.published),
         (
