@@ -19,10 +19,9 @@ use zzw_push_proto::wire::{Json, Lenience, Num, Publish, Text, Token, Ttl};
 
 /// What to publish, and to whom.
 #[derive(Debug, clap::Args)]
-#[group(id = "whom", required = true, multiple = true, args = ["aliases", "topics"])]
 pub(super) struct PublishArgs {
     /// To this alias; repeatable
-    #[arg(long = "to", value_name = "ALIAS", value_parser = name, conflicts_with = "topics")]
+    #[arg(long = "to", value_name = "ALIAS", value_parser = name, conflicts_with = "topics", required_unless_present = "topics")]
     aliases: Vec<Text>,
     /// To everybody in this topic; repeatable
     #[arg(long = "channel", value_name = "TOPIC", value_parser = name)]

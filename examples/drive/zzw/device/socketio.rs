@@ -49,10 +49,15 @@ struct Writer {
     /// Between pings of ours, where they are ours.
     ping_interval: Option<Duration>,
     send_timeout: Duration,
+    revision: Revision,
 }
 
 /// Replies that wait to be sent. A server that asks for more without reading is none.
 const MAX_REPLIES: usize = 64;
+
+/// How long the last events are ahead of the goodbye. The official servers hand events on a moment
+/// after they have read them, and drop them if a goodbye was read meanwhile.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// Most messages that are flushed together.
 const BATCH: usize = 64;
@@ -159,6 +164,7 @@ impl Socket {
             socket: sink,
             ping_interval: pings.then_some(self.handshake.ping_interval),
             send_timeout: options.send_timeout,
+            revision: self.decoder.revision(),
         };
         let mut reader = Reader {
             socket: stream,
@@ -292,7 +298,7 @@ impl Writer {
             let mut frames = Vec::new();
             tokio::select! {
                 message = queue.recv() => match message {
-                    Some(message) => frames.extend(event(&message)),
+                    Some(message) => frames.extend(self.event(&message)),
                     None => break,
                 },
                 Some(reply) = replies.recv() => frames.push(reply.frame()),
@@ -303,17 +309,33 @@ impl Writer {
             }
             while frames.len() < BATCH {
                 let Ok(message) = queue.try_recv() else { break };
-                frames.extend(event(&message));
+                frames.extend(self.event(&message));
             }
             if let Err(end) = self.send(frames).await {
                 return end;
             }
         }
+        tokio::time::sleep(SETTLE).await;
         let mut goodbye = vec![b'4'];
         write_disconnect(&mut goodbye);
         // It may have gone before us.
         let _ = self.send(vec![frame(goodbye), Frame::Close(None)]).await;
         End::local()
+    }
+
+    /// The message as an event; none for what only lines have.
+    fn event(&self, message: &Message) -> Option<Frame> {
+        if self.revision == Revision::V5 && matches!(message, Message::Goodbye(_)) {
+            // The name is reserved there: the official servers cut a link on which it comes. The
+            // packet that is sent at the end says the same.
+            return None;
+        }
+        let name = message.kind()?.event()?;
+        let mut json = Vec::new();
+        message.encode_event(&mut json);
+        let mut packet = vec![b'4'];
+        write_event(&mut packet, None, name.as_str(), &[&json]);
+        Some(frame(packet))
     }
 
     fn next_ping(&self) -> Option<Instant> {
@@ -349,16 +371,6 @@ impl Reply {
             }
         }
     }
-}
-
-/// The message as an event; none for what only lines have.
-fn event(message: &Message) -> Option<Frame> {
-    let name = message.kind()?.event()?;
-    let mut json = Vec::new();
-    message.encode_event(&mut json);
-    let mut packet = vec![b'4'];
-    write_event(&mut packet, None, name.as_str(), &[&json]);
-    Some(frame(packet))
 }
 
 /// The alias and the token once more, for servers that look there.
