@@ -72,7 +72,7 @@ pub fn host_and_port(url: &str) -> io::Result<(String, u16)> {
 }
 
 /// Small messages leave at once; a peer that vanished is noticed after 30 s.
-fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(15))
