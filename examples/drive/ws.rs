@@ -7,6 +7,7 @@ pub use tokio_tungstenite::tungstenite::error::ProtocolError;
 pub use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, protocol::frame};
 
 use crate::http::{self, Body, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use hyper_util::rt::TokioIo;
@@ -82,15 +83,40 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// The answer to a request for a WebSocket on any path, and what becomes of it.
-///
-/// tungstenite's own handshake refuses every `Sec-WebSocket-Key` that is not 16 bytes of base64,
-/// before anyone is asked. Old clients are not that careful, so the upgrade is made here.
 pub fn upgrade(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     rules: Arc<PingRules>,
 ) -> (
     Response<Body>,
     Option<impl Future<Output = io::Result<ServerSocket>>>,
+) {
+    let (response, accepted) = accept(request);
+    let socket = accepted.map(|accepted| async move {
+        let (stream, early) = accepted.await?;
+        tune(&stream)?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(1 << 20))
+            .max_frame_size(Some(1 << 20))
+            // One message is flushed before the next, so this bounds one message; a box may be
+            // asked to send one that is too long for its subscribers.
+            .max_write_buffer_size(64 << 20)
+            .read_buffer_size(16 << 10);
+        let stream = PingFilter::new(stream, early, rules);
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
+    });
+    (response, socket)
+}
+
+/// The answer to a request for a WebSocket on any path, and the connection once it is one, with what
+/// was read of it early.
+///
+/// tungstenite's own handshake refuses every `Sec-WebSocket-Key` that is not 16 bytes of base64,
+/// before anyone is asked. Old clients are not that careful, so the upgrade is made here.
+pub fn accept(
+    mut request: Request<Incoming>,
+) -> (
+    Response<Body>,
+    Option<impl Future<Output = io::Result<(TcpStream, Bytes)>>>,
 ) {
     let wants = |name, word: &str| {
         let values = request.headers().get_all(name).into_iter();
@@ -113,25 +139,16 @@ pub fn upgrade(
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
     let upgraded = hyper::upgrade::on(&mut request);
-    let socket = async move {
+    let accepted = async move {
         let upgraded = upgraded.await.map_err(io::Error::other)?;
         let parts = upgraded
             .downcast::<TokioIo<http::Stream>>()
             .map_err(|_| io::Error::other("upgraded from something else than HTTP"))?;
         let stream = parts.io.into_inner().into_tcp();
-        let stream = stream.ok_or_else(|| io::Error::other("boxes have no TLS"))?;
-        tune(&stream)?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(1 << 20))
-            .max_frame_size(Some(1 << 20))
-            // One message is flushed before the next, so this bounds one message; a box may be
-            // asked to send one that is too long for its subscribers.
-            .max_write_buffer_size(64 << 20)
-            .read_buffer_size(16 << 10);
-        let stream = PingFilter::new(stream, parts.read_buf, rules);
-        Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
+        let stream = stream.ok_or_else(|| io::Error::other("this port has no TLS"))?;
+        Ok((stream, parts.read_buf))
     };
-    (response, Some(socket))
+    (response, Some(accepted))
 }
 
 /// A stream that counts what was read, so that part of a large message can be told from silence.

@@ -33,6 +33,7 @@ pub(super) struct Core {
     next_call: AtomicU64,
     closed: watch::Sender<bool>,
     news: broadcast::Sender<Event>,
+    socketio: socketio::Totals,
 }
 
 struct Inner {
@@ -107,6 +108,7 @@ impl Core {
             next_call: AtomicU64::new(1),
             closed: watch::Sender::new(false),
             news: broadcast::Sender::new(MAX_NEWS),
+            socketio: socketio::Totals::default(),
         });
         let told = Arc::downgrade(&core);
         let store = open(Box::new(move |inputs| {
@@ -244,6 +246,11 @@ impl Core {
     /// What happens from now on.
     pub(super) fn news(&self) -> broadcast::Receiver<Event> {
         self.news.subscribe()
+    }
+
+    /// What links over Socket.IO have lost.
+    pub(super) fn socketio(&self) -> &socketio::Totals {
+        &self.socketio
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -37,6 +37,7 @@ use zzw_push_proto::platform::{self, Event, NodeId, Verdict};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
+pub use socketio::Settings as SocketIo;
 pub use tokens::{Keys, Scope};
 
 /// What a server is to be.
@@ -61,6 +62,8 @@ pub struct Options {
     pub rooms: rooms::Config,
     /// What is put up with.
     pub lenience: Lenience,
+    /// Settings of the Socket.IO port.
+    pub socketio: SocketIo,
     /// Who may open a door where the rules ask; whoever is on this machine.
     pub doors: DoorPolicy,
 }
@@ -133,6 +136,7 @@ impl Options {
             broker: platform::Config::new(NodeId(1), "127.0.0.1"),
             rooms: rooms::Config::new(),
             lenience: Lenience::Vendor,
+            socketio: SocketIo::default(),
             doors: DoorPolicy::default(),
         }
     }
@@ -167,6 +171,7 @@ impl Server {
             mut broker,
             rooms,
             lenience,
+            socketio: sockets,
             doors,
         } = options;
         let tokens = Arc::new(Tokens::new(keys)?);
@@ -193,13 +198,8 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
         tasks.spawn(lines::serve(push, Arc::clone(&core), lenience));
-        tasks.spawn(socketio::serve(
-            socketio,
-            Arc::clone(&core),
-            Arc::clone(&tokens),
-            lenience,
-        ));
         let mut https = vec![
+            socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
             rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,
             relay::serve(relay, Arc::clone(&core), Arc::clone(&tokens))?,
         ];
