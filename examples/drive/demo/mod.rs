@@ -14,6 +14,7 @@ mod scratch;
 mod se5;
 mod token;
 pub mod view;
+mod zzw;
 
 pub use outcome::{Outcome, table};
 
@@ -65,6 +66,7 @@ pub async fn run(
     let listener = listen(options.listen).await?;
     se5::start(&hub, &mut flows, &stopped, options.seed).await?;
     face::start(&hub, &mut flows, &stopped, options.seed).await?;
+    zzw::start(&hub, &mut flows, &stopped, options.seed).await?;
     token::start(&hub, &mut flows, stopped);
     let page = crate::web::serve(listener, hub.clone())?;
     announce(page.address());
@@ -122,7 +124,9 @@ pub const PORT: u16 = 8800;
 
 /// What goes wrong where nobody is there to switch it: after how many twelfths of the time, the
 /// switch, and whether it is on.
-const TROUBLE: [(u32, &str, bool); 4] = [
+const TROUBLE: [(u32, &str, bool); 6] = [
+    (1, "away", true),
+    (3, "away", false),
     (4, "cut", true),
     (6, "down", true),
     (7, "power", true),

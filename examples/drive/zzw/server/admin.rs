@@ -182,5 +182,20 @@ fn counters(now: &Snapshot) -> Vec<Figure> {
             "Door and phone signals dropped",
             rooms.signals_dropped,
         ),
+        (
+            "store_ops_total",
+            "Requests the store has carried out",
+            store.ops,
+        ),
+        (
+            "store_commits_total",
+            "Transactions committed",
+            store.commits,
+        ),
+        (
+            "store_expired_total",
+            "Kept messages whose time was over",
+            store.expired,
+        ),
     ]
 }
