@@ -1,8 +1,10 @@
 //! WebSocket both ways: a client that dials, and the server's half of the upgrade.
 
 mod pings;
+mod socket;
 
 pub use pings::{PingFilter, PingRule, PingRules};
+pub use socket::{Limits, Socket};
 pub use tokio_tungstenite::tungstenite::error::ProtocolError;
 pub use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, protocol::frame};
 

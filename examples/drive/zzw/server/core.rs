@@ -32,6 +32,7 @@ pub(super) struct Core {
     next_link: AtomicU64,
     next_call: AtomicU64,
     closed: watch::Sender<bool>,
+    links: watch::Sender<usize>, // that have not yet said their last words
     news: broadcast::Sender<Event>,
     socketio: socketio::Totals,
 }
@@ -70,6 +71,9 @@ pub(super) struct Exchange {
     answer: oneshot::Receiver<RestReply>,
 }
 
+/// A link that may still have something to write. Dropped, it has not.
+pub(super) struct Stay(Arc<Core>);
+
 /// How everything stands.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
@@ -107,6 +111,7 @@ impl Core {
             next_link: AtomicU64::new(1),
             next_call: AtomicU64::new(1),
             closed: watch::Sender::new(false),
+            links: watch::Sender::new(0),
             news: broadcast::Sender::new(MAX_NEWS),
             socketio: socketio::Totals::default(),
         });
@@ -236,6 +241,18 @@ impl Core {
     pub(super) async fn closed(&self) {
         // The sender lives as long as this.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Waits until all links have said their last words, which each does in its own time.
+    pub(super) async fn left(&self) {
+        // The sender lives as long as this.
+        let _ = self.links.subscribe().wait_for(|links| *links == 0).await;
+    }
+
+    /// A link that is to be waited for before the program ends.
+    pub(super) fn stay(self: &Arc<Self>) -> Stay {
+        self.links.send_modify(|links| *links += 1);
+        Stay(Arc::clone(self))
     }
 
     /// The store, once, to be closed.
@@ -469,6 +486,16 @@ impl Drop for Exchange {
             inner.platform.handle_input(now(), Input::HungUp(self.id));
             self.core.carry_out(inner);
         }
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let links = &self.0.links;
+        links.send_if_modified(|links| {
+            *links = links.saturating_sub(1);
+            *links == 0 // nobody waits for anything else
+        });
     }
 }
 

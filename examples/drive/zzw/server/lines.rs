@@ -109,6 +109,7 @@ impl Link {
     }
 
     async fn run(mut self, address: SocketAddr) {
+        let _stay = self.core.stay();
         let peer = Peer::new(Transport::Tcp, address.ip());
         let outlet = Outlet::Lines(Arc::clone(&self.outbox));
         self.core.connect(self.id, peer, outlet);

@@ -24,10 +24,12 @@ mod tokens;
 use crate::http;
 use crate::zzw::store::{self, Store};
 use core::{Core, Judge};
+use futures_util::future::join_all;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -37,6 +39,7 @@ use zzw_push_proto::platform::{self, Event, NodeId, Verdict};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
+pub use relay::Settings as Relay;
 pub use socketio::Settings as SocketIo;
 pub use tokens::{Keys, Scope};
 
@@ -60,6 +63,8 @@ pub struct Options {
     pub broker: platform::Config,
     /// Settings of the relay rooms.
     pub rooms: rooms::Config,
+    /// Settings of the port they are behind.
+    pub relay: Relay,
     /// What is put up with.
     pub lenience: Lenience,
     /// Settings of the Socket.IO port.
@@ -123,6 +128,9 @@ pub struct Server {
     tasks: JoinSet<()>,
 }
 
+/// How long links may take for their last words, all together.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 impl Options {
     /// Loopback, the documented ports, messages in memory.
     pub fn new(key: Key) -> Self {
@@ -135,6 +143,7 @@ impl Options {
             store: store::Settings::default(),
             broker: platform::Config::new(NodeId(1), "127.0.0.1"),
             rooms: rooms::Config::new(),
+            relay: Relay::new(),
             lenience: Lenience::Vendor,
             socketio: SocketIo::default(),
             doors: DoorPolicy::default(),
@@ -170,6 +179,7 @@ impl Server {
             store,
             mut broker,
             rooms,
+            relay: gate,
             lenience,
             socketio: sockets,
             doors,
@@ -191,7 +201,7 @@ impl Server {
         };
         broker.host = advertise.unwrap_or_else(|| bind.to_string()).into();
         broker.service = addresses.service();
-        let core = Core::start(broker, rooms, doors.judge(), |answer| match data {
+        let core = Core::start(broker, rooms.clone(), doors.judge(), |answer| match data {
             Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
             None => Ok(Store::memory(store, answer)),
         })?;
@@ -201,7 +211,7 @@ impl Server {
         let mut https = vec![
             socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
             rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,
-            relay::serve(relay, Arc::clone(&core), Arc::clone(&tokens))?,
+            relay::serve(relay, Arc::clone(&core), Arc::clone(&tokens), gate, &rooms)?,
         ];
         if let Some(admin) = admin {
             https.push(admin::serve(admin, Arc::clone(&core))?);
@@ -285,9 +295,10 @@ impl Server {
 
     async fn end(mut self) -> io::Result<()> {
         self.core.close();
-        for server in self.https.drain(..) {
-            server.stop().await;
-        }
+        let https = join_all(self.https.drain(..).map(http::Server::stop));
+        // A link gets some seconds by itself; this is for one whose task got no time.
+        let links = tokio::time::timeout(LAST_WORDS, self.core.left());
+        let _ = tokio::join!(https, links);
         let store = self.core.take_store();
         let closed = tokio::task::spawn_blocking(move || store.map_or(Ok(()), Store::close));
         closed.await.map_err(io::Error::other)??;

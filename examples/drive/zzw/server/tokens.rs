@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use xtea_token::v2::{self, MacKey, ReplayCache, Request};
-use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, Verifier};
+use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, UnixSeconds, Verifier};
 use zzw_push_proto::rest::RestCall;
 
 pub use xtea_token::v2::Scope;
@@ -30,6 +30,7 @@ pub struct Keys {
 pub(super) struct Tokens {
     verifier: Verifier,
     format: TokenFormat,
+    secure: Option<v2::Verifier>,
     replays: Mutex<Box<ReplayCache>>,
 }
 
@@ -73,6 +74,7 @@ impl Tokens {
             verifier = added.map_err(|_| wrong(text))?;
         }
         let mut mac = keys.mac.into_iter();
+        let mut links = None;
         if let Some(first) = mac.next() {
             let mut secure = v2::Verifier::new(first);
             for key in mac {
@@ -80,14 +82,17 @@ impl Tokens {
                 let text = "more than four MAC keys, or two of one number; drop one";
                 secure = added.map_err(|_| wrong(text))?;
             }
+            links = Some(secure.clone());
             verifier = verifier.secure(secure);
         }
         if let Some(accept) = keys.accept {
             verifier = verifier.accept(accept);
         }
+        let policy = verifier.policy();
         Ok(Self {
             verifier,
             format,
+            secure: links.filter(|_| policy != Accept::Legacy),
             replays: Mutex::new(Box::new(ReplayCache::new())),
         })
     }
@@ -96,7 +101,7 @@ impl Tokens {
     pub(super) fn issue(&self) -> io::Result<String> {
         let now = cli::now();
         let claim = match self.format.claims {
-            Claims::UnixSeconds => Claim::AtSeconds(xtea_token::UnixSeconds(now.0 / 1000)),
+            Claims::UnixSeconds => Claim::AtSeconds(UnixSeconds(now.0 / 1000)),
             _ => Claim::At(now),
         };
         let token = self.verifier.issue(claim).map_err(io::Error::other)?;
@@ -114,6 +119,17 @@ impl Tokens {
             .verifier
             .admit(cli::now(), token, &request, &mut **replays);
         admitted.is_ok()
+    }
+
+    /// True if the token lets that alias open a link.
+    pub(super) fn admit_link(&self, token: &str, alias: &str, scope: Scope) -> bool {
+        let now = cli::now();
+        if !token.starts_with("v2.") {
+            return self.verifier.verify(now, token).is_ok();
+        }
+        let now = UnixSeconds(now.0 / 1000);
+        let secure = self.secure.as_ref();
+        secure.is_some_and(|it| it.verify_connection(now, token, alias, scope).is_ok())
     }
 }
 
