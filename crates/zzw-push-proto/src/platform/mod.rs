@@ -9,6 +9,7 @@ mod nodes;
 mod offline;
 mod publish;
 mod pull;
+mod release;
 mod request;
 mod rest;
 mod session;
@@ -32,6 +33,7 @@ use hooks::Asked;
 use life::Life;
 use link::Link;
 use publish::Publication;
+use release::{Release, Releases};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -62,6 +64,7 @@ pub struct Platform {
     pending: BTreeMap<Seq, Pending>,
     publications: BTreeMap<PublishId, Publication>,
     asked: BTreeMap<AskId, Asked>,
+    releases: Releases,
     /// Sessions that wait for memory.
     starved: BTreeSet<LinkId>,
     nodes: BTreeMap<NodeId, NodeInfo>,
@@ -80,6 +83,7 @@ pub struct Platform {
 #[derive(Debug)]
 enum Pending {
     Claim(LinkId, Text),
+    Release(Release),
     Load {
         link: LinkId,
         asked_at: Instant,
@@ -139,6 +143,7 @@ impl Platform {
             pending: BTreeMap::new(),
             publications: BTreeMap::new(),
             asked: BTreeMap::new(),
+            releases: Releases::default(),
             starved: BTreeSet::new(),
             nodes: BTreeMap::new(),
             rooms: RoomCounts::default(),
@@ -188,6 +193,7 @@ impl Platform {
             }
             self.overdue(now, id);
         }
+        self.fire_releases(now);
         self.fire_drain(now);
         self.feed_the_starved(now);
         self.end_if_drained();
@@ -204,7 +210,12 @@ impl Platform {
             return None;
         }
         let link = self.due.first().map(|(due, _)| *due);
-        let timers = [link, self.next_asked(), self.next_drain()];
+        let timers = [
+            link,
+            self.next_asked(),
+            self.next_release(),
+            self.next_drain(),
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -342,7 +353,7 @@ impl Platform {
                 self.listed(exchange, total, aliases);
             }
             (Pending::Ack(link, _), StoreReply::Done) => self.acks_told(link),
-            (Pending::Nothing, _) => {}
+            (Pending::Release(_), StoreReply::Done) | (Pending::Nothing, _) => {}
             (pending, _) => self.failed(now, pending, StoreError::Unavailable),
         }
     }
@@ -383,6 +394,7 @@ impl Platform {
         };
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),
+            Pending::Release(release) => self.not_released(now, release),
             Pending::Load { link, .. } => self.not_loaded(now, link),
             Pending::Append { publication, .. }
             | Pending::AppendTopic { publication, .. }

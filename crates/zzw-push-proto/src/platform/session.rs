@@ -314,10 +314,6 @@ impl Platform {
         self.counters.held_bytes = self.counters.held_bytes.saturating_sub(bytes);
     }
 
-    fn release(&mut self, alias: Text, epoch: u64) {
-        self.ask_store(StoreOp::Release { alias, epoch }, Pending::Nothing);
-    }
-
     fn beat(&mut self, id: LinkId, alias: &Text) {
         let reply = Heartbeat::reply(Some(alias.clone()));
         self.send(id, Message::HeartbeatReply(reply));

@@ -325,6 +325,9 @@ pub enum Event {
     Published(PublishId),
     /// It is not, or not for all of them.
     NotPublished(PublishId, Code),
+    /// The store would not hear that the alias has no link here any more: it stays listed until it
+    /// is claimed again.
+    NotReleased(Text),
     /// Terminal: the broker is over.
     Closed(Reason),
 }
@@ -431,6 +434,8 @@ pub struct Counters {
     pub denied: u64,
     /// Requests that the store has failed.
     pub store_failures: u64,
+    /// Aliases that the store would not let go.
+    pub unreleased: u64,
     /// Links that were too slow.
     pub slow: u64,
 }
