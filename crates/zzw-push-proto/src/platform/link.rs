@@ -23,10 +23,19 @@ pub(super) struct Link {
     pub(super) garbled_since: Option<Instant>,
     /// What the frames in `waiting` wait for, besides a claim.
     pub(super) asking: Option<AskId>,
-    pub(super) waiting: VecDeque<(UnixMillis, Message)>,
+    pub(super) waiting: VecDeque<Frame>,
     pub(super) waiting_bytes: usize,
     /// Requests that the store has not answered.
     pub(super) requests: usize,
+}
+
+/// A frame that came on a link.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) received: Instant,
+    /// The same by the wall clock.
+    pub(super) at: UnixMillis,
+    pub(super) message: Message,
 }
 
 /// A link that has an alias.

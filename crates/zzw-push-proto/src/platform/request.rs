@@ -1,7 +1,8 @@
 //! What links ask: who answers it.
 
+use super::link::Frame;
 use super::session::fault_of;
-use super::store::{Owner, StoreOp, UnixMillis};
+use super::store::{Owner, StoreOp};
 use super::vocabulary::LinkEnd;
 use super::{Asker, LinkId, Pending, Platform, Transport};
 use crate::wire::{
@@ -12,7 +13,12 @@ use std::time::Instant;
 
 impl Platform {
     /// Does what a frame wants and is allowed to.
-    pub(super) fn perform(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
+    pub(super) fn perform(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        let Frame {
+            received,
+            at,
+            message,
+        } = frame;
         if needs_store(&message) && !self.has_room_for(now, id, &message) {
             return self.fail(id, Code::Busy, message.num().clone());
         }
@@ -32,7 +38,7 @@ impl Platform {
             Message::Counts(counts) => self.counts(id, counts.num),
             Message::Status(status) => self.status(Asker::Link(id), &status.alias, status.num),
             Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_) => {
-                self.door(id, message, true);
+                self.door(id, received, message, true);
             }
             Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
             // Answering what only servers say could make two servers talk for ever.

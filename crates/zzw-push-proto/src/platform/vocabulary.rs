@@ -9,7 +9,7 @@ use crate::rooms::LinkId;
 use crate::wire::{Code, Json, Message, NodeCounts, Publish, Service, Text};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Settings of a broker.
 #[derive(Debug, Clone)]
@@ -228,6 +228,8 @@ pub enum Output {
     Door {
         /// The link it came on.
         link: LinkId,
+        /// When it came: its life is counted from then, however long it had to wait.
+        received: Instant,
         /// The frame.
         message: Message,
         /// Whether it was found to be allowed.
