@@ -277,7 +277,9 @@ fn too_many_frames_are_answered_with_busy_but_heartbeats_are_free() {
 
 #[test]
 fn a_door_is_opened_only_when_the_application_says_so_in_time() {
-    let mut rig = Rig::new(config());
+    let mut config = config();
+    config.rules.open_door = Rule::Ask;
+    let mut rig = Rig::new(config);
     rig.bind(1, "m_2");
     rig.log.clear();
     let open = r#"{"t":8,"r":"1-2-3","u":"m_2"}"#;

@@ -14,7 +14,7 @@ impl Platform {
         message: Message,
         is_authorised: bool,
     ) {
-        if self.alias_of(link).is_none() {
+        if !self.is_bound(link) {
             return self.fail(link, Code::NotBound, Num::Absent);
         }
         if !is_authorised {

@@ -1,6 +1,9 @@
 //! The broker: keeps messages for aliases and delivers them in order, at least once.
 
+mod access;
 mod bucket;
+mod config;
+mod counters;
 mod door;
 mod hooks;
 mod life;
@@ -14,17 +17,20 @@ mod request;
 mod rest;
 mod session;
 mod store;
+mod token;
 mod vocabulary;
 
 pub use crate::rooms::LinkId;
+pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
+pub use config::{ClientToken, Config, OnUnacked, Rate};
+pub use counters::Counters;
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,
 };
 pub use vocabulary::{
-    AskId, Call, Config, Counters, Event, ExchangeId, Input, LinkEnd, NodeInfo, NodeMessage,
-    OnUnacked, Output, Peer, PublishId, Question, Rate, Reason, Refused, RoomCounts, Rule, Rules,
-    Verdict,
+    Call, Event, ExchangeId, Input, LinkEnd, NodeInfo, NodeMessage, Output, Peer, PublishId,
+    Reason, Refused, RoomCounts,
 };
 
 use crate::wire::{Code, Failure, Message, Num, Text};
@@ -241,10 +247,8 @@ impl Platform {
     }
 
     fn fail(&mut self, id: LinkId, code: Code, num: Num) {
-        match code {
-            Code::Busy => self.counters.busy = self.counters.busy.saturating_add(1),
-            Code::NotAllowed => self.counters.denied = self.counters.denied.saturating_add(1),
-            _ => {}
+        if code == Code::Busy {
+            self.counters.busy = self.counters.busy.saturating_add(1);
         }
         self.send(id, Message::Failure(Failure::new(code, num)));
     }

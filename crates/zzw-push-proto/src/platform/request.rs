@@ -6,8 +6,7 @@ use super::store::{Owner, StoreOp};
 use super::vocabulary::LinkEnd;
 use super::{Asker, LinkId, Pending, Platform, Transport};
 use crate::wire::{
-    Code, ConnectCode, Counts, Goodbye, Message, Num, Numbered, Register, Status, Text, Texts,
-    TopicList,
+    Code, Counts, Goodbye, Message, Num, Numbered, Register, Status, Text, Texts, TopicList,
 };
 use std::time::Instant;
 
@@ -25,11 +24,8 @@ impl Platform {
         match message {
             Message::Heartbeat(heartbeat) => self.heartbeat(id, heartbeat),
             Message::Connect(connect) => self.connect(id, &connect.alias, connect.code),
-            // Some clients send the name of the answer (Z-25).
-            Message::Connected(connected) => match connected.alias {
-                Some(alias) => self.connect(id, &alias, ConnectCode::Fourteen),
-                None => self.fail(id, Code::Missing, Num::Absent),
-            },
+            // With an alias it is taken for a connect frame.
+            Message::Connected(_) => self.fail(id, Code::Missing, Num::Absent),
             Message::Register(register) => self.register(id, register),
             Message::Topics(topics) => self.topics(id, topics.num),
             Message::Pull(pull) => self.pull(now, id, pull),

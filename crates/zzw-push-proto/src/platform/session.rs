@@ -30,6 +30,7 @@ impl Platform {
         let link = Link {
             peer,
             session: None,
+            grant: None,
             last_seen: now,
             timer: None,
             slow_since: None,
@@ -45,7 +46,8 @@ impl Platform {
         self.links.insert(id, link);
         self.wake(id, later(now, self.config.link_timeout));
         if let Some(alias) = alias {
-            // A handshake is a connect frame by other means (Z-25).
+            // A handshake is a connect frame by other means (Z-25). Its token, if it has one, is
+            // found there.
             let connect = Message::Connect(Connect::new(alias));
             let frame = Frame {
                 received: now,
@@ -94,6 +96,16 @@ impl Platform {
             return;
         };
         link.last_seen = now;
+        self.counters.garbled = self.counters.garbled.saturating_add(1);
+        self.send(id, Message::Failure(error.to_failure()));
+        self.misbehaved(now, id);
+    }
+
+    /// What nobody does by mistake often; a link that does it often is closed.
+    pub(super) fn misbehaved(&mut self, now: Instant, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         let is_recent = link
             .garbled_since
             .is_some_and(|since| now.saturating_duration_since(since) < self.config.garbled_within);
@@ -101,10 +113,7 @@ impl Platform {
             (link.garbled, link.garbled_since) = (0, Some(now));
         }
         link.garbled = link.garbled.saturating_add(1);
-        let is_rude = link.garbled >= self.config.max_garbled;
-        self.counters.garbled = self.counters.garbled.saturating_add(1);
-        self.send(id, Message::Failure(error.to_failure()));
-        if is_rude {
+        if link.garbled >= self.config.max_garbled {
             self.end(id, LinkEnd::Rude);
         }
     }
@@ -311,6 +320,9 @@ impl Platform {
         if silent_at.is_some_and(|at| at <= now) {
             return self.end(id, LinkEnd::Silent);
         }
+        if self.end_if_expired(now, id) {
+            return;
+        }
         self.wake(id, silent_at);
         self.wake(id, slow_at);
         self.resend(now, id);
@@ -318,6 +330,11 @@ impl Platform {
 
     pub(super) fn alias_of(&self, id: LinkId) -> Option<Text> {
         self.links.get(&id)?.alias().cloned()
+    }
+
+    pub(super) fn is_bound(&self, id: LinkId) -> bool {
+        let link = self.links.get(&id);
+        link.is_some_and(|link| link.alias().is_some())
     }
 
     pub(super) fn hold(&mut self, bytes: usize) {
@@ -370,7 +387,7 @@ impl Link {
     /// True for what costs no token: heartbeats, and acknowledgements that are waited for.
     fn is_free(&self, message: &Message) -> bool {
         match message {
-            Message::Heartbeat(_) => true,
+            Message::Heartbeat(_) => !self.brings_token(message),
             Message::Ack(ack) => super::MessageId::of(&ack.mid).is_some_and(|mid| {
                 let session = self.session.as_ref();
                 session.is_some_and(|session| session.inflight.contains_key(&mid))
