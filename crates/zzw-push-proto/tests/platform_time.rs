@@ -185,6 +185,58 @@ fn a_store_that_fails_is_read_again_after_a_second() {
 }
 
 #[test]
+fn an_alias_that_the_store_would_not_let_go_is_given_back_later() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.fails = true;
+    rig.input(Input::Disconnected(LinkId(1)));
+    rig.wait(secs(6));
+    assert!(rig.store.aliases["m_2"].owner.is_some());
+    rig.fails = false;
+    rig.wait(secs(1));
+    assert!(rig.store.aliases["m_2"].owner.is_none());
+    assert_eq!(rig.platform.poll_timeout(), None);
+    assert_eq!(rig.platform.snapshot().store_failures, 3);
+}
+
+#[test]
+fn a_late_release_does_not_touch_the_next_link() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.fails = true;
+    rig.input(Input::Disconnected(LinkId(1)));
+    rig.fails = false;
+    rig.bind(2, "m_2");
+    rig.wait(secs(30));
+    assert!(rig.store.aliases["m_2"].owner.is_some());
+    assert!(rig.platform.is_online("m_2"));
+}
+
+#[test]
+fn an_alias_that_the_store_never_lets_go_is_reported() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.fails = true;
+    rig.input(Input::Disconnected(LinkId(1)));
+    rig.wait(secs(600));
+    assert!(rig.events().contains(&Event::NotReleased("m_2".into())));
+    assert_eq!(rig.platform.snapshot().unreleased, 1);
+    assert_eq!(rig.platform.poll_timeout(), None);
+}
+
+#[test]
+fn a_broker_that_stops_tells_the_store_three_times() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.fails = true;
+    rig.platform.drain(rig.now);
+    rig.wait(secs(10));
+    assert!(rig.platform.is_closed());
+    assert_eq!(rig.platform.snapshot().store_failures, 3);
+    assert!(rig.events().contains(&Event::NotReleased("m_2".into())));
+}
+
+#[test]
 fn a_link_that_sends_garbage_ten_times_a_minute_is_closed() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -225,7 +277,9 @@ fn too_many_frames_are_answered_with_busy_but_heartbeats_are_free() {
 
 #[test]
 fn a_door_is_opened_only_when_the_application_says_so_in_time() {
-    let mut rig = Rig::new(config());
+    let mut config = config();
+    config.rules.open_door = Rule::Ask;
+    let mut rig = Rig::new(config);
     rig.bind(1, "m_2");
     rig.log.clear();
     let open = r#"{"t":8,"r":"1-2-3","u":"m_2"}"#;

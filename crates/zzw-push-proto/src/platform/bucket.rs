@@ -1,6 +1,6 @@
 //! Token buckets.
 
-use super::vocabulary::Rate;
+use super::config::Rate;
 use std::time::Instant;
 
 /// Tokens of one link or address.

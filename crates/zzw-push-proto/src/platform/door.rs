@@ -3,11 +3,18 @@
 use super::vocabulary::Output;
 use super::{LinkId, Platform};
 use crate::wire::{Code, Message, Num};
+use std::time::Instant;
 
 impl Platform {
     /// `t:8`, `t:9`, `t:10` (Z-13): never kept, never answered.
-    pub(super) fn door(&mut self, link: LinkId, message: Message, is_authorised: bool) {
-        if self.alias_of(link).is_none() {
+    pub(super) fn door(
+        &mut self,
+        link: LinkId,
+        received: Instant,
+        message: Message,
+        is_authorised: bool,
+    ) {
+        if !self.is_bound(link) {
             return self.fail(link, Code::NotBound, Num::Absent);
         }
         if !is_authorised {
@@ -15,6 +22,7 @@ impl Platform {
         }
         self.out.push_back(Output::Door {
             link,
+            received,
             message,
             is_authorised,
         });

@@ -1,18 +1,28 @@
 //! Who may do what, and asking the application.
 
-use super::link::weight;
-use super::vocabulary::{AskId, Event, Question, Refused, Rule, Verdict};
-use super::{LinkId, Platform, UnixMillis, later};
-use crate::wire::{Code, Message, Method};
+use super::access::{AskId, Question, Rule, Verdict};
+use super::link::{Frame, weight};
+use super::vocabulary::{Event, Refused};
+use super::{LinkId, Platform, later};
+use crate::wire::{Code, Connect, Message, Method, Text, Token};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A question to the application. The frame that it is about is the first of those that wait on its
-/// link.
+/// A question about a frame, which is the first of those that wait on its link.
 #[derive(Debug)]
 pub(super) struct Asked {
     link: LinkId,
+    about: About,
     deadline: Option<Instant>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// May it be done?
+    Doing,
+    /// Is its token valid?
+    Token,
 }
 
 impl Platform {
@@ -28,18 +38,83 @@ impl Platform {
         verdict: Verdict,
     ) -> Result<(), Refused<AskId>> {
         self.handle_timeout(now);
-        let asked = self.asked.remove(&id).ok_or(Refused::Unknown(id))?;
-        self.settle(now, asked.link, verdict);
+        let link = self.answer_to(id, About::Doing)?;
+        self.settle(now, link, verdict);
         self.end_if_drained();
         Ok(())
     }
 
+    /// Does what a frame wants, as soon as its token is verified and if it may be done.
+    pub(super) fn process(&mut self, now: Instant, id: LinkId, mut frame: Frame) {
+        frame.message = as_connect(frame.message);
+        if let Some(frame) = self.verify(now, id, frame) {
+            self.judge(now, id, frame);
+        }
+    }
+
     /// Does what a frame wants, or asks whether it may be done.
-    pub(super) fn process(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
-        match self.rule_for(id, &message) {
-            Rule::Allow => self.perform(now, id, at, message),
-            Rule::Deny => self.deny(id, message),
-            Rule::Ask => self.ask(now, id, at, message),
+    pub(super) fn judge(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        if let Some(alias) = self.alias_to_bind(id, &frame.message) {
+            if !self.may_be(now, id, alias) {
+                return self.deny(id, frame, Code::Token);
+            }
+        }
+        match self.rule_for(id, &frame.message) {
+            Rule::Allow => self.perform(now, id, frame),
+            Rule::Deny => self.deny(id, frame, Code::NotAllowed),
+            Rule::Token(scopes) if self.has_scopes(now, id, scopes) => self.perform(now, id, frame),
+            Rule::Token(_) => self.deny(id, frame, Code::Token),
+            Rule::Ask => self.ask(now, id, frame),
+        }
+    }
+
+    /// Lets a frame be the first of those that wait, until it is decided about.
+    pub(super) fn set_aside(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        frame: Frame,
+        about: About,
+    ) -> Option<AskId> {
+        let deadline = later(now, self.config.ask_timeout);
+        let link = self.links.get_mut(&id)?;
+        self.next_ask = self.next_ask.saturating_add(1);
+        let ask = AskId(self.next_ask);
+        let weight = weight(&frame.message);
+        link.asking = Some(ask);
+        link.waiting.push_front(frame);
+        link.waiting_bytes = link.waiting_bytes.saturating_add(weight);
+        self.hold(weight);
+        let link = id;
+        let asked = Asked {
+            link,
+            about,
+            deadline,
+        };
+        self.asked.insert(ask, asked);
+        Some(ask)
+    }
+
+    /// The frame that was set aside.
+    pub(super) fn take_up(&mut self, id: LinkId) -> Option<Frame> {
+        let link = self.links.get_mut(&id)?;
+        link.asking = None;
+        let frame = link.waiting.pop_front()?;
+        let weight = weight(&frame.message);
+        link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
+        self.let_go(weight);
+        Some(frame)
+    }
+
+    /// The link of a question that is answered now.
+    pub(super) fn answer_to(&mut self, id: AskId, about: About) -> Result<LinkId, Refused<AskId>> {
+        match self.asked.get(&id) {
+            Some(asked) if asked.about == about => {
+                let link = asked.link;
+                self.asked.remove(&id);
+                Ok(link)
+            }
+            _ => Err(Refused::Unknown(id)),
         }
     }
 
@@ -50,7 +125,10 @@ impl Platform {
                 return;
             }
             let asked = first.remove();
-            self.settle(now, asked.link, Verdict::Deny);
+            match asked.about {
+                About::Doing => self.settle(now, asked.link, Verdict::Deny),
+                About::Token => self.settle_token(now, asked.link, None),
+            }
         }
     }
 
@@ -58,12 +136,24 @@ impl Platform {
         self.asked.first_key_value()?.1.deadline
     }
 
+    /// The alias that a frame wants for its link, which has none.
+    fn alias_to_bind<'m>(&self, id: LinkId, message: &'m Message) -> Option<&'m Text> {
+        let alias = match message {
+            Message::Heartbeat(heartbeat) => heartbeat.alias.as_ref()?,
+            Message::Connect(connect) => &connect.alias,
+            _ => return None,
+        };
+        (!self.is_bound(id)).then_some(alias)
+    }
+
     fn rule_for(&self, id: LinkId, message: &Message) -> Rule {
         let rules = &self.config.rules;
-        let is_bound = self.alias_of(id).is_some();
+        let is_bound = self.is_bound(id);
         match message {
-            Message::Heartbeat(heartbeat) if !is_bound && heartbeat.alias.is_some() => rules.bind,
-            Message::Connect(_) | Message::Connected(_) if !is_bound => rules.bind,
+            Message::Heartbeat(_) | Message::Connect(_) => {
+                let alias = self.alias_to_bind(id, message);
+                alias.map_or(Rule::Allow, |_| rules.bind)
+            }
             Message::Publish(publish) => match publish.method {
                 Method::Publish => rules.publish,
                 Method::PublishToAlias => rules.publish_to_alias,
@@ -76,57 +166,57 @@ impl Platform {
         }
     }
 
-    fn ask(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
-        self.next_ask = self.next_ask.saturating_add(1);
-        let ask = AskId(self.next_ask);
-        let bound = self.alias_of(id);
-        let Some(link) = self.links.get_mut(&id) else {
+    fn ask(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        let Some(link) = self.links.get(&id) else {
             return;
         };
-        let weight = weight(&message);
-        let stated = match &message {
-            Message::Connect(connect) => Some(connect.alias.clone()),
-            Message::Connected(connected) => connected.alias.clone(),
-            Message::Heartbeat(heartbeat) => heartbeat.alias.clone(),
-            _ => None,
-        };
+        let bound = link.alias().cloned();
+        let alias = bound.or_else(|| self.alias_to_bind(id, &frame.message).cloned());
         let question = Question {
             link: id,
             address: link.peer.address,
-            alias: bound.or(stated),
-            message: Arc::new(message.clone()),
+            alias,
+            scopes: link.scopes(now),
+            message: Arc::new(frame.message.clone()),
         };
-        link.asking = Some(ask);
-        link.waiting.push_front((at, message));
-        link.waiting_bytes = link.waiting_bytes.saturating_add(weight);
-        self.hold(weight);
-        let deadline = later(now, self.config.ask_timeout);
-        self.asked.insert(ask, Asked { link: id, deadline });
-        self.tell(Event::Asked(ask, question));
+        if let Some(ask) = self.set_aside(now, id, frame, About::Doing) {
+            self.tell(Event::Asked(ask, question));
+        }
     }
 
     fn settle(&mut self, now: Instant, id: LinkId, verdict: Verdict) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(frame) = self.take_up(id) else {
             return;
         };
-        link.asking = None;
-        let Some((at, message)) = link.waiting.pop_front() else {
-            return;
-        };
-        let weight = weight(&message);
-        link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
-        self.let_go(weight);
         match verdict {
-            Verdict::Allow => self.perform(now, id, at, message),
-            Verdict::Deny => self.deny(id, message),
+            Verdict::Allow => self.perform(now, id, frame),
+            Verdict::Deny => self.deny(id, frame, Code::NotAllowed),
         }
         self.go_on(now, id);
     }
 
-    fn deny(&mut self, id: LinkId, message: Message) {
-        match message {
-            Message::OpenDoor(_) => self.door(id, message, false),
-            other => self.fail(id, Code::NotAllowed, other.num().clone()),
+    fn deny(&mut self, id: LinkId, frame: Frame, code: Code) {
+        match frame.message {
+            Message::OpenDoor(_) => self.door(id, frame.received, frame.message, false),
+            other => {
+                self.counters.denied = self.counters.denied.saturating_add(1);
+                self.fail(id, code, other.num().clone());
+            }
         }
+    }
+}
+
+/// Some clients send the name of the answer (Z-25).
+fn as_connect(message: Message) -> Message {
+    match message {
+        Message::Connected(connected) => match connected.alias {
+            Some(alias) => {
+                let mut connect = Connect::new(alias);
+                connect.token = connected.extra.text("token").map(Token);
+                Message::Connect(connect)
+            }
+            None => Message::Connected(connected),
+        },
+        other => other,
     }
 }

@@ -32,6 +32,7 @@ impl Platform {
             ends.insert((at, *id));
         }
         self.life = Life::Draining(ends);
+        self.hurry_releases();
         self.fire_drain(now);
         self.end_if_drained();
     }
@@ -89,7 +90,7 @@ impl Platform {
 
     /// The last link has gone, and what calls and the application wait for is settled.
     pub(super) fn end_if_drained(&mut self) {
-        let is_idle = self.links.is_empty() && self.pending.is_empty();
+        let is_idle = self.links.is_empty() && self.pending.is_empty() && self.releases.is_empty();
         if matches!(self.life, Life::Draining(_)) && is_idle {
             self.stop(Reason::Drained);
         }
@@ -105,6 +106,7 @@ impl Platform {
         self.pending.clear();
         self.publications.clear();
         self.asked.clear();
+        self.releases.clear();
         self.counters.held_bytes = 0;
         self.life = Life::Closed;
         self.tell(Event::Closed(reason));

@@ -1,8 +1,10 @@
 //! One link and what is known about it.
 
+use super::access::AskId;
 use super::bucket::Bucket;
 use super::store::{MessageId, UnixMillis};
-use super::vocabulary::{AskId, Peer};
+use super::token::Granted;
+use super::vocabulary::Peer;
 use crate::wire::{Message, Num, Text};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::time::Instant;
 pub(super) struct Link {
     pub(super) peer: Peer,
     pub(super) session: Option<Session>,
+    /// What a token allows here.
+    pub(super) grant: Option<Box<Granted>>,
     pub(super) last_seen: Instant,
     /// Its place among the timers: no later than anything that is due.
     pub(super) timer: Option<Instant>,
@@ -23,10 +27,19 @@ pub(super) struct Link {
     pub(super) garbled_since: Option<Instant>,
     /// What the frames in `waiting` wait for, besides a claim.
     pub(super) asking: Option<AskId>,
-    pub(super) waiting: VecDeque<(UnixMillis, Message)>,
+    pub(super) waiting: VecDeque<Frame>,
     pub(super) waiting_bytes: usize,
     /// Requests that the store has not answered.
     pub(super) requests: usize,
+}
+
+/// A frame that came on a link.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) received: Instant,
+    /// The same by the wall clock.
+    pub(super) at: UnixMillis,
+    pub(super) message: Message,
 }
 
 /// A link that has an alias.

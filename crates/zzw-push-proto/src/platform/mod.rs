@@ -1,6 +1,9 @@
 //! The broker: keeps messages for aliases and delivers them in order, at least once.
 
+mod access;
 mod bucket;
+mod config;
+mod counters;
 mod door;
 mod hooks;
 mod life;
@@ -9,21 +12,25 @@ mod nodes;
 mod offline;
 mod publish;
 mod pull;
+mod release;
 mod request;
 mod rest;
 mod session;
 mod store;
+mod token;
 mod vocabulary;
 
 pub use crate::rooms::LinkId;
+pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
+pub use config::{ClientToken, Config, OnUnacked, Rate};
+pub use counters::Counters;
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,
 };
 pub use vocabulary::{
-    AskId, Call, Config, Counters, Event, ExchangeId, Input, LinkEnd, NodeInfo, NodeMessage,
-    OnUnacked, Output, Peer, PublishId, Question, Rate, Reason, Refused, RoomCounts, Rule, Rules,
-    Verdict,
+    Call, Event, ExchangeId, Input, LinkEnd, NodeInfo, NodeMessage, Output, Peer, PublishId,
+    Reason, Refused, RoomCounts,
 };
 
 use crate::wire::{Code, Failure, Message, Num, Text};
@@ -32,6 +39,7 @@ use hooks::Asked;
 use life::Life;
 use link::Link;
 use publish::Publication;
+use release::{Release, Releases};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -62,6 +70,7 @@ pub struct Platform {
     pending: BTreeMap<Seq, Pending>,
     publications: BTreeMap<PublishId, Publication>,
     asked: BTreeMap<AskId, Asked>,
+    releases: Releases,
     /// Sessions that wait for memory.
     starved: BTreeSet<LinkId>,
     nodes: BTreeMap<NodeId, NodeInfo>,
@@ -80,6 +89,7 @@ pub struct Platform {
 #[derive(Debug)]
 enum Pending {
     Claim(LinkId, Text),
+    Release(Release),
     Load {
         link: LinkId,
         asked_at: Instant,
@@ -139,6 +149,7 @@ impl Platform {
             pending: BTreeMap::new(),
             publications: BTreeMap::new(),
             asked: BTreeMap::new(),
+            releases: Releases::default(),
             starved: BTreeSet::new(),
             nodes: BTreeMap::new(),
             rooms: RoomCounts::default(),
@@ -188,6 +199,7 @@ impl Platform {
             }
             self.overdue(now, id);
         }
+        self.fire_releases(now);
         self.fire_drain(now);
         self.feed_the_starved(now);
         self.end_if_drained();
@@ -204,7 +216,12 @@ impl Platform {
             return None;
         }
         let link = self.due.first().map(|(due, _)| *due);
-        let timers = [link, self.next_asked(), self.next_drain()];
+        let timers = [
+            link,
+            self.next_asked(),
+            self.next_release(),
+            self.next_drain(),
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -230,10 +247,8 @@ impl Platform {
     }
 
     fn fail(&mut self, id: LinkId, code: Code, num: Num) {
-        match code {
-            Code::Busy => self.counters.busy = self.counters.busy.saturating_add(1),
-            Code::NotAllowed => self.counters.denied = self.counters.denied.saturating_add(1),
-            _ => {}
+        if code == Code::Busy {
+            self.counters.busy = self.counters.busy.saturating_add(1);
         }
         self.send(id, Message::Failure(Failure::new(code, num)));
     }
@@ -342,7 +357,7 @@ impl Platform {
                 self.listed(exchange, total, aliases);
             }
             (Pending::Ack(link, _), StoreReply::Done) => self.acks_told(link),
-            (Pending::Nothing, _) => {}
+            (Pending::Release(_), StoreReply::Done) | (Pending::Nothing, _) => {}
             (pending, _) => self.failed(now, pending, StoreError::Unavailable),
         }
     }
@@ -383,6 +398,7 @@ impl Platform {
         };
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),
+            Pending::Release(release) => self.not_released(now, release),
             Pending::Load { link, .. } => self.not_loaded(now, link),
             Pending::Append { publication, .. }
             | Pending::AppendTopic { publication, .. }

@@ -1,8 +1,9 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
+use super::config::OnUnacked;
 use super::link::{InFlight, Link};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
-use super::vocabulary::{LinkEnd, OnUnacked, Output};
+use super::vocabulary::{LinkEnd, Output};
 use super::{LinkId, Pending, Platform, later};
 use crate::wire::{Ack, Code, Delivery, Message, Num};
 use std::sync::Arc;

@@ -1,29 +1,31 @@
 //! What links ask: who answers it.
 
+use super::link::Frame;
 use super::session::fault_of;
-use super::store::{Owner, StoreOp, UnixMillis};
+use super::store::{Owner, StoreOp};
 use super::vocabulary::LinkEnd;
 use super::{Asker, LinkId, Pending, Platform, Transport};
 use crate::wire::{
-    Code, ConnectCode, Counts, Goodbye, Message, Num, Numbered, Register, Status, Text, Texts,
-    TopicList,
+    Code, Counts, Goodbye, Message, Num, Numbered, Register, Status, Text, Texts, TopicList,
 };
 use std::time::Instant;
 
 impl Platform {
     /// Does what a frame wants and is allowed to.
-    pub(super) fn perform(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
+    pub(super) fn perform(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        let Frame {
+            received,
+            at,
+            message,
+        } = frame;
         if needs_store(&message) && !self.has_room_for(now, id, &message) {
             return self.fail(id, Code::Busy, message.num().clone());
         }
         match message {
             Message::Heartbeat(heartbeat) => self.heartbeat(id, heartbeat),
             Message::Connect(connect) => self.connect(id, &connect.alias, connect.code),
-            // Some clients send the name of the answer (Z-25).
-            Message::Connected(connected) => match connected.alias {
-                Some(alias) => self.connect(id, &alias, ConnectCode::Fourteen),
-                None => self.fail(id, Code::Missing, Num::Absent),
-            },
+            // With an alias it is taken for a connect frame.
+            Message::Connected(_) => self.fail(id, Code::Missing, Num::Absent),
             Message::Register(register) => self.register(id, register),
             Message::Topics(topics) => self.topics(id, topics.num),
             Message::Pull(pull) => self.pull(now, id, pull),
@@ -32,7 +34,7 @@ impl Platform {
             Message::Counts(counts) => self.counts(id, counts.num),
             Message::Status(status) => self.status(Asker::Link(id), &status.alias, status.num),
             Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_) => {
-                self.door(id, message, true);
+                self.door(id, received, message, true);
             }
             Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
             // Answering what only servers say could make two servers talk for ever.

@@ -1,7 +1,7 @@
 //! Links: coming, getting an alias, going.
 
 use super::bucket::Bucket;
-use super::link::{Greeting, Link, Session, weight};
+use super::link::{Frame, Greeting, Link, Session, weight};
 use super::vocabulary::{Event, LinkEnd, NodeMessage, Output, Peer};
 use super::{LinkId, Owner, Pending, Platform, StoreOp, Transport, UnixMillis, later};
 use crate::WireError;
@@ -30,6 +30,7 @@ impl Platform {
         let link = Link {
             peer,
             session: None,
+            grant: None,
             last_seen: now,
             timer: None,
             slow_since: None,
@@ -45,9 +46,15 @@ impl Platform {
         self.links.insert(id, link);
         self.wake(id, later(now, self.config.link_timeout));
         if let Some(alias) = alias {
-            // A handshake is a connect frame by other means (Z-25).
+            // A handshake is a connect frame by other means (Z-25). Its token, if it has one, is
+            // found there.
             let connect = Message::Connect(Connect::new(alias));
-            self.process(now, id, UnixMillis::default(), connect);
+            let frame = Frame {
+                received: now,
+                at: UnixMillis::default(),
+                message: connect,
+            };
+            self.process(now, id, frame);
         }
     }
 
@@ -63,14 +70,23 @@ impl Platform {
             return;
         };
         if !link.is_undecided() {
-            return self.process(now, id, at, message);
+            let frame = Frame {
+                received: now,
+                at,
+                message,
+            };
+            return self.process(now, id, frame);
         }
         let weight = weight(&message);
         let bytes = link.waiting_bytes.saturating_add(weight);
         if link.waiting.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
             return self.fail(id, Code::Busy, message.num().clone());
         }
-        link.waiting.push_back((at, message));
+        link.waiting.push_back(Frame {
+            received: now,
+            at,
+            message,
+        });
         link.waiting_bytes = bytes;
         self.hold(weight);
     }
@@ -80,6 +96,16 @@ impl Platform {
             return;
         };
         link.last_seen = now;
+        self.counters.garbled = self.counters.garbled.saturating_add(1);
+        self.send(id, Message::Failure(error.to_failure()));
+        self.misbehaved(now, id);
+    }
+
+    /// What nobody does by mistake often; a link that does it often is closed.
+    pub(super) fn misbehaved(&mut self, now: Instant, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         let is_recent = link
             .garbled_since
             .is_some_and(|since| now.saturating_duration_since(since) < self.config.garbled_within);
@@ -87,10 +113,7 @@ impl Platform {
             (link.garbled, link.garbled_since) = (0, Some(now));
         }
         link.garbled = link.garbled.saturating_add(1);
-        let is_rude = link.garbled >= self.config.max_garbled;
-        self.counters.garbled = self.counters.garbled.saturating_add(1);
-        self.send(id, Message::Failure(error.to_failure()));
-        if is_rude {
+        if link.garbled >= self.config.max_garbled {
             self.end(id, LinkEnd::Rude);
         }
     }
@@ -98,13 +121,13 @@ impl Platform {
     /// What the frames that waited for a decision wanted.
     pub(super) fn go_on(&mut self, now: Instant, id: LinkId) {
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_undecided()) {
-            let Some((at, message)) = link.waiting.pop_front() else {
+            let Some(frame) = link.waiting.pop_front() else {
                 return;
             };
-            let weight = weight(&message);
+            let weight = weight(&frame.message);
             link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
             self.let_go(weight);
-            self.process(now, id, at, message);
+            self.process(now, id, frame);
         }
     }
 
@@ -297,6 +320,9 @@ impl Platform {
         if silent_at.is_some_and(|at| at <= now) {
             return self.end(id, LinkEnd::Silent);
         }
+        if self.end_if_expired(now, id) {
+            return;
+        }
         self.wake(id, silent_at);
         self.wake(id, slow_at);
         self.resend(now, id);
@@ -306,16 +332,17 @@ impl Platform {
         self.links.get(&id)?.alias().cloned()
     }
 
+    pub(super) fn is_bound(&self, id: LinkId) -> bool {
+        let link = self.links.get(&id);
+        link.is_some_and(|link| link.alias().is_some())
+    }
+
     pub(super) fn hold(&mut self, bytes: usize) {
         self.counters.held_bytes = self.counters.held_bytes.saturating_add(bytes);
     }
 
     pub(super) fn let_go(&mut self, bytes: usize) {
         self.counters.held_bytes = self.counters.held_bytes.saturating_sub(bytes);
-    }
-
-    fn release(&mut self, alias: Text, epoch: u64) {
-        self.ask_store(StoreOp::Release { alias, epoch }, Pending::Nothing);
     }
 
     fn beat(&mut self, id: LinkId, alias: &Text) {
@@ -360,7 +387,7 @@ impl Link {
     /// True for what costs no token: heartbeats, and acknowledgements that are waited for.
     fn is_free(&self, message: &Message) -> bool {
         match message {
-            Message::Heartbeat(_) => true,
+            Message::Heartbeat(_) => !self.brings_token(message),
             Message::Ack(ack) => super::MessageId::of(&ack.mid).is_some_and(|mid| {
                 let session = self.session.as_ref();
                 session.is_some_and(|session| session.inflight.contains_key(&mid))

@@ -18,8 +18,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use store::MemoryStore;
 use zzw_push_proto::platform::{
-    Call, Config, Event, ExchangeId, Input, LinkId, NodeId, Output, Peer, Platform, Seq,
-    StoreError, StoreOp, StoreReply, Transport, UnixMillis,
+    Call, Config, Event, ExchangeId, Grant, Input, LinkId, NodeId, Output, Peer, Platform,
+    Presented, Scopes, Seq, StoreError, StoreOp, StoreReply, Transport, UnixMillis,
 };
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::wire::{Lenience, Message};
@@ -40,6 +40,8 @@ pub struct Rig {
     pub asked: Vec<(Seq, StoreOp)>,
     pub is_held: bool,
     pub fails: bool,
+    /// Tokens are not verified for now: what is asked stays in the log.
+    pub is_unverified: bool,
 }
 
 pub fn config() -> Config {
@@ -53,6 +55,17 @@ pub fn secs(seconds: u64) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "the origin of a virtual clock")]
 pub fn origin() -> Instant {
     Instant::now()
+}
+
+/// What a token allows that reads like `m_2 48 3600`: whose, which scopes, for how many seconds.
+pub fn grant_of(presented: &Presented) -> Option<Grant> {
+    let mut words = presented.token.as_str().split(' ');
+    let subject = words
+        .next()
+        .filter(|subject| presented.alias == **subject)?;
+    let scopes = Scopes(words.next()?.parse().ok()?);
+    let lasts = secs(words.next()?.parse().ok()?);
+    Some(Grant::new(subject, scopes, lasts))
 }
 
 /// A message from its JSON.
@@ -79,6 +92,7 @@ impl Rig {
             asked: Vec::new(),
             is_held: false,
             fails: false,
+            is_unverified: false,
         }
     }
 
@@ -96,6 +110,10 @@ impl Rig {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Store(seq, op) => self.asked.push((seq, op)),
+                Output::Verify(id, presented) if !self.is_unverified => {
+                    let grant = grant_of(&presented);
+                    self.platform.verified(self.now, id, grant).unwrap();
+                }
                 other => self.log.push(other),
             }
             if !self.is_held {

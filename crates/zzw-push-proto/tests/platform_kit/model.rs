@@ -144,6 +144,12 @@ impl World {
             self.input(Input::Disconnected(id));
         }
         self.work();
+        // Aliases that the store would not let go are given back now.
+        while let Some(due) = self.platform.poll_timeout() {
+            let left = (due - self.now).as_millis();
+            self.wait(u64::try_from(left).unwrap() + 1);
+            self.work();
+        }
         let counters = self.platform.snapshot();
         let now = (
             counters.held_bytes,
@@ -316,8 +322,7 @@ impl World {
             return;
         }
         let (seq, op) = self.asked.remove(0);
-        // A release that fails leaves an owner until the alias is claimed again.
-        if fails && !matches!(op, StoreOp::Release { .. }) {
+        if fails {
             return self.replies.push((seq, Err(StoreError::Unavailable)));
         }
         if let StoreOp::Ack { alias, mids } = &op {

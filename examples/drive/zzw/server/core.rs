@@ -351,9 +351,10 @@ impl Core {
             }
             Output::Door {
                 link,
+                received,
                 message,
                 is_authorised,
-            } => inner.signal(link, &message, is_authorised),
+            } => inner.signal(link, received, &message, is_authorised),
             Output::Store(seq, op) => {
                 let answer = inner.store.as_ref().and_then(|store| store.submit(seq, op));
                 if let Some(input) = answer {
@@ -410,8 +411,13 @@ impl Inner {
     }
 
     /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
-    fn signal(&mut self, link: LinkId, message: &Message, is_authorised: bool) {
-        let received = now();
+    fn signal(
+        &mut self,
+        link: LinkId,
+        received: Instant,
+        message: &Message,
+        is_authorised: bool,
+    ) {
         self.next_signal += 1;
         if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
             let input = rooms::Input::Signal {
@@ -419,7 +425,7 @@ impl Inner {
                 signal: Arc::new(signal),
                 is_authorised,
             };
-            self.rooms.handle_input(received, input);
+            self.rooms.handle_input(now(), input);
         }
     }
 

@@ -1,0 +1,184 @@
+//! A command to open a door, from the link it comes on through broker and rooms to the door (K-4).
+
+mod platform_kit;
+
+use platform_kit::{Rig, config, secs};
+use std::sync::Arc;
+use std::time::Duration;
+use zzw_push_proto::platform::{AskId, Event, Input, LinkId, Output, Rule, Verdict};
+use zzw_push_proto::rooms::{self, Rooms, Signal, SignalDrop, SignalId, SignalKind};
+
+const OPEN: &str = r#"{"t":8,"r":"1203","u":"m_2"}"#;
+
+/// A phone as link 1 and a door as link 2, announced, at one broker with its rooms.
+struct Doorstep {
+    rig: Rig,
+    rooms: Rooms,
+    /// The phone's link.
+    phone: u64,
+    handed_over: u64,
+    /// How often the rooms told a door to open, and what they dropped.
+    opened: usize,
+    dropped: Vec<SignalDrop>,
+}
+
+impl Doorstep {
+    fn new(rule: Rule) -> Self {
+        let mut config = config();
+        config.rules.open_door = rule;
+        let mut rig = Rig::new(config);
+        rig.bind(1, "m_2");
+        rig.bind(2, "d_1203");
+        rig.says(2, r#"{"t":10,"r":"1203","u":"d_1203"}"#);
+        let mut doorstep = Self {
+            rig,
+            rooms: Rooms::new(rooms::Config::new()),
+            phone: 1,
+            handed_over: 0,
+            opened: 0,
+            dropped: Vec::new(),
+        };
+        doorstep.carry();
+        doorstep
+    }
+
+    /// Takes to the rooms what is for them, as a driver does.
+    fn carry(&mut self) {
+        for output in std::mem::take(&mut self.rig.log) {
+            let Output::Door {
+                link,
+                received,
+                message,
+                is_authorised,
+            } = output
+            else {
+                self.rig.log.push(output);
+                continue;
+            };
+            self.handed_over += 1;
+            let signal = Signal::of(SignalId(self.handed_over), &message, received);
+            let input = rooms::Input::Signal {
+                link,
+                signal: Arc::new(signal.expect("it is one")),
+                is_authorised,
+            };
+            self.rooms.handle_input(self.rig.now, input);
+        }
+        while let Some(output) = self.rooms.poll_output() {
+            match output {
+                rooms::Output::Signal { signal, .. } if signal.kind == SignalKind::OpenDoor => {
+                    self.opened += 1;
+                }
+                rooms::Output::Event(rooms::Event::SignalDropped { why, .. }) => {
+                    self.dropped.push(why);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn says(&mut self, json: &str) {
+        self.rig.says(self.phone, json);
+        self.carry();
+    }
+
+    fn wait(&mut self, by: Duration) {
+        self.rig.wait(by);
+        self.rooms.handle_timeout(self.rig.now);
+        self.carry();
+    }
+
+    fn asked(&mut self) -> AskId {
+        let is_question = |event: &Event| match event {
+            Event::Asked(id, _) => Some(*id),
+            _ => None,
+        };
+        let asked = self.rig.events().iter().find_map(is_question);
+        asked.expect("the application is asked")
+    }
+
+    fn decide(&mut self, id: AskId, verdict: Verdict) {
+        self.rig.platform.decide(self.rig.now, id, verdict).unwrap();
+        self.rig.drain();
+        self.carry();
+    }
+}
+
+#[test]
+fn a_door_command_without_authorisation_is_dropped_counted_and_reported() {
+    for rule in [Rule::Deny, Rule::Ask] {
+        let mut doorstep = Doorstep::new(rule);
+        doorstep.says(OPEN);
+        if rule == Rule::Ask {
+            let ask = doorstep.asked();
+            doorstep.decide(ask, Verdict::Deny);
+        }
+        assert_eq!(doorstep.opened, 0);
+        assert_eq!(doorstep.dropped, [SignalDrop::Unauthorised]);
+        assert_eq!(doorstep.rig.platform.snapshot().denied, 1);
+        assert_eq!(doorstep.rooms.counters().signals_dropped, 1);
+    }
+}
+
+#[test]
+fn a_door_command_is_not_stored() {
+    let mut doorstep = Doorstep::new(Rule::Allow);
+    let store = format!("{:?}", doorstep.rig.store);
+    doorstep.rig.is_held = true;
+    doorstep.says(OPEN);
+    assert!(doorstep.rig.asked.is_empty(), "the store is asked nothing");
+    assert_eq!(format!("{:?}", doorstep.rig.store), store);
+    assert_eq!(doorstep.opened, 1);
+    assert_eq!(doorstep.rig.platform.snapshot().held_bytes, 0);
+}
+
+#[test]
+fn a_door_command_is_not_redelivered() {
+    let mut doorstep = Doorstep::new(Rule::Allow);
+    doorstep.says(OPEN);
+    assert_eq!((doorstep.opened, doorstep.handed_over), (1, 2));
+    // Neither as time goes by, nor to whoever comes back, nor for who sent it and comes back.
+    doorstep.wait(secs(80));
+    doorstep.rig.input(Input::Disconnected(LinkId(1)));
+    doorstep.rig.input(Input::Disconnected(LinkId(2)));
+    doorstep.rig.bind(3, "m_2");
+    doorstep.rig.bind(4, "d_1203");
+    doorstep.rig.says(4, r#"{"t":10,"r":"1203","u":"d_1203"}"#);
+    doorstep.wait(secs(80));
+    assert_eq!((doorstep.opened, doorstep.handed_over), (1, 3));
+    // What waits on a link that ends dies with it.
+    let mut doorstep = Doorstep::new(Rule::Ask);
+    doorstep.says(OPEN);
+    let ask = doorstep.asked();
+    doorstep.rig.input(Input::Disconnected(LinkId(1)));
+    let verdict = Verdict::Allow;
+    let late = doorstep.rig.platform.decide(doorstep.rig.now, ask, verdict);
+    assert!(late.is_err());
+    doorstep.wait(secs(10));
+    assert_eq!(doorstep.opened, 0);
+}
+
+#[test]
+fn a_late_door_command_is_dropped() {
+    // It waits 4 s for its link's alias and 4 s for the application: 8 s are too many.
+    let mut doorstep = Doorstep::new(Rule::Ask);
+    doorstep.rig.input(Input::Disconnected(LinkId(1)));
+    doorstep.rig.is_held = true;
+    doorstep.phone = 3;
+    doorstep.rig.bind(3, "m_2");
+    doorstep.says(OPEN);
+    doorstep.wait(secs(4));
+    doorstep.rig.is_held = false;
+    doorstep.rig.answer_all();
+    let ask = doorstep.asked();
+    doorstep.wait(secs(4));
+    doorstep.decide(ask, Verdict::Allow);
+    assert_eq!(doorstep.opened, 0);
+    assert_eq!(doorstep.dropped, [SignalDrop::Late]);
+    // Less is not.
+    doorstep.says(OPEN);
+    let ask = doorstep.asked();
+    doorstep.wait(secs(4));
+    doorstep.decide(ask, Verdict::Allow);
+    assert_eq!(doorstep.opened, 1);
+}
