@@ -73,7 +73,7 @@ impl Reader<'_> {
     }
 
     fn line(&mut self, line: Bytes) -> Result<FromLink, End> {
-        if !self.is_known && line.starts_with(b"HTTP/") {
+        if !self.is_known && (line.starts_with(b"HTTP/") || line.starts_with(b"<")) {
             let why = "an HTTP server answers; lines are spoken on the push port, 9800";
             return Err(End::new(Cause::Garbled, why));
         }

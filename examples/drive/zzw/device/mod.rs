@@ -37,8 +37,10 @@ mod dial;
 mod kept;
 pub mod line;
 mod lines;
+mod print;
 pub mod program;
 mod publish;
+mod session;
 mod socketio;
 mod task;
 
@@ -77,7 +79,7 @@ pub struct DeviceOptions {
     pub phone: Option<Text>,
     /// The Socket.IO event that brings a delivery; `push`.
     pub delivery_event: String,
-    /// How long asking for a server, connecting and shaking hands may take together; 10 s.
+    /// How long asking for a server, connecting and shaking hands may take together; 5 s.
     pub connect_timeout: Duration,
     /// How long a server may take nothing of what is sent; 10 s.
     pub send_timeout: Duration,
@@ -214,7 +216,7 @@ impl DeviceOptions {
             door: None,
             phone: None,
             delivery_event: "push".to_owned(),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             send_timeout: Duration::from_secs(10),
             max_queue: 1_024,
         }

@@ -1,21 +1,19 @@
 //! The program around a client.
+#![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use super::line::{self, Stream};
-use super::{
-    CommandError, DeviceControl, DeviceHandle, DeviceNews, DeviceOptions, Place, Via, dial,
-    publish, spawn_device,
-};
+use super::print::Printer;
+use super::session::{self, Session};
+use super::{DeviceControl, DeviceNews, DeviceOptions, Place, Via, dial, publish, spawn_device};
 use crate::cli::told_to_end;
-use crate::http::Client;
 use clap::builder::NonEmptyStringValueParser;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use zzw_push_proto::device::{Ack, Answer, Event, Reason};
-use zzw_push_proto::rest::{RestCall, RestReply};
-use zzw_push_proto::wire::{Door, Json, Lenience, Mid, Text, Token, is_name};
+use zzw_push_proto::device::{Ack, Event, Reason};
+use zzw_push_proto::wire::{Door, Mid, Text, Token, is_name};
 
 /// What a client's program is told.
 #[derive(Debug, clap::Args)]
@@ -126,30 +124,6 @@ enum DeviceCommand {
     },
 }
 
-/// A client that does one thing.
-pub(super) struct Session {
-    pub(super) device: DeviceHandle,
-    pub(super) control: DeviceControl,
-    printer: Printer,
-    /// Whether the server has known us once: then a lost link is no reason to give up.
-    was_bound: bool,
-    /// What the server complained of last.
-    complaint: Option<String>,
-    /// Messages are what was asked for.
-    acknowledges: bool,
-    printed: u64,
-}
-
-/// Both output streams, a line at a time.
-pub(super) struct Printer {
-    alias: Text,
-    server: String,
-    buffer: Vec<u8>,
-}
-
-/// Most rounds of a pull; far more than a server keeps for one alias.
-const MAX_ROUNDS: usize = 100;
-
 /// Does what the arguments say.
 ///
 /// # Errors
@@ -174,7 +148,7 @@ pub async fn run(mut args: DeviceArgs) -> io::Result<()> {
             None => publish::over_link(publish, args.session(false)?).await,
         },
         DeviceCommand::Status { who } => match args.rest() {
-            Some(rest) => status_over_rest(who, rest?).await,
+            Some(rest) => session::status_over_rest(who, rest?).await,
             None if args.via == Kind::Tcp => {
                 let text = "tcp has no such question; ask with --via socketio, or over --rest";
                 Err(invalid(text))
@@ -334,205 +308,6 @@ async fn acknowledge_by_hand(control: DeviceControl) {
             eprint!("{}", String::from_utf8_lossy(&line));
         }
     }
-}
-
-impl Session {
-    fn start(options: DeviceOptions) -> io::Result<Self> {
-        let printer = Printer::new(options.config.alias.clone());
-        let device = spawn_device(options)?;
-        Ok(Self {
-            control: device.control(),
-            device,
-            printer,
-            was_bound: false,
-            complaint: None,
-            acknowledges: false,
-            printed: 0,
-        })
-    }
-
-    /// Takes news. Until the server has known us once, whatever is wrong is so for good.
-    pub(super) fn hear(&mut self, news: Option<DeviceNews>) -> io::Result<()> {
-        let Some(news) = news else {
-            return Err(io::Error::other("another client has taken the alias"));
-        };
-        match &news {
-            DeviceNews::Delivered { delivery, .. } if self.acknowledges => {
-                self.printer.print(&news)?;
-                self.printed += 1;
-                drop(self.control.acknowledge(delivery.mid.clone()));
-            }
-            // Not what was asked for: it stays with the server.
-            DeviceNews::Delivered { .. } => {}
-            DeviceNews::Disconnected(why) if !self.was_bound => {
-                return Err(io::Error::other(why.clone()));
-            }
-            DeviceNews::Machine(Event::LinkError(failure)) => {
-                self.complaint = Some(failure.error.to_string());
-                if !self.was_bound {
-                    return Err(io::Error::other(format!(
-                        "the server refuses: {}",
-                        failure.error
-                    )));
-                }
-            }
-            DeviceNews::Machine(Event::Down(_)) if !self.was_bound => {
-                return Err(io::Error::other(
-                    "the server does not know the alias in time",
-                ));
-            }
-            DeviceNews::Machine(Event::Bound) => self.was_bound = true,
-            DeviceNews::Connected(address) => self.printer.server.clone_from(address),
-            DeviceNews::Disconnected(_) => self.printer.print(&news)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Waits for the outcome of a command.
-    async fn wait<T>(
-        &mut self,
-        outcome: impl Future<Output = Result<T, CommandError>>,
-    ) -> io::Result<T> {
-        let mut outcome = pin!(outcome);
-        loop {
-            tokio::select! {
-                biased;
-                news = self.device.next() => self.hear(news)?,
-                outcome = &mut outcome => return outcome.map_err(io::Error::other),
-            }
-        }
-    }
-
-    /// Gives one command and prints its answer.
-    async fn answer<F>(mut self, command: impl FnOnce(&DeviceControl) -> F) -> io::Result<()>
-    where
-        F: Future<Output = Result<Answer, CommandError>>,
-    {
-        let outcome = command(&self.control);
-        let answer = self.wait(outcome).await?;
-        line::push_answer(None, &answer, self.printer.blank());
-        self.printer.flush(Stream::Out)?;
-        self.device.stop().await;
-        Ok(())
-    }
-
-    /// Pulls until nothing waits any more, which says that everything is printed and acknowledged.
-    async fn pull(mut self) -> io::Result<()> {
-        self.acknowledges = true;
-        for _ in 0..MAX_ROUNDS {
-            let outcome = self.control.pull();
-            let Answer::Pulled {
-                fresh,
-                repeated,
-                bare,
-            } = self.wait(outcome).await?
-            else {
-                break;
-            };
-            for msg in bare.iter() {
-                self.printed += 1;
-                self.printer.bare(&msg)?;
-            }
-            if fresh + repeated + bare.len() == 0 {
-                line::push_pulled(self.printed, self.printer.blank());
-                self.printer.flush(Stream::Out)?;
-                break;
-            }
-        }
-        self.device.stop().await;
-        Ok(())
-    }
-
-    /// Nothing answers the frame itself, but what answers the question behind it does so after it.
-    async fn open_door(mut self, door: Door) -> io::Result<()> {
-        // Only a link that is bound takes it.
-        while !self.was_bound {
-            let news = self.device.next().await;
-            self.hear(news)?;
-        }
-        let opened = self.control.open_door(door.clone());
-        let behind = self.control.server_info();
-        self.wait(opened).await?;
-        self.wait(behind).await?;
-        if let Some(complaint) = self.complaint {
-            return Err(io::Error::other(format!("the server refuses: {complaint}")));
-        }
-        line::push_sent(&door, self.printer.blank());
-        self.printer.flush(Stream::Out)?;
-        self.device.stop().await;
-        Ok(())
-    }
-
-    pub(super) fn printer(&mut self) -> &mut Printer {
-        &mut self.printer
-    }
-}
-
-impl Printer {
-    pub(super) fn new(alias: Text) -> Self {
-        Self {
-            alias,
-            server: String::new(),
-            buffer: Vec::new(),
-        }
-    }
-
-    fn print(&mut self, news: &DeviceNews) -> io::Result<()> {
-        if let DeviceNews::Connected(address) = news {
-            self.server.clone_from(address);
-        }
-        self.buffer.clear();
-        let stream = line::push_news(news, &self.alias, &self.server, &mut self.buffer);
-        self.flush(stream)
-    }
-
-    fn bare(&mut self, msg: &Json) -> io::Result<()> {
-        self.buffer.clear();
-        line::push_bare(&self.alias, msg, &mut self.buffer);
-        self.flush(Stream::Out)
-    }
-
-    /// Room for a line.
-    pub(super) fn blank(&mut self) -> &mut Vec<u8> {
-        self.buffer.clear();
-        &mut self.buffer
-    }
-
-    /// Prints what was put there.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::BrokenPipe`] once nobody reads standard output any more.
-    pub(super) fn flush(&mut self, stream: Stream) -> io::Result<()> {
-        match stream {
-            Stream::Out => {
-                let mut out = io::stdout().lock();
-                out.write_all(&self.buffer)?;
-                out.flush()
-            }
-            Stream::Err => {
-                // Who reads no notes gets messages all the same.
-                let _ = io::stderr().lock().write_all(&self.buffer);
-                Ok(())
-            }
-        }
-    }
-}
-
-async fn status_over_rest(who: Text, (rest, token): (String, Token)) -> io::Result<()> {
-    let call = RestCall::Status(who.clone());
-    let client = Client::default();
-    let reply = dial::call_rest(&client, &rest, &token, call, Vec::new(), Lenience::Vendor);
-    let RestReply::Status(mut status) = reply.await.map_err(io::Error::other)? else {
-        return Err(io::Error::other(format!(
-            "{rest} does not answer what was asked"
-        )));
-    };
-    status.alias = Some(who.clone());
-    let mut printer = Printer::new(who);
-    line::push_answer(None, &Answer::Status(status), printer.blank());
-    printer.flush(Stream::Out)
 }
 
 /// Another one for each process.

@@ -2,7 +2,9 @@
 
 use super::dial::call_rest;
 use super::line::{self, Stream};
-use super::program::{Printer, Session, name};
+use super::print::Printer;
+use super::program::name;
+use super::session::Session;
 use super::{CommandError, DeviceNews};
 use crate::cli::told_to_end;
 use crate::http::Client;
@@ -61,12 +63,14 @@ enum Source {
 /// How messages get to the server.
 enum Way {
     Link(Box<Session>),
-    Rest {
-        client: Client,
-        rest: String,
-        token: Token,
-        printer: Printer,
-    },
+    Rest(Box<Rest>),
+}
+
+struct Rest {
+    client: Client,
+    url: String,
+    token: Token,
+    printer: Printer,
 }
 
 type Outcome = (u64, Result<Answer, CommandError>);
@@ -82,15 +86,15 @@ pub(super) async fn over_link(args: PublishArgs, session: Session) -> io::Result
 }
 
 /// Publishes over REST.
-pub(super) async fn over_rest(args: PublishArgs, (rest, token): (String, Token)) -> io::Result<()> {
+pub(super) async fn over_rest(args: PublishArgs, (url, token): (String, Token)) -> io::Result<()> {
     let window = args.window.unwrap_or(1);
-    let way = Way::Rest {
+    let rest = Rest {
         client: Client::default(),
-        rest,
+        url,
         token,
         printer: Printer::new(Text::default()),
     };
-    run(args, window, way).await
+    run(args, window, Way::Rest(Box::new(rest))).await
 }
 
 /// Publishes everything, and prints a line for each answer, in the order of the messages.
@@ -209,18 +213,14 @@ impl Way {
                 let outcome = session.control.publish(publish);
                 waiting.push_back((num, tokio::spawn(outcome)));
             }
-            Self::Rest {
-                client,
-                rest,
-                token,
-                ..
-            } => {
-                let (client, rest, token) = (client.clone(), rest.clone(), token.clone());
+            Self::Rest(rest) => {
+                let (client, token) = (rest.client.clone(), rest.token.clone());
+                let url = rest.url.clone();
                 let mut body = Vec::new();
                 Post::encode(&publish, &mut body);
                 let answer = tokio::spawn(async move {
                     let call = RestCall::Push;
-                    let reply = call_rest(&client, &rest, &token, call, body, Lenience::Vendor);
+                    let reply = call_rest(&client, &url, &token, call, body, Lenience::Vendor);
                     let answer = reply.await.map(|_| Answer::Published);
                     answer.map_err(CommandError::Refused)
                 });
@@ -232,21 +232,21 @@ impl Way {
     async fn next(&mut self) -> Option<DeviceNews> {
         match self {
             Self::Link(session) => session.device.next().await,
-            Self::Rest { .. } => std::future::pending().await,
+            Self::Rest(_) => std::future::pending().await,
         }
     }
 
     fn hear(&mut self, news: Option<DeviceNews>) -> io::Result<()> {
         match self {
             Self::Link(session) => session.hear(news),
-            Self::Rest { .. } => Ok(()),
+            Self::Rest(_) => Ok(()),
         }
     }
 
     fn printer(&mut self) -> &mut Printer {
         match self {
             Self::Link(session) => session.printer(),
-            Self::Rest { printer, .. } => printer,
+            Self::Rest(rest) => &mut rest.printer,
         }
     }
 

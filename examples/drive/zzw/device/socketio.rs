@@ -24,7 +24,7 @@ use zzw_push_proto::wire::{Decoded, Lenience, Message, MessageKind};
 
 /// A link on which both ends have shaken hands, as far down as Socket.IO.
 pub(super) struct Socket {
-    socket: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<TcpStream>,
     decoder: Decoder,
     handshake: Handshake,
 }
@@ -80,9 +80,9 @@ pub(super) async fn open(
         .max_write_buffer_size(1 << 20)
         .read_buffer_size(16 << 10);
     let upgraded = tokio_tungstenite::client_async_with_config(url, stream, Some(limits)).await;
-    let (socket, _) = upgraded.map_err(|error| refusal(name, revision, &error))?;
+    let (stream, _) = upgraded.map_err(|error| refusal(name, revision, &error))?;
     let mut socket = Socket {
-        socket,
+        stream,
         decoder: Decoder::new(revision, Opening::Websocket),
         handshake: Handshake::new(""),
     };
@@ -92,17 +92,23 @@ pub(super) async fn open(
 
 impl Socket {
     async fn shake_hands(&mut self, name: &str, options: &DeviceOptions) -> Result<(), End> {
-        match self.next().await? {
-            EnginePacket::Open(handshake) => self.handshake = handshake,
-            _ => {
-                let why = format!("{name}: a WebSocket, but no Socket.IO; that is on port 9906");
-                return Err(End::new(Cause::Garbled, why));
+        let first = self.next().await.map_err(|end| match end.cause {
+            // Servers of 4.x answer the older revision with HTTP where a WebSocket is by then.
+            Cause::Broken if self.decoder.revision() == Revision::V4 => {
+                let why = format!("{name} speaks no Socket.IO of 1.x and 2.x; use socketio");
+                End::new(Cause::Garbled, why)
             }
-        }
+            _ => end,
+        })?;
+        let EnginePacket::Open(handshake) = first else {
+            let why = format!("{name}: a WebSocket, but no Socket.IO; that is on port 9906");
+            return Err(End::new(Cause::Garbled, why));
+        };
+        self.handshake = handshake;
         if self.decoder.revision().client_connects() {
             let mut packet = vec![b'4'];
             write_connect(&mut packet, Some(&auth(options)));
-            self.socket.send(frame(packet)).await.map_err(end_of)?;
+            self.stream.send(frame(packet)).await.map_err(end_of)?;
         }
         loop {
             let packet = match self.next().await? {
@@ -111,7 +117,7 @@ impl Socket {
                 EnginePacket::Ping(content) => {
                     let mut pong = vec![b'3'];
                     pong.extend_from_slice(&content);
-                    self.socket.send(frame(pong)).await.map_err(end_of)?;
+                    self.stream.send(frame(pong)).await.map_err(end_of)?;
                     continue;
                 }
                 _ => continue,
@@ -143,10 +149,9 @@ impl Socket {
 
     async fn next(&mut self) -> Result<EnginePacket, End> {
         loop {
-            let packet = match self.socket.next().await {
-                None => return Err(closed()),
+            let packet = match self.stream.next().await {
+                None | Some(Ok(Frame::Close(_))) => return Err(closed()),
                 Some(Err(error)) => return Err(end_of(error)),
-                Some(Ok(Frame::Close(_))) => return Err(closed()),
                 Some(Ok(Frame::Text(text))) => Bytes::from(text),
                 Some(Ok(_)) => continue,
             };
@@ -157,8 +162,8 @@ impl Socket {
 
     /// Reads and writes until one of both cannot go on, or the queue ends.
     pub(super) async fn talk(self, options: &DeviceOptions, ends: &mut Ends) -> End {
-        let (sink, stream) = self.socket.split();
-        let (replies, replied) = mpsc::channel(MAX_REPLIES);
+        let (sink, stream) = self.stream.split();
+        let (replies, wanted) = mpsc::channel(MAX_REPLIES);
         let pings = self.decoder.revision().client_pings();
         let mut writer = Writer {
             socket: sink,
@@ -176,7 +181,7 @@ impl Socket {
         };
         let end = tokio::select! {
             end = reader.read(&ends.news) => return end,
-            end = writer.write(&mut ends.queue, replied) => end,
+            end = writer.write(&mut ends.queue, wanted) => end,
         };
         if end.cause == Cause::Local {
             // Until the server has closed, too: then it has read everything.
@@ -249,11 +254,10 @@ impl Reader {
                 let why = format!("the server refuses: {text}");
                 Err(End::new(Cause::Closed, why))
             }
-            // We ask for no acknowledgements, and have no other namespace.
-            Ok(_) => Ok(None),
             Err(error) if error.is_fatal() => Err(End::new(Cause::Garbled, error.to_string())),
-            // It is dropped and counted, and the link goes on.
-            Err(_) => Ok(None),
+            // We ask for no acknowledgements, and have no other namespace; and binary packets are
+            // dropped.
+            Ok(_) | Err(_) => Ok(None),
         }
     }
 

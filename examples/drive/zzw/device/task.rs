@@ -225,9 +225,9 @@ impl Task {
         let Connection::Open(link) = &self.connection else {
             return;
         };
-        let full = link.queue.as_ref().map(|queue| queue.try_send(message));
+        let Some(queue) = &link.queue else { return };
         // If the link has ended, that is about to be told.
-        if let Some(Err(TrySendError::Full(_))) = full {
+        if let Err(TrySendError::Full(_)) = queue.try_send(message) {
             self.over(End::broken("too much waits to be sent"));
         }
     }
