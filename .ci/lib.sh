@@ -11,6 +11,7 @@ MSRV_RUSTC="$CI_CACHE/msrv/rustc"
 export INTEROP="${INTEROP:-required}"
 export INTEROP_PYTHON="$VENV/bin/python"
 export INTEROP_NODE_PATH="$CI_CACHE/node/node_modules"
+export INTEROP_SOCKETIO_PATH="$CI_CACHE/socketio"
 export INTEROP_CHROMIUM="${INTEROP_CHROMIUM:-/usr/bin/chromium}"
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -32,7 +33,12 @@ DEBIAN_PACKAGES=(
   libssl-dev pkg-config                   # duvet links to OpenSSL
 )
 declare -A TOOL_VERSIONS=([duvet]=0.4.3 [cargo-deny]=0.20.2 [cargo-fuzz]=0.13.2)
-NODE_PACKAGES=(ws@8)
+NODE_PACKAGES=(
+  ws@8
+  socket.io-client-1@npm:socket.io-client@1.7.4
+  socket.io-client-2@npm:socket.io-client@2.5.0
+  socket.io-client-4@npm:socket.io-client@4.8.4
+)
 
 fail() {
   echo "FAILED: $*" >&2
@@ -83,6 +89,20 @@ python_packages() {
   python3 -m venv "$VENV"
   retry "$VENV/bin/pip" install --quiet --requirement .ci/requirements.txt
   cp .ci/requirements.txt "$VENV/installed.txt"
+}
+
+# Two versions of one package, each in a folder of its own: 4 speaks Engine.IO 3, 5 speaks 4.
+socketio_packages() {
+  local version list folder
+  for version in 4 5; do
+    list=".ci/socketio-$version.txt"
+    folder="$INTEROP_SOCKETIO_PATH/$version"
+    cmp --silent "$list" "$folder/installed.txt" && continue
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    retry "$VENV/bin/pip" install --quiet --upgrade --target "$folder" --requirement "$list"
+    cp "$list" "$folder/installed.txt"
+  done
 }
 
 node_packages() {

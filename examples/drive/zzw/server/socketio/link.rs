@@ -181,6 +181,13 @@ impl Link {
         }
     }
 
+    /// Packets of these lengths have been fetched by a poll.
+    pub(super) fn fetched(&self, packets: impl Iterator<Item = usize>) {
+        if self.outbox.fetched(packets) {
+            self.node.core.drained(self.id);
+        }
+    }
+
     /// True while it takes less than it is sent.
     pub(super) fn is_full(&self) -> bool {
         self.outbox.is_full()

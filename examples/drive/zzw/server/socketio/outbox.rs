@@ -59,6 +59,10 @@ struct Waiting {
 const MAX_PACKETS: usize = 48;
 const MAX_BYTES: usize = 256 << 10;
 
+/// Packets that a poll may fetch at once. python-socketio, old and new, hangs up at the seventeenth,
+/// and there may be a ping or a pong and the end of a poll beside them.
+const MAX_POLLED: usize = 14;
+
 /// Packets that engineioxide's queue takes: what may be given between two writes, twice, and pings.
 pub(super) const QUEUE: usize = 2 * MAX_PACKETS + 16;
 
@@ -174,10 +178,25 @@ impl Outbox {
     pub(super) fn written(&self) -> bool {
         let mut waiting = lock(&self.waiting);
         (waiting.given, waiting.given_bytes) = (0, 0);
+        self.refill(waiting)
+    }
+
+    /// Packets of these lengths are no longer in engineioxide's queue. As [`Self::written`].
+    pub(super) fn fetched(&self, packets: impl Iterator<Item = usize>) -> bool {
+        let mut waiting = lock(&self.waiting);
+        for length in packets {
+            waiting.given = waiting.given.saturating_sub(1);
+            waiting.given_bytes = waiting.given_bytes.saturating_sub(length);
+        }
+        self.refill(waiting)
+    }
+
+    fn refill(&self, mut waiting: MutexGuard<'_, Waiting>) -> bool {
         let Some(session) = self.session.upgrade() else {
             return false;
         };
-        while waiting.has_room() {
+        let most = self.most();
+        while waiting.has_room(most) {
             let Some(packet) = waiting.packets.pop_front() else {
                 break;
             };
@@ -186,12 +205,10 @@ impl Outbox {
                 break;
             }
         }
-        if waiting.given > 0 {
+        if !waiting.is_empty() {
             return false;
         }
-        if waiting.packets.is_empty() {
-            waiting.packets = VecDeque::new();
-        }
+        waiting.packets = VecDeque::new();
         let has_drained = std::mem::take(&mut waiting.is_full);
         drop(waiting);
         self.changed.notify_waiters();
@@ -199,6 +216,14 @@ impl Outbox {
             wire.go_on();
         }
         has_drained
+    }
+
+    /// How many packets engineioxide may have at a time.
+    fn most(&self) -> usize {
+        match self.wire.get() {
+            Some(_) => MAX_PACKETS,
+            None => MAX_POLLED,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -294,7 +319,7 @@ impl Outbox {
             packet = String::from_utf8(escaped).unwrap_or_default();
         }
         let packet = Str::from(packet);
-        if waiting.packets.is_empty() && waiting.has_room() {
+        if waiting.packets.is_empty() && waiting.has_room(self.most()) {
             waiting.give(&session, packet);
         } else {
             waiting.bytes = waiting.bytes.saturating_add(packet.len());
@@ -339,8 +364,8 @@ impl Waiting {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.given < MAX_PACKETS && self.given_bytes < MAX_BYTES
+    fn has_room(&self, most: usize) -> bool {
+        self.given < most && self.given_bytes < MAX_BYTES
     }
 
     fn is_over(&self) -> bool {

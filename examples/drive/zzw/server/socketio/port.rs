@@ -14,7 +14,7 @@ use engineioxide::handler::EngineIoHandler;
 use engineioxide::service::{EngineIoService, NotFoundService};
 use engineioxide::socket::Sid;
 use engineioxide::{DisconnectReason, Str};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::Service as _;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use zzw_push_proto::socketio::engine::{Query, QueryError, Transport};
+use zzw_push_proto::socketio::engine::{EnginePacket, PayloadReader, Query, QueryError, Transport};
 use zzw_push_proto::socketio::{MAX_PACKET, Revision};
 use zzw_push_proto::wire::Lenience;
 
@@ -145,11 +145,7 @@ impl Port {
                     (Transport::Websocket, &Method::GET) => {
                         self.upgrade(request, &query, sid, &link)
                     }
-                    (Transport::Polling, &Method::GET) => {
-                        let answer = self.poll(&query, sid).await;
-                        link.written();
-                        answer
-                    }
+                    (Transport::Polling, &Method::GET) => self.poll(&query, sid, &link).await,
                     (Transport::Polling, _) => self.post(request, &query, sid).await,
                     _ => refuse(r#"{"code":3,"message":"Bad request"}"#),
                 }
@@ -228,10 +224,19 @@ impl Port {
         answer
     }
 
-    async fn poll(&self, query: &Query, sid: Sid) -> Response<Body> {
+    async fn poll(&self, query: &Query, sid: Sid, link: &Arc<Link>) -> Response<Body> {
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.uri_mut() = going_on(query, sid);
-        self.pass(request).await
+        let (head, body) = self.pass(request).await.into_parts();
+        // It is there at once, and cannot break off.
+        let body = body.collect().await.unwrap_or_default().to_bytes();
+        let messages =
+            PayloadReader::new(query.revision, body.clone()).filter_map(|packet| match packet {
+                Ok(EnginePacket::Message(message)) => Some(message.len()),
+                _ => None,
+            });
+        link.fetched(messages);
+        Response::from_parts(head, Full::new(body).boxed_unsync())
     }
 
     async fn post(&self, request: Request<Incoming>, query: &Query, sid: Sid) -> Response<Body> {
