@@ -3,6 +3,7 @@
 //! What is written since the last sync is kept or not sector by sector, each in any of the versions
 //! it has had since, and the file has any of the lengths it has had since. Sectors are whole, a sync
 //! that returned is true, and no bit rots.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use drive::faces::Dice;
 use drive::store::Medium;
@@ -27,6 +28,7 @@ struct Disk {
     is_off: bool,
     /// Bytes read so far.
     read: u64,
+    written: u64,
 }
 
 #[derive(Default)]
@@ -52,6 +54,7 @@ impl CutDisk {
             left: None,
             is_off: false,
             read: 0,
+            written: 0,
         })))
     }
 
@@ -62,6 +65,10 @@ impl CutDisk {
 
     pub(crate) fn bytes_read(&self) -> u64 {
         self.disk().read
+    }
+
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.disk().written
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -254,6 +261,7 @@ impl StorageBackend for Handle {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut disk = self.disk.disk();
         disk.tick()?;
+        disk.written += data.len() as u64;
         let platter = disk.platter(self.is_blank);
         platter.write(usize::try_from(offset).unwrap(), data);
         disk.done()

@@ -144,7 +144,8 @@ pub enum StoreReply {
         epoch: u64,
         /// Who had it.
         previous: Option<Owner>,
-        /// Messages lost to the queue's limit or to time since the gap was told last.
+        /// Messages lost to the queue's limit or to time since the gap was told last. One that has
+        /// arrived but was acknowledged when its time was over counts as lost: a store cannot know.
         gap: u64,
     },
     /// To [`StoreOp::Append`].

@@ -91,8 +91,7 @@ impl MemoryStore {
                 }
             }
             StoreOp::Ack { alias, mids } => {
-                // What has arrived is not lost, however late that is told.
-                let known = self.aliases.entry(alias).or_default();
+                let known = self.alias(&alias, at);
                 known.queue.retain(|entry| !mids.contains(&entry.mid));
                 StoreReply::Done
             }

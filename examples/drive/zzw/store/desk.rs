@@ -226,10 +226,11 @@ impl<S: Shelf> Desk<'_, S> {
             return Ok(());
         };
         let before = record.len;
+        let is_stale = self.purge(alias, &mut record)?;
         for mid in mids {
             self.remove(alias, &mut record, *mid)?;
         }
-        if record.len != before {
+        if is_stale || record.len != before {
             self.shelf.set_record(alias, &record)?;
         }
         Ok(())
