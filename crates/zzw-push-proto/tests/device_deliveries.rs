@@ -37,6 +37,8 @@ fn a_delivery_is_reported_once_and_acknowledged_as_often_as_it_comes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# What comes from a server with an id and a body MUST be read as a delivery, whatever its type.
 fn whatever_has_an_id_and_a_body_is_a_delivery() {
     let mut rig = Rig::bound(with(Ack::Automatic));
     for line in [

@@ -275,6 +275,8 @@ fn at_most_sixty_four_commands_wait() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# An alias or a topic MUST have 1 to 128 bytes, without a slash and without control characters.
 fn what_no_server_would_take_is_given_back() {
     let mut rig = Rig::bound(config());
     let now = rig.now;

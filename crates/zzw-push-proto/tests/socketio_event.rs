@@ -4,6 +4,8 @@ use bytes::Bytes;
 use zzw_push_proto::socketio::*;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A reply MUST be written with the negated type of its request.
 fn every_event_of_the_document_has_its_type_and_its_reply() {
     for (name, t, reply, reply_t) in [
         ("heartbeat", Some(1), Some("heartbeat_c"), Some(-1)),

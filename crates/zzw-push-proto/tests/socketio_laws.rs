@@ -126,6 +126,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#message
+    //# A reader MUST NOT panic, whatever bytes it is given.
     fn no_bytes_bring_a_link_down(
         messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8),
         revision in revision(),
