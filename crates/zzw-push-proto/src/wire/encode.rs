@@ -35,6 +35,9 @@ impl Message {
     }
 
     /// Appends the object that a Socket.IO event carries: `connect` has no `t` there.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+    //# without a type.
     pub fn encode_event(&self, out: &mut Vec<u8>) {
         let t = match self {
             Self::Connect(_) => None,

@@ -123,6 +123,8 @@ impl MessageKind {
     }
 
     /// The kind of message that this event carries.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# An event MUST carry the message that its name stands for.
     pub fn of_event(event: EventName) -> Self {
         match event {
             EventName::Heartbeat => Self::Heartbeat,

@@ -150,8 +150,7 @@ impl Object<'_> {
         let t = self.t()?;
         let Some(kind) = self.kind(t, form)? else {
             //= docs/spec/zzw-push-proto.md#message
-            //# A message of an unknown type, or of none, MUST be kept whole together with its
-            //# number.
+            //# A message of no known type MUST be kept whole together with its number.
             return Ok(Message::Other(Other {
                 t,
                 num: self.num()?,
