@@ -343,6 +343,9 @@ fn both_connect(sample: &str, code: ConnectCode) -> Message {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+//# without a type.
 fn connect_and_disconnect_events_carry_the_alias_only() {
     let connect = event("connect", "{'alias':'alias'}");
     assert_eq!(connect, Message::Connect(Connect::new("alias")));
@@ -355,6 +358,9 @@ fn connect_and_disconnect_events_carry_the_alias_only() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+//# without a type.
 fn info_status_tells_how_somebody_is() {
     let asked = event("info_status", "{'alias': 'alias'}");
     assert_eq!(asked, Message::Status(StatusRequest::new("alias")));

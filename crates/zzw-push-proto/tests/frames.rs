@@ -99,7 +99,7 @@ fn a_delivery_outlives_a_topic_of_another_shape() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#message
-//# A message of an unknown type, or of none, MUST be kept whole together with its number.
+//# A message of no known type MUST be kept whole together with its number.
 fn an_unknown_type_is_kept_whole_with_its_number() {
     for (json, t) in [
         (r#"{"t":12,"num":"n","a":1}"#, Some(12)),
