@@ -141,6 +141,8 @@ impl Rooms {
     }
 
     /// Fires what is due at `now`. Harmless when called early, late or twice.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     pub fn handle_timeout(&mut self, now: Instant) {
         while self.due.first().is_some_and(|(due, _)| *due <= now) {
             let Some((_, key)) = self.due.pop_first() else {
@@ -188,6 +190,8 @@ impl Rooms {
         self.sizes = Sizes::default();
         self.due.clear();
         self.switchboard = Switchboard::default();
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# A machine that is closed MUST report so once, and no other event after that.
         self.desk.tell(Event::Closed(Reason::Local));
     }
 
