@@ -117,6 +117,8 @@ impl LineError {
     /// True if the link has to end: a peer that sends such a line is no peer (Z-39).
     pub fn is_fatal(&self) -> bool {
         match self {
+            //= docs/spec/zzw-push-proto.md#line
+            //# A line beyond the limit MUST count as the end of its link.
             Self::TooLong { .. } => true,
         }
     }
@@ -126,6 +128,9 @@ impl RestError {
     /// The HTTP status of the answer.
     pub fn status(&self) -> u16 {
         match self {
+            //= docs/spec/zzw-push-proto.md#rest
+            //# A path that is no call MUST be answered with status 404, and a call by another
+            //# method with status 405.
             Self::NotFound => 404,
             Self::Method { .. } => 405,
             Self::Token => 401,
@@ -141,6 +146,9 @@ impl RestError {
             Self::Token => Code::Token,
             Self::Escape | Self::Page => Code::Garbled,
         };
+        //= docs/spec/zzw-push-proto.md#rest
+        //# Every answer with another status than 200 MUST hold a failure in its body, because old
+        //# clients read nothing else.
         Failure::new(code, Num::Absent)
     }
 }

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+//= docs/spec/zzw-push-proto.md#message
+//# A reader MUST NOT panic, whatever bytes it is given.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -31,10 +31,16 @@ pub struct LineCodec {
 
 impl LineCodec {
     /// The longest line a server accepts unless told otherwise, in bytes: 64 KiB.
+    //= docs/spec/zzw-push-proto.md#line
+    //# A line MUST be taken up to 65536 bytes by a server and up to 98304 bytes by a device unless
+    //# they are told otherwise.
     pub const SERVER_MAX: usize = 64 << 10;
 
     /// The longest line a device accepts unless told otherwise, in bytes: 96 KiB, a body of 64 KiB
     /// and what it comes in.
+    //= docs/spec/zzw-push-proto.md#line
+    //# A line MUST be taken up to 65536 bytes by a server and up to 98304 bytes by a device unless
+    //# they are told otherwise.
     pub const DEVICE_MAX: usize = 96 << 10;
 
     /// A codec that accepts lines of up to `max_len` bytes, without the line feed.
@@ -61,12 +67,17 @@ impl LineCodec {
                 if std::mem::take(&mut self.is_skipping) {
                     continue;
                 }
+                //= docs/spec/zzw-push-proto.md#line
+                //# A line MUST end with a line feed, whether or not a carriage return comes before
+                //# it.
                 if let Some(b'\r') = line.last() {
                     line.truncate(end.saturating_sub(1));
                 }
                 if line.len() > self.max_len {
                     return Some(Err(self.too_long()));
                 }
+                //= docs/spec/zzw-push-proto.md#line
+                //# Blank lines MUST be skipped.
                 if !line.trim_ascii().is_empty() {
                     return Some(Ok(line));
                 }
@@ -74,6 +85,8 @@ impl LineCodec {
             }
             // All lines that have come are split off at once: a line then costs little more than
             // the search for its end.
+            //= docs/spec/zzw-push-proto.md#line
+            //# Where a stream of bytes is cut MUST NOT change its lines.
             let unsearched = received.get(self.searched..).unwrap_or_default();
             let Some(last) = memrchr(b'\n', unsearched) else {
                 return self.wait(received).map(Err);
@@ -97,6 +110,8 @@ impl LineCodec {
     }
 
     /// There is no end of a line yet.
+    //= docs/spec/zzw-push-proto.md#line
+    //# A line beyond the limit MUST be reported once and MUST NOT be held.
     fn wait(&mut self, received: &mut BytesMut) -> Option<LineError> {
         self.searched = received.len();
         if self.is_skipping {

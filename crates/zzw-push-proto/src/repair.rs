@@ -21,7 +21,11 @@ pub fn repair(json: &[u8]) -> Option<Vec<u8>> {
         after: After::Other,
         is_changed: false,
     };
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A repair MUST be one pass whose outcome is at most twice as long.
     while pass.step()? {}
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# Valid JSON MUST NOT be changed by a repair.
     pass.is_changed.then_some(pass.out)
 }
 
@@ -44,6 +48,9 @@ enum After {
 
 impl Pass<'_> {
     /// Copies or repairs the next piece; false at the end, `None` if it is nested too deep.
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A lenient reader MUST repair single quotes around texts, full-width commas and commas that
+    //# are missing between members.
     fn step(&mut self) -> Option<bool> {
         let Some((&first, behind)) = self.rest.split_first() else {
             return Some(false);
@@ -89,6 +96,8 @@ impl Pass<'_> {
                 self.is_changed = true;
             }
             _ => {
+                //= docs/spec/zzw-push-proto.md#lenience
+                //# A missing quote MUST NOT be repaired.
                 // A number or a word, up to what ends it. `，` begins with a byte beyond ASCII.
                 let ends = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"+-._".contains(byte));
                 let end = self.rest.iter().position(ends).unwrap_or(self.rest.len());

@@ -23,6 +23,14 @@ fn subscription(sent: &[Message]) -> Vec<&Register> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST send type 14 and a heartbeat, in this order, as the first lines of a link.
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST take an answer to type 14, an answer to a heartbeat that names its alias, and a
+//# delivery for the proof that it is bound.
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST register all its topics on every link once it is bound, at most 100 in one
+//# message.
 fn a_device_dials_binds_and_subscribes_to_everything() {
     let mut config = config();
     config.topics = vec!["c_1".into(), "c_2".into()];
@@ -56,6 +64,10 @@ fn a_device_dials_binds_and_subscribes_to_everything() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST send a heartbeat as its first event on a link over Socket.IO.
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST say goodbye over Socket.IO when it is closed while it is bound.
 fn over_socket_io_the_handshake_tells_the_alias_and_the_heartbeat_repeats_it() {
     let mut config = config();
     config.binding = Binding::Handshake;
@@ -77,6 +89,9 @@ fn over_socket_io_the_handshake_tells_the_alias_and_the_heartbeat_repeats_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST take an answer to type 14, an answer to a heartbeat that names its alias, and a
+//# delivery for the proof that it is bound.
 fn a_server_that_knows_no_connect_frame_binds_by_the_heartbeat() {
     let mut rig = Rig::new(config());
     rig.input(Input::Connected);
@@ -90,6 +105,9 @@ fn a_server_that_knows_no_connect_frame_binds_by_the_heartbeat() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST take an answer to type 14, an answer to a heartbeat that names its alias, and a
+//# delivery for the proof that it is bound.
 fn a_delivery_proves_that_the_link_is_bound() {
     let mut rig = Rig::new(config());
     rig.input(Input::Connected);
@@ -102,6 +120,8 @@ fn a_delivery_proves_that_the_link_is_bound() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST leave a server that has not accepted its alias within `bind_timeout`.
 fn a_server_that_does_not_accept_the_alias_in_time_is_left() {
     let mut rig = Rig::new(config());
     rig.input(Input::Connected);
@@ -112,6 +132,8 @@ fn a_server_that_does_not_accept_the_alias_in_time_is_left() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST leave a server at once that refuses its alias or its token.
 fn a_refused_token_ends_the_link_at_once() {
     let mut rig = Rig::new(config());
     rig.input(Input::Connected);
@@ -124,6 +146,8 @@ fn a_refused_token_ends_the_link_at_once() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST send a heartbeat every `heartbeat`.
 fn a_heartbeat_goes_out_every_thirty_seconds() {
     let mut rig = Rig::bound(config());
     for _ in 0..10 {
@@ -135,6 +159,10 @@ fn a_heartbeat_goes_out_every_thirty_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST end a link on which nothing came for `silent_periods` times `heartbeat`.
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST take whatever comes for a sign of life.
 fn three_silent_periods_end_the_link_and_any_word_prevents_that() {
     let mut rig = Rig::bound(config());
     rig.wait(secs(89));
@@ -148,6 +176,8 @@ fn three_silent_periods_end_the_link_and_any_word_prevents_that() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST NOT have more than one link or dial at a time.
 fn nothing_is_dialled_before_the_driver_has_ended_the_last_link() {
     let mut rig = Rig::bound(config());
     rig.wait(secs(90));
@@ -163,6 +193,11 @@ fn nothing_is_dialled_before_the_driver_has_ended_the_last_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST wait before dialling again for a time drawn evenly between zero and a bound that
+//# doubles with each failure up to `backoff_max`.
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST reset that bound only after a link that was bound for at least `heartbeat`.
 fn delays_between_dials_grow_to_a_minute_and_shrink_after_a_link_that_lasted() {
     let mut rig = Rig::new(config());
     let mut longest = ms(0);
@@ -196,6 +231,8 @@ fn delays_between_dials_grow_to_a_minute_and_shrink_after_a_link_that_lasted() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST report the gap that a server tells.
 fn messages_lost_to_the_servers_limits_are_reported() {
     let mut rig = Rig::new(config());
     rig.input(Input::Connected);
@@ -205,6 +242,9 @@ fn messages_lost_to_the_servers_limits_are_reported() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST NOT dial again when another link has taken its alias, unless it was told after
+//# which time to.
 fn a_device_that_is_replaced_ends_instead_of_fighting_for_its_alias() {
     let mut rig = Rig::bound(config());
     rig.hear_line(r#"{"t":0,"error":"replaced","num":""}"#);
@@ -214,6 +254,9 @@ fn a_device_that_is_replaced_ends_instead_of_fighting_for_its_alias() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST NOT dial again when another link has taken its alias, unless it was told after
+//# which time to.
 fn a_device_that_may_come_back_stays_away_for_as_long_as_it_was_told() {
     let mut config = config();
     config.replaced = Replaced::After(secs(300));
@@ -225,6 +268,8 @@ fn a_device_that_may_come_back_stays_away_for_as_long_as_it_was_told() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST end a link with `max_garbled` unreadable messages within a minute.
 fn ten_garbled_messages_within_a_minute_end_the_link() {
     let mut rig = Rig::bound(config());
     for _ in 0..9 {
@@ -242,6 +287,8 @@ fn ten_garbled_messages_within_a_minute_end_the_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST pass up what it has not expected and what is for another alias.
 fn what_nobody_knows_is_passed_up() {
     let mut rig = Rig::bound(config());
     for line in [
@@ -264,6 +311,9 @@ fn what_nobody_knows_is_passed_up() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST register all its topics on every link once it is bound, at most 100 in one
+//# message.
 fn more_topics_than_a_frame_holds_go_in_several() {
     let mut config = config();
     config.topics = (0..250).map(|nth| format!("c_{nth}").into()).collect();
@@ -281,6 +331,8 @@ fn more_topics_than_a_frame_holds_go_in_several() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST offer topics again after `heartbeat` that the server has not taken.
 fn topics_that_the_server_does_not_take_are_offered_again() {
     let mut config = config();
     config.topics = vec!["c_1".into()];
@@ -300,6 +352,9 @@ fn topics_that_the_server_does_not_take_are_offered_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST report a request to open a door once within `door_window`, and none while it is
+//# not bound.
 fn a_request_to_open_the_door_is_reported_once() {
     let mut rig = Rig::bound(config());
     let ask = || Message::OpenDoor(Door::new("r_1", "u_1"));
@@ -323,6 +378,8 @@ fn a_request_to_open_the_door_is_reported_once() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST drop requests to open doors beyond 16 within `door_window`.
 fn a_flood_of_requests_to_open_doors_is_cut_short() {
     let mut rig = Rig::bound(config());
     for nth in 0..1_000 {
@@ -332,6 +389,8 @@ fn a_flood_of_requests_to_open_doors_is_cut_short() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# A machine that is closed MUST report so once, and no other event after that.
 fn a_closed_device_says_so_last_and_nothing_more() {
     let mut rig = Rig::bound(config());
     let request = rig.device.topics(rig.now).expect("taken");

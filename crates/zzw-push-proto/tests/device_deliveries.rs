@@ -21,6 +21,15 @@ fn told(mid: &str) -> Output {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST report a delivery once as long as its id is among the last `remembered`.
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST acknowledge a delivery that comes again if it may acknowledge it.
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST acknowledge with its alias and the id as it came.
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST acknowledge a delivery behind its report under `Automatic`, when it is told to
+//# under `Manual`, and once it is stored under `Stored`.
 fn a_delivery_is_reported_once_and_acknowledged_as_often_as_it_comes() {
     let mut rig = Rig::bound(with(Ack::Automatic));
     rig.hear(push("1"));
@@ -37,6 +46,8 @@ fn a_delivery_is_reported_once_and_acknowledged_as_often_as_it_comes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# What comes from a server with an id and a body MUST be read as a delivery, whatever its type.
 fn whatever_has_an_id_and_a_body_is_a_delivery() {
     let mut rig = Rig::bound(with(Ack::Automatic));
     for line in [
@@ -58,6 +69,9 @@ fn whatever_has_an_id_and_a_body_is_a_delivery() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST acknowledge a delivery behind its report under `Automatic`, when it is told to
+//# under `Manual`, and once it is stored under `Stored`.
 fn a_delivery_that_is_acknowledged_by_hand_waits_for_that() {
     let mut rig = Rig::bound(with(Ack::Manual));
     rig.hear(push("1"));
@@ -83,6 +97,8 @@ fn what_was_never_delivered_is_not_acknowledged() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT queue acknowledgements for a link.
 fn what_is_acknowledged_without_a_link_is_told_the_server_when_it_comes_again() {
     let mut rig = Rig::bound(with(Ack::Manual));
     rig.hear(push("1"));
@@ -96,6 +112,11 @@ fn what_is_acknowledged_without_a_link_is_told_the_server_when_it_comes_again() 
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST acknowledge a delivery behind its report under `Automatic`, when it is told to
+//# under `Manual`, and once it is stored under `Stored`.
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT report or acknowledge a delivery under `Stored` before it is stored.
 fn a_stored_delivery_is_reported_and_acknowledged_once_it_is_stored() {
     let mut rig = Rig::bound(with(Ack::Stored));
     rig.hear(push("1"));
@@ -115,6 +136,8 @@ fn a_stored_delivery_is_reported_and_acknowledged_once_it_is_stored() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST take a delivery that its store has refused for a new one when it comes again.
 fn a_delivery_that_was_not_stored_is_new_when_it_comes_again() {
     let mut rig = Rig::bound(with(Ack::Stored));
     rig.hear(push("1"));
@@ -129,6 +152,8 @@ fn a_delivery_that_was_not_stored_is_new_when_it_comes_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT queue acknowledgements for a link.
 fn a_delivery_that_is_stored_while_there_is_no_link_is_acknowledged_over_the_next() {
     let mut rig = Rig::bound(with(Ack::Stored));
     rig.hear(push("1"));
@@ -144,6 +169,8 @@ fn a_delivery_that_is_stored_while_there_is_no_link_is_acknowledged_over_the_nex
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT report a delivery again that its store held when it was opened.
 fn what_the_store_held_is_not_stored_again() {
     let mut recovered = Recovered::empty();
     recovered.next_seq = Seq(8);
@@ -157,6 +184,9 @@ fn what_the_store_held_is_not_stored_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST leave a delivery alone, so that it comes again, while `max_storing` wait for the
+//# store.
 fn what_exceeds_the_stores_queue_is_left_to_come_again() {
     let mut config = with(Ack::Stored);
     config.max_storing = 2;
@@ -176,6 +206,8 @@ fn what_exceeds_the_stores_queue_is_left_to_come_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST report a delivery once as long as its id is among the last `remembered`.
 fn the_last_256_ids_are_remembered() {
     let mut rig = Rig::bound(with(Ack::Automatic));
     for nth in 0..256 {
@@ -191,6 +223,8 @@ fn the_last_256_ids_are_remembered() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT acknowledge an id of more than 128 bytes.
 fn an_id_that_cannot_be_remembered_is_not_acknowledged() {
     let mut rig = Rig::bound(with(Ack::Automatic));
     rig.hear(push(&"9".repeat(129)));

@@ -221,6 +221,8 @@ fn ended(output: &Output) -> Option<RequestId> {
 
 proptest! {
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     fn draining_late_changes_nothing_and_a_replay_repeats_it(config in small(), history in histories()) {
         let mut eager = Vec::new();
         run(&config, &history, |device, _| eager.extend(drain(device)));
@@ -231,6 +233,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# A machine that is closed MUST report so once, and no other event after that.
     fn closed_is_said_once_and_last(config in small(), history in histories()) {
         let (mut device, now, _) = run(&config, &history, |_, _| {});
         prop_assert!(device.is_closed() && device.state() == State::Closed);
@@ -246,6 +250,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     fn timers_move_on_and_firing_twice_or_early_is_harmless(config in small(), history in histories()) {
         let mut failure = None;
         run(&config, &history, |device, now| {
@@ -259,6 +265,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# Every command MUST end in exactly one of an answer, a failure and a time-out.
     fn every_command_ends_once(config in small(), history in histories()) {
         let (mut device, _, mut asked) = run(&config, &history, |_, _| {});
         let mut ends: Vec<RequestId> = drain(&mut device).iter().filter_map(ended).collect();
@@ -268,6 +276,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST refuse commands while `max_requests` wait, and topics beyond `max_topics`.
     fn what_is_held_is_bounded(config in small(), history in histories()) {
         let mut failure = None;
         run(&config, &history, |device, now| {
@@ -283,6 +293,15 @@ proptest! {
     /// sent without a link, and nothing but the frames that bind before it is bound; numbers are used
     /// once, but for pulls.
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST NOT have more than one link or dial at a time.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST NOT send anything else before it is bound.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST number its requests with a text of milliseconds that it never uses again,
+    //# except for a pull that asks for the same messages.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST send a command to open a door at once or refuse it, and never again.
     fn links_come_one_after_the_other_and_numbers_once(config in small(), history in histories()) {
         let (mut is_dialled, mut is_up, mut is_bound, mut doors) = (false, false, false, 0);
         let mut nums: BTreeMap<String, bool> = BTreeMap::new();

@@ -8,6 +8,8 @@ use zzw_push_proto::wire::{Lenience, Message};
 static HEAP: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST NOT hold a message any longer than until it is reported and stored.
 fn a_device_that_is_flooded_holds_ids_and_not_messages() {
     let now = testkit::epoch();
     let mut config = Config::new("m_2", 7);

@@ -59,6 +59,8 @@ fn live(ack: Ack, max_storing: usize, binding: Binding, history: &[(u64, Step)])
 
 proptest! {
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST report a delivery once as long as its id is among the last `remembered`.
     fn acknowledged_at_once_each_message_comes_once(history in history(), binding in binding()) {
         live(Ack::Automatic, 64, binding, &history);
     }
@@ -69,6 +71,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST NOT report or acknowledge a delivery under `Stored` before it is stored.
     fn stored_each_message_is_kept_once_whatever_the_power_does(history in history(), binding in binding(), max_storing in 1_usize..6) {
         live(Ack::Stored, max_storing, binding, &history);
     }

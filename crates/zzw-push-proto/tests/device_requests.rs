@@ -20,6 +20,11 @@ fn socket_io() -> zzw_push_proto::device::Config {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# Every command MUST end in exactly one of an answer, a failure and a time-out.
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST take a reply for that of the request with its number, as text or as a number,
+//# and one without a number for that of the only request that it can answer.
 fn each_command_is_answered_with_what_it_asked_for() {
     let mut rig = Rig::bound(config());
     let now = rig.now;
@@ -65,6 +70,9 @@ fn each_command_is_answered_with_what_it_asked_for() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST take a reply for that of the request with its number, as text or as a number,
+//# and one without a number for that of the only request that it can answer.
 fn the_status_of_others_is_asked_over_socket_io_only() {
     let mut rig = Rig::bound(config());
     let refused = Err(Refused::Unsupported("m_3".into()));
@@ -93,6 +101,9 @@ fn the_status_of_others_is_asked_over_socket_io_only() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST number its requests with a text of milliseconds that it never uses again, except
+//# for a pull that asks for the same messages.
 fn numbers_are_milliseconds_and_never_used_twice() {
     let mut rig = Rig::bound(config());
     let mut nums = Vec::new();
@@ -132,6 +143,9 @@ fn a_failure_tells_which_command_and_why() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST take a failure without a number for that of its only request, unless it may be
+//# about a heartbeat or a door frame.
 fn a_failure_without_a_number_is_that_of_the_only_command() {
     let mut rig = Rig::bound(config());
     let only = publish(&mut rig);
@@ -145,6 +159,9 @@ fn a_failure_without_a_number_is_that_of_the_only_command() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST take a failure without a number for that of its only request, unless it may be
+//# about a heartbeat or a door frame.
 fn a_failure_without_a_number_belongs_to_nobody_when_it_may_be_of_another() {
     let complaint = r#"{"t":0,"error":"参数不全","num":""}"#;
     let is_complaint = |events: &[Event]| matches!(events, [Event::LinkError(_)]);
@@ -177,6 +194,8 @@ fn a_failure_without_a_number_belongs_to_nobody_when_it_may_be_of_another() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST end a command within `request_timeout`, the time it waits for a link included.
 fn a_command_without_an_answer_ends_after_ten_seconds_and_a_late_answer_is_passed_up() {
     let mut rig = Rig::bound(config());
     let request = publish(&mut rig);
@@ -188,6 +207,8 @@ fn a_command_without_an_answer_ends_after_ten_seconds_and_a_late_answer_is_passe
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST end a command within `request_timeout`, the time it waits for a link included.
 fn a_command_waits_for_a_link_as_long_as_for_an_answer() {
     let mut rig = Rig::new(config());
     rig.take();
@@ -203,6 +224,12 @@ fn a_command_waits_for_a_link_as_long_as_for_an_answer() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST NOT send a publication over another link that may have been carried out over the
+//# last.
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST send every other request again over the next link that was not answered over the
+//# last.
 fn over_the_next_link_only_what_may_be_done_twice_is_done_again() {
     let mut config = config();
     config.backoff_max = secs(1);
@@ -229,6 +256,8 @@ fn over_the_next_link_only_what_may_be_done_twice_is_done_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST send a command to open a door at once or refuse it, and never again.
 fn a_door_is_opened_now_or_not_at_all() {
     let mut rig = Rig::new(config());
     let door = || Door::new("r_1", "u_1");
@@ -259,6 +288,8 @@ fn a_door_is_opened_now_or_not_at_all() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST refuse commands while `max_requests` wait, and topics beyond `max_topics`.
 fn at_most_sixty_four_commands_wait() {
     let mut rig = Rig::bound(config());
     for _ in 0..64 {
@@ -275,6 +306,10 @@ fn at_most_sixty_four_commands_wait() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# An alias or a topic MUST have 1 to 128 bytes, without a slash and without control characters.
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST refuse a command that no server would take.
 fn what_no_server_would_take_is_given_back() {
     let mut rig = Rig::bound(config());
     let now = rig.now;
@@ -298,6 +333,9 @@ fn what_no_server_would_take_is_given_back() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST register topics on later links that were registered by command, and none that
+//# were removed or refused.
 fn registered_topics_are_subscribed_to_on_every_link_and_removed_ones_are_not() {
     let mut config = config();
     config.topics = vec!["c_1".into()];
@@ -325,6 +363,9 @@ fn registered_topics_are_subscribed_to_on_every_link_and_removed_ones_are_not() 
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-link
+//# The device MUST register topics on later links that were registered by command, and none that
+//# were removed or refused.
 fn a_refused_registration_is_not_repeated_on_later_links() {
     let mut rig = Rig::bound(config());
     rig.device
@@ -336,6 +377,8 @@ fn a_refused_registration_is_not_repeated_on_later_links() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST refuse commands while `max_requests` wait, and topics beyond `max_topics`.
 fn topics_are_bounded() {
     let mut config = config();
     config.max_topics = 3;
@@ -367,6 +410,9 @@ fn pulled(request: RequestId, fresh: usize, repeated: usize) -> Event {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST treat pulled messages with ids like pushed ones, and give those without in the
+//# answer.
 fn pulled_messages_are_delivered_like_pushed_ones() {
     let mut rig = Rig::bound(config());
     rig.hear(push("1"));
@@ -394,6 +440,9 @@ fn pulled_messages_are_delivered_like_pushed_ones() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST treat pulled messages with ids like pushed ones, and give those without in the
+//# answer.
 fn pulled_messages_without_ids_are_in_the_answer() {
     let mut rig = Rig::bound(config());
     let request = rig.device.pull(rig.now).expect("taken");
@@ -406,6 +455,9 @@ fn pulled_messages_without_ids_are_in_the_answer() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST pull with the last number of its link until all that came with it is
+//# acknowledged.
 fn another_number_would_acknowledge_a_pull_so_it_comes_only_after_all_is_acknowledged() {
     let mut config = config();
     config.ack = Ack::Manual;
@@ -434,6 +486,9 @@ fn another_number_would_acknowledge_a_pull_so_it_comes_only_after_all_is_acknowl
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST treat pulled messages with ids like pushed ones, and give those without in the
+//# answer.
 fn an_answer_to_a_pull_that_nobody_waits_for_any_more_still_delivers() {
     let mut rig = Rig::bound(config());
     rig.device.pull(rig.now).expect("taken");

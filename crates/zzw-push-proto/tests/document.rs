@@ -37,6 +37,8 @@ fn both(name: &str, sample: &str, expected: &str) -> Message {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A message MUST be written as strict JSON on one line, with its type first if it has one.
 fn type_1_is_a_heartbeat() {
     both(
         "heartbeat",
@@ -56,6 +58,13 @@ fn type_1_is_a_heartbeat() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# A lenient reader MUST repair single quotes around texts, full-width commas and commas that are
+//# missing between members.
+//= docs/spec/zzw-push-proto.md#lenience
+//# A message that was repaired MUST be told from one that was not.
+//= docs/spec/zzw-push-proto.md#lenience
+//# A strict reader MUST NOT repair anything.
 fn the_comma_that_the_document_forgets_is_put_back() {
     let sample = r#"{ "t":-1 "alias":"别名" }"#;
     both("heartbeat_c", sample, r#"{"t":-1,"alias":"别名"}"#);
@@ -96,6 +105,10 @@ fn type_2_registers() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A failure without a code, or with one that nobody knows, MUST be read.
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# An event of a reply that carries type 0 MUST be read as a failure.
 fn type_0_is_a_failure_under_the_name_of_any_reply() {
     let replies = [
         "register_c",
@@ -159,6 +172,8 @@ fn type_4_pulls() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A JSON null MUST be read as no message at all and never be written as one.
 fn type_minus_5_acknowledges_and_null_is_no_answer() {
     both(
         "push_c",
@@ -176,6 +191,12 @@ fn type_minus_5_acknowledges_and_null_is_no_answer() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A delivery MUST be written with its alias, its id in `mid` and its body in `msg`, and with its
+//# topic if it was published to one.
+//= docs/spec/zzw-push-proto.md#message
+//# The body of a message MUST be any JSON value and be delivered as the text it was published in,
+//# but for line breaks between its tokens.
 fn type_5_delivers_with_and_without_a_topic() {
     both(
         "push",
@@ -225,6 +246,14 @@ fn type_6_publishes_on_every_way_in() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A failure MUST be written with type 0, with a text for people in `error` and with a code for
+//# programs in `code`.
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A request in which something is missing or empty MUST fail with the document's text `参数不全` and
+//# the code `missing`.
+//= docs/spec/zzw-push-proto.md#publication
+//# A publication for nobody MUST fail as incomplete.
 fn an_empty_topic_list_is_an_incomplete_request() {
     let sample = "{'t':6, 'method':'publish', 'topic': [], 'msg': 'm', 'num': 'n'}";
     let error = Message::decode(sample.into(), Lenience::Vendor).unwrap_err();
@@ -235,6 +264,14 @@ fn an_empty_topic_list_is_an_incomplete_request() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# The four counters MUST be read with either case of their first letter and be written in the
+//# document's.
+//= docs/spec/zzw-push-proto.md#message
+//# An object without a type that has the four counters MUST be read as the reply to type 7.
+//= docs/spec/zzw-push-proto.md#lenience
+//# A lenient reader MUST repair single quotes around texts, full-width commas and commas that are
+//# missing between members.
 fn type_7_counts_with_its_full_width_comma() {
     let sample = "{\n \"One2OneSize\":1，\n \"One2ManySize\":1,\n \"Many2ManySize\":1,\n \"channelSize\":1\n}";
     let message = line(sample);
@@ -277,6 +314,10 @@ fn types_8_to_10_name_a_room_and_a_user() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# The type of a connect frame MUST be read from 14 and from 11.
+//= docs/spec/zzw-push-proto.md#message
+//# A connect frame MUST be answered with the negated type that it came with.
 fn type_11_is_written_14() {
     let message = both_connect("{'t':14,'alias':'xxx'}", ConnectCode::Fourteen);
     assert_eq!(written(&message), r#"{"t":14,"alias":"xxx"}"#);
@@ -302,6 +343,9 @@ fn both_connect(sample: &str, code: ConnectCode) -> Message {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+//# without a type.
 fn connect_and_disconnect_events_carry_the_alias_only() {
     let connect = event("connect", "{'alias':'alias'}");
     assert_eq!(connect, Message::Connect(Connect::new("alias")));
@@ -314,6 +358,9 @@ fn connect_and_disconnect_events_carry_the_alias_only() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+//# without a type.
 fn info_status_tells_how_somebody_is() {
     let asked = event("info_status", "{'alias': 'alias'}");
     assert_eq!(asked, Message::Status(StatusRequest::new("alias")));
@@ -327,6 +374,8 @@ fn info_status_tells_how_somebody_is() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# A missing quote MUST NOT be repaired.
 fn the_quote_that_the_document_forgets_is_its_own_typo() {
     let sample = r#"{"alias":"alias",list":["m_2","c_2"],"status":"online"}"#;
     for lenience in [Lenience::Vendor, Lenience::Strict] {
@@ -355,6 +404,8 @@ fn answer(method: &str, path: &str, sample: &str, expected: &str) -> RestReply {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# An answer MUST be read as a failure if its type is 0, whatever its status.
 fn rest_publishes() {
     answer(
         "POST",
@@ -390,6 +441,8 @@ fn rest_tells_about_the_cluster() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# The paths `/servers/{token}` and `/info/servers/{token}` MUST be the same call.
 fn rest_tells_where_to_connect() {
     let sample = r#"{
             "service":{

@@ -23,6 +23,12 @@ fn written(message: &Message) -> String {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# Members that nobody knows MUST be kept as the JSON text they came in and be written behind the
+//# known ones.
+//= docs/spec/zzw-push-proto.md#publication
+//# A publication MUST go to its topics with the method `publish` and to its aliases with
+//# `publish_to_alias`, whichever lists it has.
 fn members_that_nobody_knows_survive() {
     let json = r#"{"t":6,"method":"publish","topic":["a"],"alias":["b"],"msg":null,"opts":{"time_to_live":0,"qos":1},"num":1.50,"apn":{"b":[ 1]},"小":"\n"}"#;
     let message = read(json);
@@ -45,6 +51,9 @@ fn a_member_that_is_added_is_written_unless_it_is_a_field() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# The body of a message MUST be any JSON value and be delivered as the text it was published in,
+//# but for line breaks between its tokens.
 fn a_line_break_inside_json_never_ends_the_line() {
     for json in [
         "{\"t\":5,\"mid\":\"1\",\"msg\":{\r\n \"a\":\n[1,\n2]}}",
@@ -62,6 +71,8 @@ fn a_line_break_inside_json_never_ends_the_line() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# What comes from a server with an id and a body MUST be read as a delivery, whatever its type.
 fn from_a_server_whatever_has_an_id_and_a_body_is_a_delivery() {
     for t in ["", "\"t\":5,", "\"t\":6,", "\"t\":77,"] {
         let json = Bytes::from(format!(r#"{{{t}"mid":"7","msg":"x"}}"#));
@@ -74,6 +85,8 @@ fn from_a_server_whatever_has_an_id_and_a_body_is_a_delivery() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A topic of another shape MUST NOT make a delivery unreadable.
 fn a_delivery_outlives_a_topic_of_another_shape() {
     let json = r#"{"t":5,"mid":"7","msg":"x","topic":["a","b"]}"#;
     let message = read(json);
@@ -85,6 +98,8 @@ fn a_delivery_outlives_a_topic_of_another_shape() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A message of no known type MUST be kept whole together with its number.
 fn an_unknown_type_is_kept_whole_with_its_number() {
     for (json, t) in [
         (r#"{"t":12,"num":"n","a":1}"#, Some(12)),
@@ -97,6 +112,11 @@ fn an_unknown_type_is_kept_whole_with_its_number() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# The number of a request MUST be kept as it came, as text or as a number, and be echoed
+//# unchanged.
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A number that is missing or null MUST be read as absent and not be echoed.
 fn a_number_is_echoed_as_it_came() {
     for num in [
         "\"\"",
@@ -121,6 +141,16 @@ fn a_number_is_echoed_as_it_came() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A failure MUST carry the number of the request that failed wherever it can be read.
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A request in which something is missing or empty MUST fail with the document's text `参数不全` and
+//# the code `missing`.
+//= docs/spec/zzw-push-proto.md#publication
+//# A publication MUST go to its topics with the method `publish` and to its aliases with
+//# `publish_to_alias`, whichever lists it has.
+//= docs/spec/zzw-push-proto.md#publication
+//# A publication for nobody MUST fail as incomplete.
 fn what_is_missing_is_named_and_the_number_is_not_lost() {
     for (json, field) in [
         (r#"{"t":2,"num":"n"}"#, "topic"),
@@ -147,6 +177,10 @@ fn what_is_missing_is_named_and_the_number_is_not_lost() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#publication
+//# A name that occurs twice in a publication MUST count once, where it occurs first.
+//= docs/spec/zzw-push-proto.md#publication
+//# A publication to more than 1000 aliases or 100 topics MUST fail as too large.
 fn lists_have_limits() {
     let list = |len: usize| vec!["\"a\""; len].join(",");
     let json = |name: &str, len| format!(r#"{{"t":6,"{name}":[{}],"msg":1}}"#, list(len));
@@ -162,6 +196,9 @@ fn lists_have_limits() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A body nested deeper than 56 levels MUST be reported as too deep, so that what delivers it can
+//# be read.
 fn a_body_is_nested_less_deep_than_what_carries_it() {
     let json = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
@@ -181,6 +218,25 @@ fn a_body_is_nested_less_deep_than_what_carries_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A message nested deeper than 64 levels MUST be reported as too deep.
+fn a_message_is_nested_64_levels_deep_and_no_more() {
+    let json = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!(r#"{{"t":1,"x":{open}{close}}}"#)
+    };
+    read(&json(MAX_DEPTH as usize - 1));
+    let deeper = fault(&json(MAX_DEPTH as usize));
+    assert_eq!(deeper, WireErrorKind::TooDeep { max: 64 });
+    assert_eq!(deeper.code(), Code::TooLarge);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A failure MUST be written with type 0, with a text for people in `error` and with a code for
+//# programs in `code`.
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# A failure without a code, or with one that nobody knows, MUST be read.
 fn every_code_has_a_name_and_a_text() {
     for code in Code::ALL {
         assert!(!code.text().is_empty());

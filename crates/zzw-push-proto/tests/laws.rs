@@ -34,6 +34,8 @@ fn lines(stream: &[u8], cuts: &[usize], max: usize) -> Vec<Option<Bytes>> {
 
 proptest! {
     #[test]
+    //= docs/spec/zzw-push-proto.md#message
+    //# A reader MUST NOT panic, whatever bytes it is given.
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
         let json = Bytes::from(bytes);
         for lenience in [Lenience::Vendor, Lenience::Strict] {
@@ -45,6 +47,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#message
+    //# What is read and written again MUST be read as the same message.
     fn any_object_reads_back_as_it_was_written(
         members in prop::collection::vec((member(), value()), 0..6),
         t in -15_i64..16,
@@ -65,11 +69,15 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# Valid JSON MUST NOT be changed by a repair.
     fn valid_json_has_nothing_to_repair(json in value()) {
         prop_assert_eq!(repair(json.as_bytes()), None);
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A repair MUST be one pass whose outcome is at most twice as long.
     fn a_repair_at_most_doubles(bytes in prop::collection::vec(
         prop::sample::select(br#"'"{}[]:, 1a\"#.to_vec()), 0..80)
     ) {
@@ -79,6 +87,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#line
+    //# Where a stream of bytes is cut MUST NOT change its lines.
     fn the_cuts_of_a_stream_change_nothing(
         parts in prop::collection::vec(
             prop::sample::select(vec!["\n", "\r\n", "\r", "{}", "long long long line", " "]), 0..40),
@@ -91,6 +101,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#rest
+    //# A segment MUST be percent-decoded exactly once, as UTF-8.
     fn a_path_reads_back_as_it_was_built(
         alias in "\\PC{1,20}", token in "\\PC{1,20}", number in 1_u32.., size in 1_u32..1000, call in 0..6,
     ) {
@@ -120,6 +132,8 @@ proptest! {
 #[cfg(feature = "arbitrary")]
 proptest! {
     #[test]
+    //= docs/spec/zzw-push-proto.md#message
+    //# A message MUST be written as strict JSON on one line, with its type first if it has one.
     fn every_message_reads_back_as_it_was_written(seed: [u8; 256]) {
         if let Ok(message) = Message::arbitrary(&mut Unstructured::new(&seed)) {
             let json = written(&message);

@@ -10,6 +10,8 @@ fn all(codec: &mut LineCodec, received: &mut BytesMut) -> Vec<Result<Bytes, Line
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#line
+//# A line MUST end with a line feed, whether or not a carriage return comes before it.
 fn a_line_ends_with_a_line_feed_whether_or_not_a_return_comes_first() {
     let mut received = BytesMut::from("{\"t\":1}\n{\"t\":3}\r\n{\"t\":4}\n{\"t");
     let found = all(&mut LineCodec::default(), &mut received);
@@ -25,6 +27,8 @@ fn a_line_ends_with_a_line_feed_whether_or_not_a_return_comes_first() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#line
+//# Blank lines MUST be skipped.
 fn blank_lines_keep_a_link_alive_and_are_nothing_else() {
     let mut received = BytesMut::from("\n\r\n  \t\r\n{}\n\n");
     assert_eq!(
@@ -34,6 +38,11 @@ fn blank_lines_keep_a_link_alive_and_are_nothing_else() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#line
+//# A line MUST be taken up to 65536 bytes by a server and up to 98304 bytes by a device unless they
+//# are told otherwise.
+//= docs/spec/zzw-push-proto.md#line
+//# A line beyond the limit MUST count as the end of its link.
 fn a_line_of_the_limit_is_taken_and_one_byte_more_is_fatal() {
     for (len, ending) in [(64 << 10, "\n"), (64 << 10, "\r\n")] {
         let line = "x".repeat(len);
@@ -53,6 +62,27 @@ fn a_line_of_the_limit_is_taken_and_one_byte_more_is_fatal() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#line
+//# A line MUST be taken up to 65536 bytes by a server and up to 98304 bytes by a device unless they
+//# are told otherwise.
+fn a_device_takes_the_longest_body_and_what_it_comes_in() {
+    let body = "x".repeat((64 << 10) - 2);
+    let name = "门".repeat(42);
+    let json = format!(
+        r#"{{"t":5,"alias":"{name}","mid":"9007199254740991","msg":"{body}","topic":"{name}"}}"#
+    );
+    let mut received = BytesMut::from(format!("{json}\n").as_str());
+    let mut codec = LineCodec::new(LineCodec::DEVICE_MAX);
+    let found = all(&mut codec, &mut received.clone());
+    assert_eq!(found, [Ok(json.into())]);
+    assert_eq!(codec.max_len(), 98_304);
+    let longer = all(&mut LineCodec::default(), &mut received);
+    assert_eq!(longer, [Err(LineError::TooLong { max: 65_536 })]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#line
+//# A line beyond the limit MUST be reported once and MUST NOT be held.
 fn a_line_without_end_is_reported_once_and_not_held() {
     let (mut codec, mut received) = (LineCodec::new(100), BytesMut::new());
     let mut errors = 0;
@@ -68,6 +98,8 @@ fn a_line_without_end_is_reported_once_and_not_held() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#line
+//# Text that is not UTF-8 MUST cost its line and not its link.
 fn text_that_is_not_utf8_costs_the_line_and_not_the_link() {
     let mut received =
         BytesMut::from(&b"{\"t\":1,\"alias\":\"\xb1\xf0\xc3\xfb\"}\n{\"t\":1}\n"[..]);

@@ -27,6 +27,8 @@ fn publish(alias: &str, msg: &str, num: &str) -> String {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A connect frame MUST be answered with the negated type that it came with.
 fn a_connect_frame_takes_the_alias_and_gets_its_own_type_negated() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -87,6 +89,9 @@ fn whose_claim_the_store_fails_may_try_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# The number of a request MUST be kept as it came, as text or as a number, and be echoed
+//# unchanged.
 fn topics_are_added_removed_and_told() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");

@@ -23,6 +23,9 @@ fn read(json: &str) -> Publish {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A delivery MUST be written with its alias, its id in `mid` and its body in `msg`, and with its
+//# topic if it was published to one.
 fn a_topic_reaches_its_members_there_and_away() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_1");
@@ -135,6 +138,9 @@ fn a_pull_has_limits() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# Every answer with another status than 200 MUST hold a failure in its body, because old clients
+//# read nothing else.
 fn rest_publishes_and_echoes_the_number() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");

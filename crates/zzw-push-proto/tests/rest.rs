@@ -9,6 +9,20 @@ fn parse(path: &str) -> Result<RestRequest, RestError> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A call MUST be told by the number of segments, so that an alias or a token may have the name of
+//# one.
+//= docs/spec/zzw-push-proto.md#rest
+//# The paths `/servers/{token}` and `/info/servers/{token}` MUST be the same call.
+//= docs/spec/zzw-push-proto.md#rest
+//# A segment MUST be percent-decoded exactly once, as UTF-8.
+//= docs/spec/zzw-push-proto.md#rest
+//# A percent sign that begins no escape MUST stand for itself unless the reader is strict.
+//= docs/spec/zzw-push-proto.md#rest
+//# What stands behind a question mark MUST NOT be looked at.
+//= docs/spec/zzw-push-proto.md#rest
+//# A path that is no call MUST be answered with status 404, and a call by another method with
+//# status 405.
 fn the_number_of_segments_decides() {
     for (path, call, token) in [
         ("/info/servers", RestCall::Info, "servers"),
@@ -48,6 +62,8 @@ fn the_number_of_segments_decides() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# An alias or a topic MUST have 1 to 128 bytes, without a slash and without control characters.
 fn a_name_of_128_chinese_bytes_survives() {
     let alias = "门".repeat(42) + "ab";
     assert!(is_name(&alias) && alias.len() == 128);
@@ -56,6 +72,11 @@ fn a_name_of_128_chinese_bytes_survives() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A page MUST be counted from 1 and hold 100 aliases, or as many as it says behind a dash, at most
+//# 1000.
+//= docs/spec/zzw-push-proto.md#rest
+//# What is no page MUST be read as the first one unless the reader is strict.
 fn what_is_no_page_is_the_first_one_unless_strict() {
     for text in ["0", "", "x", "-1", "99999999999", "1-0", "1-x"] {
         let path = format!("/info/allChannelAlias/{text}/t");
@@ -72,6 +93,21 @@ fn what_is_no_page_is_the_first_one_unless_strict() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A page MUST be counted from 1 and hold 100 aliases, or as many as it says behind a dash, at most
+//# 1000.
+fn a_page_holds_1000_aliases_at_most() {
+    for (text, size) in [("2", 100), ("2-1000", 1_000), ("2-1001", 1_000)] {
+        let request = parse(&format!("/info/allChannelAlias/{text}/t")).unwrap();
+        let page = Page::new(2).of_size(size);
+        assert_eq!(request.call, RestCall::ChannelAliases(page), "{text}");
+    }
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A path that is no call MUST be answered with status 404, and a call by another method with
+//# status 405.
 fn a_wrong_method_says_which_is_right() {
     let get = RestRequest::parse("GET", "/push/t", Lenience::Vendor);
     assert_eq!(get, Err(RestError::Method { allowed: "POST" }));
@@ -81,6 +117,10 @@ fn a_wrong_method_says_which_is_right() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A percent sign that begins no escape MUST stand for itself unless the reader is strict.
+//= docs/spec/zzw-push-proto.md#rest
+//# A token that is empty or longer than 512 bytes MUST be answered with status 401.
 fn a_token_has_1_to_512_bytes() {
     assert!(parse(&format!("/info/{}", "f".repeat(512))).is_ok());
     for token in [String::new(), "f".repeat(513)] {
@@ -94,6 +134,10 @@ fn a_token_has_1_to_512_bytes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# A byte order mark in front of a message MUST be skipped.
+//= docs/spec/zzw-push-proto.md#rest
+//# A posted publication MUST be refused if it has another type than 6.
 fn a_post_may_leave_its_type_out_but_not_have_another() {
     let body = r#"{"alias":"m_2","msg":1}"#;
     for body in [
@@ -109,6 +153,10 @@ fn a_post_may_leave_its_type_out_but_not_have_another() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A failure MUST be answered with status 401 if it is about a token, with 429 if there is too much
+//# to do, with 503 if the store fails or the server is about to stop, and with 200 in all other
+//# cases.
 fn failures_about_tokens_and_load_have_a_status_of_their_own() {
     for (code, status) in [
         (Code::Token, 401),
@@ -124,6 +172,43 @@ fn failures_about_tokens_and_load_have_a_status_of_their_own() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# Every answer with another status than 200 MUST hold a failure in its body, because old clients
+//# read nothing else.
+fn every_call_that_is_none_has_a_failure_for_an_answer() {
+    for (error, status) in [
+        (RestError::NotFound, 404),
+        (RestError::Method { allowed: "GET" }, 405),
+        (RestError::Token, 401),
+        (RestError::Escape, 400),
+        (RestError::Page, 400),
+    ] {
+        assert_eq!(error.status(), status);
+        let mut body = Vec::new();
+        RestReply::Failure(error.to_failure()).encode(&mut body);
+        let read = RestReply::decode(&RestCall::Info, body.into(), Lenience::Strict);
+        assert_eq!(read, Ok(RestReply::Failure(error.to_failure())));
+    }
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#rest
+//# An answer MUST be readable with broken JSON that a lenient reader repairs.
+fn broken_answers_are_repaired_unless_strict() {
+    let call = RestCall::Status("m_2".into());
+    let read = |lenience| {
+        let body = "{'list':['m_2']，'status':'online'}";
+        RestReply::decode(&call, body.into(), lenience)
+    };
+    let status = Status::new(None, Texts::from_iter(["m_2"]), true);
+    assert_eq!(read(Lenience::Vendor), Ok(RestReply::Status(status)));
+    assert!(read(Lenience::Strict).is_err());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#message
+//# Members that nobody knows MUST be kept as the JSON text they came in and be written behind the
+//# known ones.
 fn members_that_nobody_knows_survive_in_answers() {
     for (path, body) in [
         (

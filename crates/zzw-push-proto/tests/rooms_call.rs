@@ -15,6 +15,11 @@ fn group() -> Config {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A frame MUST be passed on as it came, text as text and binary as binary, without being looked
+//# at.
+//= docs/spec/zzw-push-proto.md#room
+//# A frame MUST NOT be heard on the side that it was said on.
 fn each_side_hears_the_other_in_order_and_not_itself() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     relay.says(1, text("a"));
@@ -24,6 +29,8 @@ fn each_side_hears_the_other_in_order_and_not_itself() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# Frames of one link MUST be heard in their order.
 fn a_short_frame_does_not_overtake_a_long_one() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     let long = "x".repeat(40 << 10);
@@ -38,6 +45,9 @@ fn a_short_frame_does_not_overtake_a_long_one() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before it
+//# has written them.
 fn no_more_than_a_window_of_frames_is_with_the_driver() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     for _ in 0..20 {
@@ -49,6 +59,9 @@ fn no_more_than_a_window_of_frames_is_with_the_driver() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# What is said before the other side is there MUST wait for it, up to `queue` bytes and
+//# `early_wait`.
 fn what_is_said_early_waits_for_the_other_side() {
     let mut relay = Relay::with(Config::new(), &[CALLER]);
     relay.says(1, text("a"));
@@ -60,6 +73,11 @@ fn what_is_said_early_waits_for_the_other_side() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# Frames that are thrown away MUST be counted and reported with the reason.
+//= docs/spec/zzw-push-proto.md#call
+//# What is said before the other side is there MUST wait for it, up to `queue` bytes and
+//# `early_wait`.
 fn what_is_said_early_waits_for_ten_seconds() {
     let mut relay = Relay::with(Config::new(), &[CALLER]);
     relay.says(1, text("a"));
@@ -72,6 +90,9 @@ fn what_is_said_early_waits_for_ten_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# When more waits than may, whoever does not listen MUST be closed with 1013, or whoever talks if
+//# nobody is there.
 fn whoever_talks_too_much_to_nobody_is_closed() {
     let mut relay = Relay::with(Config::new(), &[CALLER]);
     let kilobytes = "x".repeat(1 << 10);
@@ -87,6 +108,9 @@ fn whoever_talks_too_much_to_nobody_is_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# When more waits than may, whoever does not listen MUST be closed with 1013, or whoever talks if
+//# nobody is there.
 fn whoever_does_not_listen_is_closed_and_the_other_may_wait_for_him() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     let kilobytes = "x".repeat(8 << 10);
@@ -102,6 +126,9 @@ fn whoever_does_not_listen_is_closed_and_the_other_may_wait_for_him() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A link that takes nothing for `stall_timeout` while there is something for it MUST be closed
+//# with 1013.
 fn whoever_takes_nothing_is_closed_after_ten_seconds() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     relay.input(Input::Slow(LinkId(2)));
@@ -111,6 +138,9 @@ fn whoever_takes_nothing_is_closed_after_ten_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# A call MUST have one link on each side at most, the newest, and what it replaces be closed with
+//# 4001.
 fn a_newcomer_takes_the_seat_and_what_waits_for_it() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     relay.input(Input::Slow(LinkId(2)));
@@ -122,6 +152,9 @@ fn a_newcomer_takes_the_seat_and_what_waits_for_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# A call MUST have one link on each side at most, the newest, and what it replaces be closed with
+//# 4001.
 fn two_callers_are_one_call_with_the_second() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLER]);
     relay.says(2, text("a"));
@@ -131,6 +164,10 @@ fn two_callers_are_one_call_with_the_second() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A room MUST end with its last link, or with its last picture if that is later.
+//= docs/spec/zzw-push-proto.md#call
+//# Whoever is left alone for `rejoin_wait` MUST be closed with 1000.
 fn whoever_is_left_alone_is_closed_unless_the_other_comes_back() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     relay.gone(2);
@@ -147,6 +184,10 @@ fn whoever_is_left_alone_is_closed_unless_the_other_comes_back() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# Frames that are thrown away MUST be counted and reported with the reason.
+//= docs/spec/zzw-push-proto.md#call
+//# A call MUST NOT hear anything that was said in an earlier one.
 fn the_next_call_does_not_hear_the_last_one() {
     let mut relay = Relay::with(Config::new(), &[CALLER]);
     relay.says(1, text("secret"));
@@ -158,6 +199,9 @@ fn the_next_call_does_not_hear_the_last_one() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# A call without a frame for `idle_timeout` MUST be closed with 1000, and so a call beyond
+//# `max_call` where that is set.
 fn a_call_in_which_nobody_speaks_for_90_seconds_is_over() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);
     relay.wait(secs(60));
@@ -169,6 +213,9 @@ fn a_call_in_which_nobody_speaks_for_90_seconds_is_over() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#call
+//# A call without a frame for `idle_timeout` MUST be closed with 1000, and so a call beyond
+//# `max_call` where that is set.
 fn a_call_may_have_a_longest_time() {
     let mut config = Config::new();
     config.max_call = Some(secs(120));
@@ -186,6 +233,8 @@ fn a_call_may_have_a_longest_time() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# Rooms of one name and of different kinds MUST NOT meet.
 fn calls_of_other_names_and_other_kinds_of_rooms_are_apart() {
     let targets = [CALLER, "/1204/1/ios", "/1203/1", CALLEE];
     let mut relay = Relay::with(group(), &targets);
@@ -196,6 +245,8 @@ fn calls_of_other_names_and_other_kinds_of_rooms_are_apart() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-of-many
+//# A room of many MUST be refused with 1008 unless it is switched on.
 fn a_room_of_many_is_refused_unless_it_is_switched_on() {
     let mut relay = Relay::new(Config::new());
     relay.join(1, "/lobby");
@@ -204,6 +255,11 @@ fn a_room_of_many_is_refused_unless_it_is_switched_on() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A frame MUST NOT be heard on the side that it was said on.
+//= docs/spec/zzw-push-proto.md#room-of-many
+//# A frame in a room of many MUST be heard by everybody but its sender and those on its sender's
+//# side.
 fn in_a_room_of_many_all_hear_but_those_on_the_side_of_the_speaker() {
     let targets = ["/lobby", "/lobby", "/lobby/0", "/lobby/0", "/lobby/1"];
     let mut relay = Relay::with(group(), &targets);
@@ -214,6 +270,8 @@ fn in_a_room_of_many_all_hear_but_those_on_the_side_of_the_speaker() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-of-many
+//# A link of a room of many that does not listen MUST be closed with 1013, and the others go on.
 fn in_a_room_of_many_the_one_who_does_not_listen_is_closed() {
     let mut relay = Relay::with(group(), &["/lobby", "/lobby", "/lobby"]);
     let kilobytes = "x".repeat(8 << 10);
@@ -227,6 +285,9 @@ fn in_a_room_of_many_the_one_who_does_not_listen_is_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# Links, rooms, viewers of a camera and links in a room of many MUST NOT exceed their limits, and
+//# whoever comes beyond be closed with 1013.
 fn there_are_so_many_rooms_links_and_members_and_no_more() {
     let mut config = group();
     (config.max_rooms, config.max_members, config.max_links) = (2, 2, 4);
@@ -244,6 +305,8 @@ fn there_are_so_many_rooms_links_and_members_and_no_more() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# What waits in all rooms together MUST NOT exceed `max_held` bytes.
 fn all_rooms_together_hold_so_much_and_no_more() {
     let mut config = Config::new();
     config.max_held = 100;

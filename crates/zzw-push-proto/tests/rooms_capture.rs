@@ -9,6 +9,8 @@ const CAMERA: &str = "/capture-1-2-3/0";
 const VIEWER: &str = "/capture-1-2-3/1";
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# A picture MUST be sent to every viewer of its room and to nobody else.
 fn every_viewer_sees_a_picture_and_the_camera_does_not() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER, "/capture-1-2-4/1"]);
     relay.says(1, picture("a"));
@@ -16,6 +18,8 @@ fn every_viewer_sees_a_picture_and_the_camera_does_not() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# A picture for many MUST be held once.
 fn all_viewers_share_one_frame() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER]);
     relay.says(1, picture("a"));
@@ -27,6 +31,13 @@ fn all_viewers_share_one_frame() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before it
+//# has written them.
+//= docs/spec/zzw-push-proto.md#room
+//# Frames that are thrown away MUST be counted and reported with the reason.
+//= docs/spec/zzw-push-proto.md#capture
+//# A viewer that is busy MUST be sent the latest picture when it is ready, and none in between.
 fn a_slow_viewer_gets_the_latest_picture_and_is_told_what_it_missed() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER]);
     for shot in ["a", "b", "c", "d"] {
@@ -49,6 +60,8 @@ fn a_slow_viewer_gets_the_latest_picture_and_is_told_what_it_missed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# A viewer that is busy MUST be sent the latest picture when it is ready, and none in between.
 fn a_viewer_whom_the_driver_calls_slow_waits_until_it_is_drained() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER]);
     relay.input(Input::Slow(LinkId(2)));
@@ -59,6 +72,10 @@ fn a_viewer_whom_the_driver_calls_slow_waits_until_it_is_drained() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# A viewer that comes within `keep_picture` MUST be shown the last picture.
+//= docs/spec/zzw-push-proto.md#capture
+//# A picture MUST NOT be shown any more once it is `keep_picture` old.
 fn a_late_viewer_is_shown_the_last_picture_for_ten_seconds() {
     let mut relay = Relay::with(Config::new(), &[CAMERA]);
     relay.says(1, picture("a"));
@@ -72,6 +89,8 @@ fn a_late_viewer_is_shown_the_last_picture_for_ten_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# A second camera MUST replace the first, which is closed with 4001.
 fn a_second_camera_replaces_the_first() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER]);
     relay.join(3, CAMERA);
@@ -82,6 +101,10 @@ fn a_second_camera_replaces_the_first() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# Text of a viewer MUST go to the camera only, or be dropped if there is none.
+//= docs/spec/zzw-push-proto.md#capture
+//# Binary frames of a viewer MUST be dropped.
 fn text_of_a_viewer_goes_to_the_camera_only() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER]);
     relay.says(2, text("left"));
@@ -92,6 +115,8 @@ fn text_of_a_viewer_goes_to_the_camera_only() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# Text of a viewer MUST go to the camera only, or be dropped if there is none.
 fn text_of_a_viewer_does_not_wait_for_a_camera() {
     let mut relay = Relay::with(Config::new(), &[VIEWER]);
     relay.says(1, text("open"));
@@ -101,6 +126,8 @@ fn text_of_a_viewer_does_not_wait_for_a_camera() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# Viewers MUST NOT be able to drive their camera out.
 fn viewers_cannot_drive_a_camera_out() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER]);
     for _ in 0..10_000 {
@@ -115,6 +142,9 @@ fn viewers_cannot_drive_a_camera_out() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A link that takes nothing for `stall_timeout` while there is something for it MUST be closed
+//# with 1013.
 fn a_viewer_who_takes_nothing_for_ten_seconds_is_closed() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER]);
     relay.says(1, picture("a"));
@@ -124,6 +154,9 @@ fn a_viewer_who_takes_nothing_for_ten_seconds_is_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#capture
+//# The body of a POST MUST be taken for a picture where the path is a camera's, and for nothing
+//# elsewhere.
 fn a_posted_picture_is_published() {
     let mut relay = Relay::with(Config::new(), &[VIEWER]);
     relay.input(Input::Posted(path(CAMERA), picture("a")));
@@ -136,6 +169,8 @@ fn a_posted_picture_is_published() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A room MUST end with its last link, or with its last picture if that is later.
 fn a_room_with_a_posted_picture_only_ends_with_it() {
     let mut relay = Relay::new(Config::new());
     relay.input(Input::Posted(path(CAMERA), picture("a")));
@@ -146,6 +181,8 @@ fn a_room_with_a_posted_picture_only_ends_with_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# A link that sends a frame beyond the limit MUST be closed with 1009.
 fn a_picture_that_is_too_large_closes_its_camera() {
     let mut config = Config::new();
     config.max_picture = 4;
@@ -155,6 +192,9 @@ fn a_picture_that_is_too_large_closes_its_camera() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room
+//# Links, rooms, viewers of a camera and links in a room of many MUST NOT exceed their limits, and
+//# whoever comes beyond be closed with 1013.
 fn a_camera_has_so_many_viewers_and_no_more() {
     let mut config = Config::new();
     config.max_viewers = 1;

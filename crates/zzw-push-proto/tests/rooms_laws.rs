@@ -68,6 +68,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# A machine that is closed MUST report so once, and no other event after that.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     fn draining_late_changes_nothing(config in configs(), steps in steps()) {
         let start = start();
         let lazy = history(&config, &steps, start, |_, _, _| {});
@@ -76,6 +80,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     fn firing_timers_again_changes_nothing(config in configs(), steps in steps()) {
         let start = start();
         let once = history(&config, &steps, start, |_, _, _| {});

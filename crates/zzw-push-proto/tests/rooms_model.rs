@@ -260,6 +260,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#room
+    //# Frames of one link MUST be heard in their order.
+    //= docs/spec/zzw-push-proto.md#room
+    //# A frame MUST NOT be heard on the side that it was said on.
+    //= docs/spec/zzw-push-proto.md#room
+    //# What waits in all rooms together MUST NOT exceed `max_held` bytes.
     fn the_relay_does_what_a_naive_account_of_it_allows(config in configs(), steps in steps()) {
         run(config, &steps);
     }

@@ -8,6 +8,9 @@ fn parsed(target: &str) -> RoomPath {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path MUST lead to a room of pictures if its name begins with `capture-`, to a call if it has a
+//# device, and else to a room of many.
 fn a_capture_path_tells_the_place_and_the_side() {
     let path = parsed("/capture-1001-8-2/0");
     assert_eq!(path.kind(), RoomKind::OneToMany);
@@ -23,6 +26,11 @@ fn a_capture_path_tells_the_place_and_the_side() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path MUST lead to a room of pictures if its name begins with `capture-`, to a call if it has a
+//# device, and else to a room of many.
+//= docs/spec/zzw-push-proto.md#room-path
+//# A device that no document names MUST be kept as it came, up to 32 bytes.
 fn a_call_path_tells_room_side_and_device() {
     let path = parsed("http://call.example.com/1203/1/ios");
     assert_eq!(path.kind(), RoomKind::OneToOne);
@@ -36,6 +44,9 @@ fn a_call_path_tells_room_side_and_device() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path MUST lead to a room of pictures if its name begins with `capture-`, to a call if it has a
+//# device, and else to a room of many.
 fn whatever_tells_neither_pictures_nor_a_device_is_a_room_of_many() {
     for (target, role) in [
         ("/lobby", None),
@@ -61,6 +72,8 @@ fn a_chinese_name_survives_encoded_and_raw() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path MUST be percent-decoded exactly once, strictly and as UTF-8.
 fn a_path_is_decoded_once() {
     let path = parsed("/a%2541/0/android");
     assert_eq!(*path.room(), "a%41");
@@ -69,6 +82,18 @@ fn a_path_is_decoded_once() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path MUST be percent-decoded exactly once, strictly and as UTF-8.
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path that begins with `capture-` MUST be refused unless exactly three parts without dashes and
+//# a side follow.
+//= docs/spec/zzw-push-proto.md#room-path
+//# The name of a room MUST have 1 to 128 bytes without a slash and control characters and not be a
+//# step in a path.
+//= docs/spec/zzw-push-proto.md#room-path
+//# A device that no document names MUST be kept as it came, up to 32 bytes.
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path of more than 4096 bytes MUST be refused.
 fn what_leads_to_no_room_is_refused() {
     let long = format!("/{}", "a".repeat(129));
     let longer = format!("/a?{}", "a".repeat(RoomPath::MAX_TARGET));
@@ -106,6 +131,8 @@ fn what_leads_to_no_room_is_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path that is built MUST be read back as what it was built from.
 fn nothing_is_built_that_would_be_read_as_something_else() {
     let call = RoomPath::call("capture-1-2-3", Role::Zero, DeviceKind::Ios);
     assert_eq!(call, Err(PathError::Capture));
@@ -127,6 +154,8 @@ fn name() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
+    //= docs/spec/zzw-push-proto.md#room-path
+    //# A path that is built MUST be read back as what it was built from.
     fn what_is_built_is_read_back(
         name in name(),
         role in proptest::option::of(any::<bool>()),

@@ -22,6 +22,11 @@ fn why(relay: &mut Relay) -> Option<SignalDrop> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A command to open a door MUST be sent to the links that have announced the door of its room, and
+//# to nobody else.
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST be sent on with the time after which it is worth nothing.
 fn a_door_is_told_to_open_and_nobody_else() {
     let mut relay = doorstep();
     relay.announce(3, SignalKind::Door, "1204");
@@ -43,6 +48,8 @@ fn a_door_is_told_to_open_and_nobody_else() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST be sent on at once or never.
 fn a_door_command_is_not_stored() {
     let mut relay = Relay::new(Config::new());
     let signal = relay.signal(SignalKind::OpenDoor, "1203");
@@ -55,6 +62,8 @@ fn a_door_command_is_not_stored() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST NOT be sent on a second time, not even if it is handed over again.
 fn a_door_command_is_not_redelivered() {
     let mut relay = doorstep();
     let signal = relay.signal(SignalKind::OpenDoor, "1203");
@@ -74,6 +83,8 @@ fn a_door_command_is_not_redelivered() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame that is not allowed MUST be dropped, counted and reported.
 fn a_door_command_without_authorisation_is_denied() {
     let mut relay = doorstep();
     let signal = relay.signal(SignalKind::OpenDoor, "1203");
@@ -92,6 +103,8 @@ fn a_door_command_without_authorisation_is_denied() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST NOT be sent on when it is as old as `door_ttl`, which is at most 5 s.
 fn a_late_door_command_is_dropped() {
     let mut relay = doorstep();
     let on_time = relay.signal(SignalKind::OpenDoor, "1203");
@@ -105,6 +118,8 @@ fn a_late_door_command_is_dropped() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST NOT be sent on when it is as old as `door_ttl`, which is at most 5 s.
 fn no_setting_lets_a_door_command_live_longer_than_five_seconds() {
     let mut config = Config::new();
     config.door_ttl = secs(60);
@@ -117,6 +132,8 @@ fn no_setting_lets_a_door_command_live_longer_than_five_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST be sent on at once or never.
 fn a_door_that_takes_nothing_is_not_told_later() {
     let mut relay = doorstep();
     relay.input(Input::Slow(LinkId(1)));
@@ -128,6 +145,8 @@ fn a_door_that_takes_nothing_is_not_told_later() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A link that has announced a door MUST NOT open it.
 fn a_door_cannot_open_itself() {
     let mut relay = doorstep();
     relay.announce(3, SignalKind::Door, "1203");
@@ -138,6 +157,9 @@ fn a_door_cannot_open_itself() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A link that sends type 9 MUST be announced as a phone of the room, and one that sends type 10 as
+//# its door.
 fn each_side_is_told_when_the_other_is_there() {
     let mut relay = Relay::new(Config::new());
     relay.announce(1, SignalKind::Door, "1203");
@@ -147,6 +169,9 @@ fn each_side_is_told_when_the_other_is_there() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A command to open a door MUST be sent to the links that have announced the door of its room, and
+//# to nobody else.
 fn a_relay_link_does_not_hear_signals() {
     let mut relay = Relay::with(Config::new(), &["/1203/0/ios", "/1203/1/ios"]);
     let signal = relay.signal(SignalKind::OpenDoor, "1203");
@@ -155,6 +180,8 @@ fn a_relay_link_does_not_hear_signals() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A flood of announcements MUST NOT keep a door shut.
 fn announcements_without_end_are_refused_and_keep_no_door_shut() {
     let mut config = Config::new();
     (config.max_signals, config.max_announcements) = (4, 16);
@@ -173,6 +200,8 @@ fn announcements_without_end_are_refused_and_keep_no_door_shut() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A command MUST NOT be let through when more of them come than can be known again.
 fn more_door_commands_than_can_be_known_again_are_not_let_through() {
     let mut config = Config::new();
     config.max_signals = 2;
@@ -191,6 +220,8 @@ fn more_door_commands_than_can_be_known_again_are_not_let_through() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame of a room with an impossible name MUST be dropped.
 fn a_room_with_an_impossible_name_has_no_door() {
     let mut relay = Relay::new(Config::new());
     for room in ["", "a/b", &"a".repeat(129)] {

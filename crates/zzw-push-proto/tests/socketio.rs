@@ -22,6 +22,8 @@ fn encoded(packet: &Packet, revision: Revision) -> String {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A packet MUST be read and written in the form of the Socket.IO protocol.
 fn every_golden_packet_is_read_and_written_back() {
     let golden = include_str!("samples/socketio/golden.txt");
     let mut count = 0;
@@ -82,6 +84,8 @@ fn an_acknowledgement_needs_its_number() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A number of an acknowledgement above 9007199254740991 MUST be refused.
 fn an_acknowledgement_number_ends_at_two_to_the_53() {
     assert_eq!(event(r#"29007199254740991["x"]"#).id(), Some(AckId::MAX));
     for id in ["9007199254740992", "18446744073709551616"] {
@@ -91,6 +95,8 @@ fn an_acknowledgement_number_ends_at_two_to_the_53() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# An alias and a token MUST be read from `auth` in the CONNECT packet of protocol 5.
 fn a_connect_of_protocol_5_tells_who_it_is() {
     let Ok(Packet::Connect(connect)) = decode(r#"0{"token":"v2.x","alias":"小明"}"#) else {
         panic!("no connect");
@@ -102,6 +108,8 @@ fn a_connect_of_protocol_5_tells_who_it_is() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The namespace `/` MUST be served whether it is written out or not.
 fn the_default_namespace_may_be_written_out() {
     assert_eq!(event(r#"2/,["pull"]"#).known(), Some(EventName::Pull));
     assert_eq!(event(r#"2/,7["pull"]"#).id(), AckId::new(7));
@@ -110,6 +118,8 @@ fn the_default_namespace_may_be_written_out() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A CONNECT to another namespace MUST be refused in the shape of the link's protocol.
 fn another_namespace_is_refused_in_the_shape_of_its_revision() {
     for connect in ["0/ns", "0/ns,", r#"0/ns,{"alias":"x"}"#, "0/ns?token=x,"] {
         let Ok(packet @ Packet::Foreign(_)) = decode(connect) else {
@@ -123,6 +133,8 @@ fn another_namespace_is_refused_in_the_shape_of_its_revision() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Anything else for another namespace MUST NOT be answered.
 fn whatever_else_comes_for_another_namespace_is_not_answered() {
     for packet in [
         r#"2/ns,["x"]"#,
@@ -156,6 +168,8 @@ fn a_refusal_says_why_in_the_shape_of_either_protocol() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A binary packet MUST be dropped together with its attachments, and its link live on.
 fn a_binary_packet_is_dropped_with_its_attachments_and_the_link_lives() {
     let mut link = Decoder::new(Revision::V4, Opening::Websocket);
     let packet = r#"52-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
@@ -171,6 +185,8 @@ fn a_binary_packet_is_dropped_with_its_attachments_and_the_link_lives() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Text where an attachment is due MUST end its link, and so an attachment that is not due.
 fn a_binary_packet_without_attachments_drops_nothing_more() {
     let mut link = Decoder::new(Revision::V5, Opening::Websocket);
     let error = link.text(r#"60-5["x"]"#.into()).unwrap_err();
@@ -179,6 +195,8 @@ fn a_binary_packet_without_attachments_drops_nothing_more() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Text where an attachment is due MUST end its link, and so an attachment that is not due.
 fn text_between_attachments_is_the_end_of_the_link() {
     let mut link = Decoder::new(Revision::V5, Opening::Websocket);
     link.text(r#"52-["x"]"#.into()).unwrap_err();
@@ -189,6 +207,8 @@ fn text_between_attachments_is_the_end_of_the_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A packet of more than 102400 bytes MUST be refused unless another limit is set.
 fn a_packet_of_the_limit_is_taken_and_one_byte_more_is_not() {
     let packet = r#"2["heartbeat"]"#;
     let max = packet.len();
@@ -217,6 +237,9 @@ fn what_is_no_packet_is_told_apart() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A server SHOULD send the object of a reply as the acknowledgement, too, where the event asks for
+//# one.
 fn a_reply_event_and_its_acknowledgement_carry_the_same_object() {
     let event = event(r#"212["do_push",{"t":6,"num":"7"}]"#);
     let reply = event.known().and_then(EventName::reply).unwrap();

@@ -38,6 +38,8 @@ fn every_packet_is_read_and_written_back() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# Ping times that a handshake does not tell MUST be read as 25 s and 60 s.
 fn the_handshakes_of_all_servers_are_read() {
     // socket.io 1.x and 2.x; 4.x; python-engineio; a server that says the least.
     for (json, upgrades, interval, timeout, max) in [
@@ -88,6 +90,9 @@ fn a_handshake_is_written_as_the_official_servers_write_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A handshake without a session of 1 to 128 bytes, or with ping times outside of 1 ms to one day,
+//# MUST be refused.
 fn a_handshake_one_cannot_live_with_is_refused() {
     for json in [
         "",
@@ -121,6 +126,9 @@ fn a_handshake_keeps_eight_upgrades_at_most() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# The client of Engine.IO 3 MUST ping and its server connect namespace `/`; in Engine.IO 4 the
+//# server pings and the client connects.
 fn each_revision_has_its_own_side_that_pings_and_that_connects() {
     assert!(Revision::V4.client_pings() && !Revision::V5.client_pings());
     assert!(!Revision::V4.client_connects() && Revision::V5.client_connects());
@@ -130,6 +138,8 @@ fn each_revision_has_its_own_side_that_pings_and_that_connects() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# Lengths in a polling payload of Engine.IO 3 MUST count UTF-16 code units.
 fn lengths_of_revision_3_count_utf16_units() {
     // Four characters, of which the last takes two units.
     let body = "5:4小明🚪2:40";
@@ -145,6 +155,8 @@ fn lengths_of_revision_3_count_utf16_units() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# Packets in a polling payload of Engine.IO 4 MUST be parted by U+001E.
 fn packets_of_revision_4_stand_between_separators() {
     let body = "4小明🚪\u{1e}2\u{1e}40";
     let packets = [
@@ -163,6 +175,8 @@ fn packets_of_revision_4_stand_between_separators() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A length that does not fit and an empty packet MUST end the payload.
 fn a_length_that_does_not_fit_ends_the_payload() {
     for body in [
         "",
@@ -192,6 +206,8 @@ fn a_length_that_does_not_fit_ends_the_payload() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A length that does not fit and an empty packet MUST end the payload.
 fn an_empty_packet_ends_the_payload() {
     assert_eq!(payload(Revision::V5, ""), [Err(EngineError::Empty)]);
     assert_eq!(
@@ -205,6 +221,8 @@ fn an_empty_packet_ends_the_payload() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A binary message in a polling payload MUST be told from text and dropped.
 fn binary_messages_are_told_from_text_and_not_kept() {
     for (revision, body) in [
         (Revision::V4, "6:b4AQID2:40".as_bytes()),
@@ -223,6 +241,9 @@ fn binary_messages_are_told_from_text_and_not_kept() {
 
 /// Recorded from python-engineio 3.14.2, which posts `application/octet-stream` always.
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A polling payload of Engine.IO 3 MUST also be read in the binary framing, whose lengths count
+//# bytes.
 fn lengths_of_the_octet_framing_count_bytes() {
     let mut body = b"\x00\x01\xff2\x00\x01\x01\x03\xff".to_vec();
     let register = r#"2["register",{"t":2,"topic":["频道"],"info":{"communityId":"3","name":"东门🚪 é"},"num":"1546300800000"}]"#;
@@ -240,6 +261,8 @@ fn lengths_of_the_octet_framing_count_bytes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A length that does not fit and an empty packet MUST end the payload.
 fn an_octet_frame_that_does_not_fit_ends_the_payload() {
     for body in [
         &b"\x00"[..],
@@ -260,6 +283,8 @@ fn an_octet_frame_that_does_not_fit_ends_the_payload() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A ping or a pong MUST carry 125 bytes at most, and a close, an upgrade and a noop nothing.
 fn a_packet_with_too_much_in_it_is_refused() {
     assert_eq!(decode(""), Err(EngineError::Empty));
     assert_eq!(decode("7"), Err(EngineError::UnknownType));
@@ -275,6 +300,9 @@ fn a_packet_with_too_much_in_it_is_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# An alias and a token MUST be read from the query, percent-decoded once, the first of several and
+//# none that is empty.
 fn queries_of_all_clients_are_read() {
     for (text, revision, transport, sid, alias) in [
         (
@@ -323,6 +351,10 @@ fn queries_of_all_clients_are_read() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A query MUST name Engine.IO 3 or 4 and the transport `polling` or `websocket`.
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A query of more than 4096 bytes MUST be refused.
 fn a_query_that_opens_no_link_says_why() {
     for (text, error) in [
         ("", QueryError::Revision),

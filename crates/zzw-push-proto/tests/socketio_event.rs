@@ -4,6 +4,8 @@ use bytes::Bytes;
 use zzw_push_proto::socketio::*;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A reply MUST be written with the negated type of its request.
 fn every_event_of_the_document_has_its_type_and_its_reply() {
     for (name, t, reply, reply_t) in [
         ("heartbeat", Some(1), Some("heartbeat_c"), Some(-1)),
@@ -52,6 +54,9 @@ fn names_and_types_lead_back_to_their_event() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+//# without a type.
 fn only_an_event_with_a_type_of_its_own_writes_it() {
     let silent: Vec<&str> = EventName::ALL
         .into_iter()
@@ -77,6 +82,8 @@ fn a_type_contradicts_an_event_only_if_it_is_another() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Deliveries MUST count as events of servers, and `push_c` as one of clients.
 fn deliveries_come_from_the_server_and_their_acknowledgements_from_clients() {
     assert!(!EventName::Push.is_from_client());
     assert!(EventName::PushReply.is_from_client());
@@ -85,6 +92,9 @@ fn deliveries_come_from_the_server_and_their_acknowledgements_from_clients() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A message MUST be found in an argument that is an object, and in one that is a text with an
+//# object in it.
 fn an_object_is_its_own_frame_and_is_not_copied() {
     let argument = Bytes::from_static(br#"{"t":1}"#);
     let frame = payload(&argument).unwrap();
@@ -93,6 +103,9 @@ fn an_object_is_its_own_frame_and_is_not_copied() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A message MUST be found in an argument that is an object, and in one that is a text with an
+//# object in it.
 fn a_string_that_holds_an_object_is_a_frame() {
     let plain = Bytes::from("\" {'t':1,'alias':'小明'} \"");
     let frame = payload(&plain).unwrap();

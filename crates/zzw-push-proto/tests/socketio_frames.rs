@@ -4,6 +4,8 @@ use zzw_push_proto::socketio::*;
 use zzw_push_proto::wire::{Lenience, Message, MessageKind};
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# An event MUST carry the message that its name stands for.
 fn every_golden_event_carries_the_message_of_its_name() {
     let golden = include_str!("samples/socketio/golden.txt");
     let mut count = 0;
@@ -29,6 +31,8 @@ fn every_golden_event_carries_the_message_of_its_name() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# An event MUST carry the message that its name stands for.
 fn names_and_types_agree_with_those_of_the_messages() {
     for event in EventName::ALL {
         let kind = MessageKind::of_event(event);
@@ -43,6 +47,8 @@ fn names_and_types_agree_with_those_of_the_messages() {
 
 /// Java's lenient writers put single quotes into the text they emit.
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A text with broken JSON in it MUST be repaired like any other message.
 fn a_broken_frame_inside_a_text_is_repaired_like_any_other() {
     let packet = r#"2["heartbeat","{'t':1,'alias':'小明'}"]"#;
     let Ok(Packet::Event(event)) = Packet::decode(&packet.into()) else {

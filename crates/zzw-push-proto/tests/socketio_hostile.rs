@@ -15,6 +15,8 @@ fn link(max_len: usize) -> Decoder {
 
 /// CVE-2023-32695: a name that is an object with a `toString` of its own.
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The name of an event MUST be a text.
 fn a_name_that_is_no_text_is_refused() {
     for array in [
         r#"[{"toString":"foo"}]"#,
@@ -82,6 +84,8 @@ fn an_engine_packet_that_makes_no_sense_is_an_error() {
 /// CVE-2022-2421: a placeholder whose number is the name of a method. CVE-2020-36048 and the like:
 /// attachments without end.
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A binary packet without a number of attachments or with more than 64 MUST end its link.
 fn attachments_are_counted_and_never_looked_at() {
     let placeholder = r#"51-["hello",{"_placeholder":true,"num":"splice"}]"#;
     let refused = Err(PacketError::Binary { attachments: 1 });
@@ -107,6 +111,8 @@ fn attachments_are_counted_and_never_looked_at() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Attachments that are due MUST NOT hold memory.
 fn attachments_that_never_come_hold_nothing() {
     let mut link = link(MAX_PACKET);
     for _ in 0..1_000 {
@@ -146,6 +152,8 @@ fn an_acknowledgement_number_without_end_is_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A namespace of more than 128 bytes MUST be refused.
 fn a_namespace_beyond_the_limit_is_refused() {
     let longest = format!("0/{},", "n".repeat(MAX_NAMESPACE - 1));
     assert!(matches!(decode(longest), Ok(Packet::Foreign(_))));
@@ -169,6 +177,8 @@ fn depth_costs_no_stack() {
 
 /// CVE-2020-36049: time that grows with the square of the length would be many seconds here.
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The time that reading a packet takes MUST grow in proportion to its length.
 fn long_packets_take_time_in_proportion() {
     const LEN: usize = 1 << 20;
     let packets = [
@@ -203,6 +213,8 @@ fn long_packets_take_time_in_proportion() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A packet that cannot be read MUST end its link.
 fn everything_a_client_cannot_have_meant_ends_the_link() {
     for packet in ["", "9", "2{}", "2", "31", "5x-[]", "15", "2[\"x\",{]"] {
         assert!(decode(packet).unwrap_err().is_fatal(), "{packet}");

@@ -126,6 +126,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#message
+    //# A reader MUST NOT panic, whatever bytes it is given.
     fn no_bytes_bring_a_link_down(
         messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8),
         revision in revision(),
@@ -145,6 +147,9 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+    //# What is sent on a link that may encode twice MUST be ASCII with a JSON escape for every
+    //# other character.
     fn an_escaped_text_is_ascii_and_says_the_same(text in any::<String>()) {
         let json = Value::from(text).to_string();
         let mut out = Vec::new();
@@ -168,6 +173,9 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+    //# Text that came over Engine.IO 3 on a link opened by polling MUST be decoded once more if no
+    //# character is above U+00FF and their low bytes are UTF-8 beyond ASCII.
     fn a_fold_does_what_its_rule_says(
         texts in prop::collection::vec("[a-cÃ©é中🚪\u{80}-\u{ff}]{0,4}", 0..12),
     ) {
@@ -218,6 +226,8 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# Lengths in a polling payload of Engine.IO 3 MUST count UTF-16 code units.
     fn a_length_is_the_one_of_javascript(text in any::<String>()) {
         let mut out = Vec::new();
         let packet = EnginePacket::Message(text.clone().into());
@@ -227,6 +237,9 @@ proptest! {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# An alias and a token MUST be read from the query, percent-decoded once, the first of several
+    //# and none that is empty.
     fn a_query_that_was_written_is_read_as_it_was(
         revision in revision(),
         alias in prop::option::of("\\PC{1,40}"),

@@ -7,6 +7,8 @@ use zzw_push_proto::socketio::*;
 static HEAP: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Attachments that are due MUST NOT hold memory.
 fn a_link_that_is_told_nonsense_holds_no_memory() {
     let mut link = Decoder::new(Revision::V4, Opening::Polling);
     let region = stats_alloc::Region::new(HEAP);

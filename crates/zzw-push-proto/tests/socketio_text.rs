@@ -23,6 +23,12 @@ fn polled_by_1_x(text: &[u8]) -> Option<String> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# Text that came over Engine.IO 3 on a link opened by polling MUST be decoded once more if no
+//# character is above U+00FF and their low bytes are UTF-8 beyond ASCII.
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# What is sent on a link that may encode twice MUST be ASCII with a JSON escape for every other
+//# character.
 fn text_encoded_twice_is_right_at_the_server_and_at_another_client() {
     let mut sender = Decoder::new(Revision::V4, Opening::Polling);
     let Ok(Packet::Event(event)) = sender.text(twice(PACKET)) else {
@@ -48,6 +54,9 @@ fn text_encoded_twice_is_right_at_the_server_and_at_another_client() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# A link on which a character above U+00FF came before any text was decoded once more MUST be
+//# taken to encode once from then on.
 fn a_link_that_encodes_once_is_never_touched_again() {
     let mut fold = Fold::default();
     let latin = Bytes::from("Ã©"); // `é`, had it been encoded twice
@@ -65,6 +74,9 @@ fn ascii_tells_nothing() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# Text that might be encoded twice and cannot be decoded once more MUST be kept as it is and
+//# counted.
 fn what_cannot_be_folded_is_kept_and_counted() {
     let mut fold = Fold::default();
     assert_eq!(fold.fold("café".into()), "café");
@@ -78,6 +90,8 @@ fn what_cannot_be_folded_is_kept_and_counted() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# A link that encodes twice MUST be read right when it encodes once after its upgrade.
 fn after_its_upgrade_a_doubling_client_encodes_once_and_is_read_right() {
     let mut fold = Fold::default();
     fold.fold(twice("小明"));
@@ -87,6 +101,8 @@ fn after_its_upgrade_a_doubling_client_encodes_once_and_is_read_right() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# Text on any other link MUST NOT be decoded once more.
 fn only_links_of_engine_3_opened_by_polling_are_folded_and_escaped() {
     for (revision, opening, doubles) in [
         (Revision::V4, Opening::Polling, true),
@@ -105,6 +121,9 @@ fn only_links_of_engine_3_opened_by_polling_are_folded_and_escaped() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# What is sent on a link that may encode twice MUST be ASCII with a JSON escape for every other
+//# character.
 fn every_character_outside_ascii_becomes_one_or_two_units() {
     let mut out = Vec::new();
     escape("a\u{7f}\u{80}é中\u{ffff}🚪\u{10ffff}z", &mut out);
@@ -118,6 +137,9 @@ fn every_character_outside_ascii_becomes_one_or_two_units() {
 /// Bodies that the encoders of the official clients made of the same three packets: 1.3.2 is that
 /// of 1.7.4, 2.2.1 that of 2.5.0, 5.2.3 that of 4.8.
 #[test]
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# Text that came over Engine.IO 3 on a link opened by polling MUST be decoded once more if no
+//# character is above U+00FF and their low bytes are UTF-8 beyond ASCII.
 fn what_the_official_clients_post_is_read_the_same() {
     let recorded = include_str!("samples/socketio/polled.json");
     let recorded: BTreeMap<String, String> = serde_json::from_str(recorded).unwrap();

@@ -27,6 +27,9 @@ fn same(odd: &str, plain: &str) {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# A lenient reader MUST repair single quotes around texts, full-width commas and commas that are
+//# missing between members.
 fn broken_json_is_repaired_once() {
     let plain = r#"{"t":1,"alias":"m_2"}"#;
     for odd in [
@@ -50,6 +53,8 @@ fn broken_json_is_repaired_once() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#number-and-failure
+//# An error MUST be reported with the text as it came.
 fn an_error_holds_the_text_as_it_came() {
     for json in [
         "{'t':14,'num':1}",
@@ -84,6 +89,8 @@ fn what_no_rule_repairs_stays_broken() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# A lenient reader MUST read a JSON text that holds an object as that object.
 fn a_text_that_holds_an_object_is_that_object() {
     lenient(
         r#""{\"t\":1,\"alias\":\"m_2\"}""#,
@@ -99,6 +106,12 @@ fn a_text_that_holds_an_object_is_that_object() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# An id MUST be read from text and from a number alike, and go back as it came.
+//= docs/spec/zzw-push-proto.md#message
+//# The room and the user of a door frame MUST be read from text and from numbers alike.
+//= docs/spec/zzw-push-proto.md#lenience
+//# A lenient reader MUST read a type, an alias and a topic from text and from numbers alike.
 fn numbers_and_texts_stand_for_each_other() {
     lenient(r#"{"t":"1","alias":12}"#, r#"{"t":1,"alias":"12"}"#);
     lenient(r#"{"t":2,"topic":[1,"b"]}"#, r#"{"t":2,"topic":["1","b"]}"#);
@@ -111,6 +124,12 @@ fn numbers_and_texts_stand_for_each_other() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# One alias or topic MUST be read as a list of one.
+//= docs/spec/zzw-push-proto.md#publication
+//# The method MUST be inferred where it is missing and only one of the lists has something in it.
+//= docs/spec/zzw-push-proto.md#publication
+//# The method `publish_to_alias_batch` with its list `aliases` MUST be read as `publish_to_alias`.
 fn one_topic_or_alias_needs_no_list() {
     same(r#"{"t":2,"topic":"c_1"}"#, r#"{"t":2,"topic":["c_1"]}"#);
     same(
@@ -128,6 +147,9 @@ fn one_topic_or_alias_needs_no_list() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# The four counters MUST be read with either case of their first letter and be written in the
+//# document's.
 fn the_capitals_of_counters_do_not_matter() {
     same(
         r#"{"t":-7,"one2OneSize":1,"one2ManySize":2,"many2ManySize":3,"ChannelSize":4}"#,
@@ -136,6 +158,10 @@ fn the_capitals_of_counters_do_not_matter() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#message
+//# If a member occurs twice in one object, the last one MUST win.
+//= docs/spec/zzw-push-proto.md#message
+//# The name of a member MUST be the same with JSON escapes in it.
 fn names_of_members_may_be_escaped_and_the_last_of_two_counts() {
     same(
         r#"{"\u0074":1,"al\u0069as":"m_2"}"#,
@@ -148,6 +174,15 @@ fn names_of_members_may_be_escaped_and_the_last_of_two_counts() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#publication
+//# A time to live MUST be read in seconds, from a number and from text, with a fraction as one
+//# second more.
+//= docs/spec/zzw-push-proto.md#publication
+//# A time to live that is missing or null MUST be read as 259200 seconds.
+//= docs/spec/zzw-push-proto.md#publication
+//# A time to live above 1296000 seconds MUST be read as 1296000 seconds.
+//= docs/spec/zzw-push-proto.md#publication
+//# A time to live that is negative or no number MUST be refused.
 fn a_time_to_live_is_seconds_in_any_spelling() {
     for (opts, seconds) in [
         ("", 259_200),
@@ -186,6 +221,11 @@ fn a_time_to_live_is_seconds_in_any_spelling() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#lenience
+//# The name of an event MUST decide what its message is where its type says otherwise, unless the
+//# reader is strict.
+//= docs/spec/zzw-push-proto.md#lenience
+//# A strict reader MUST refuse an event whose type contradicts its name.
 fn the_name_of_an_event_outweighs_its_type() {
     let json = r#"{"t":2,"alias":"m_2"}"#;
     let read = |lenience| Message::decode_event(MessageKind::Heartbeat, json.into(), lenience);

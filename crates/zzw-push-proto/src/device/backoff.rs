@@ -24,6 +24,9 @@ impl Backoff {
     }
 
     /// The next delay, at least 1 ms.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST wait before dialling again for a time drawn evenly between zero and a bound
+    //# that doubles with each failure up to `backoff_max`.
     pub(super) fn next(&mut self) -> Duration {
         let doubled = 2_u32.saturating_pow(self.failures);
         let bound = self.min.saturating_mul(doubled).min(self.max);
@@ -54,6 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //= type=test
+    //# The device MUST wait before dialling again for a time drawn evenly between zero and a bound
+    //# that doubles with each failure up to `backoff_max`.
     fn delays_stay_below_a_doubling_bound() {
         let (min, max) = (Duration::from_millis(500), Duration::from_secs(30));
         for seed in 0..200 {
@@ -69,6 +76,10 @@ mod tests {
     }
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#device-link
+    //= type=test
+    //# The device MUST wait before dialling again for a time drawn evenly between zero and a bound
+    //# that doubles with each failure up to `backoff_max`.
     fn delays_of_different_seeds_are_spread_evenly() {
         let (min, max) = (Duration::from_secs(10), Duration::from_secs(10));
         let early = (0..1_000)

@@ -27,6 +27,9 @@ impl Device {
             .topics
             .len()
             .saturating_add(self.requests.asked_topics());
+        //= docs/spec/zzw-push-proto.md#device-command
+        //# The device MUST refuse commands while `max_requests` wait, and topics beyond
+        //# `max_topics`.
         if wanted.saturating_add(topics.len()) > self.config.max_topics {
             return Err(Refused::Full(topics));
         }
@@ -210,6 +213,8 @@ impl Device {
         Ok(())
     }
 
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST send a command to open a door at once or refuse it, and never again.
     fn send_door(
         &mut self,
         now: Instant,
@@ -242,6 +247,9 @@ impl Device {
         if self.is_closed() {
             return Err(Refused::Closed(value));
         }
+        //= docs/spec/zzw-push-proto.md#device-command
+        //# The device MUST refuse commands while `max_requests` wait, and topics beyond
+        //# `max_topics`.
         if self.requests.len() >= self.config.max_requests {
             return Err(Refused::Full(value));
         }
@@ -249,6 +257,8 @@ impl Device {
     }
 }
 
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST refuse a command that no server would take.
 fn is_list(names: &Texts, max: usize) -> bool {
     !names.is_empty() && names.len() <= max && names.iter().all(|name| is_name(&name))
 }

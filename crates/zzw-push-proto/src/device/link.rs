@@ -91,6 +91,9 @@ impl Session {
     }
 
     /// True if a failure without a number can only be that of a request.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST take a failure without a number for that of its only request, unless it may
+    //# be about a heartbeat or a door frame.
     fn is_sure(&self, now: Instant) -> bool {
         self.bound_at.is_some() && self.unsure.iter().flatten().all(|until| *until <= now)
     }
@@ -99,10 +102,15 @@ impl Session {
 impl Device {
     /// The driver has a link.
     pub(super) fn connected(&mut self, now: Instant) {
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST NOT have more than one link or dial at a time.
         if !matches!(self.link, Link::Dialing) {
             return;
         }
         self.link = Link::Up(Session::new(now, &self.config));
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST send type 14 and a heartbeat, in this order, as the first lines of a
+        //# link.
         if self.config.binding == Binding::Frame {
             let mut connect = Connect::new(self.config.alias.clone());
             connect.token.clone_from(&self.config.token);
@@ -110,6 +118,8 @@ impl Device {
         }
         // A heartbeat comes before any operation, as the document advises. It binds, too, where the
         // server does not know the frame before it.
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST send a heartbeat as its first event on a link over Socket.IO.
         self.beat(now);
     }
 
@@ -122,9 +132,15 @@ impl Device {
                 self.out.push_back(Output::Connect);
             }
             Link::Up(session) => {
+                //= docs/spec/zzw-push-proto.md#device-link
+                //# The device MUST end a link on which nothing came for `silent_periods` times
+                //# `heartbeat`.
                 if is_due(session.silent_at) {
                     return self.leave(now, LinkEnd::Silent, Duration::ZERO);
                 }
+                //= docs/spec/zzw-push-proto.md#device-link
+                //# The device MUST leave a server that has not accepted its alias within
+                //# `bind_timeout`.
                 if session.bound_at.is_none() && is_due(session.bind_by) {
                     return self.leave(now, LinkEnd::Unbound, Duration::ZERO);
                 }
@@ -132,6 +148,8 @@ impl Device {
                 if offers {
                     session.subscribe_at = None;
                 }
+                //= docs/spec/zzw-push-proto.md#device-link
+                //# The device MUST send a heartbeat every `heartbeat`.
                 if is_due(session.beat_at) {
                     self.beat(now);
                 }
@@ -144,6 +162,8 @@ impl Device {
     }
 
     /// Something came.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST take whatever comes for a sign of life.
     pub(super) fn heard(&mut self, now: Instant) {
         let silent_at = silence(now, &self.config);
         if let Some(session) = self.link.session_mut() {
@@ -167,6 +187,9 @@ impl Device {
     }
 
     /// The server knows us.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST take an answer to type 14, an answer to a heartbeat that names its alias,
+    //# and a delivery for the proof that it is bound.
     pub(super) fn bind(&mut self, now: Instant) {
         match self.link.session_mut() {
             Some(session) if session.bound_at.is_none() => session.bound_at = Some(now),
@@ -199,11 +222,16 @@ impl Device {
             )
         );
         self.say(Event::LinkError(failure));
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST leave a server at once that refuses its alias or its token.
         if is_final && self.link.state() == State::Opening {
             self.leave(now, LinkEnd::Rejected, Duration::ZERO);
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST NOT dial again when another link has taken its alias, unless it was told
+    //# after which time to.
     fn replaced(&mut self, now: Instant) {
         match self.config.replaced {
             Replaced::Close => self.end(Reason::Replaced),
@@ -222,6 +250,8 @@ impl Device {
             (*until, *count) = (window, 0);
         }
         *count = count.saturating_add(1);
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST end a link with `max_garbled` unreadable messages within a minute.
         let is_rude = *count >= self.config.max_garbled;
         self.counters.garbled = self.counters.garbled.saturating_add(1);
         self.heard(now);
@@ -249,6 +279,8 @@ impl Device {
     fn leave(&mut self, now: Instant, end: LinkEnd, least: Duration) {
         self.out.push_back(Output::Disconnect);
         self.lose(now, end);
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST NOT have more than one link or dial at a time.
         self.link = Link::Leaving(least);
     }
 
@@ -256,6 +288,9 @@ impl Device {
         // A server that takes links and drops them at once is no success.
         let bound_at = self.link.session_mut().and_then(|session| session.bound_at);
         let lasted = bound_at.map(|at| now.saturating_duration_since(at));
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST reset that bound only after a link that was bound for at least
+        //# `heartbeat`.
         if lasted.is_some_and(|lasted| lasted >= self.config.heartbeat) {
             self.backoff.reset();
         }

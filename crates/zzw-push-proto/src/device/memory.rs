@@ -32,6 +32,8 @@ impl Memory {
             storing: VecDeque::new(),
             next_seq: recovered.next_seq,
         };
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST NOT report a delivery again that its store held when it was opened.
         for mid in recovered.mids {
             memory.remember(&mid, Mark::Acked);
         }
@@ -50,6 +52,8 @@ impl Memory {
             return;
         }
         // Of its own bytes: an id does not hold on to the message it came in.
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST NOT hold a message any longer than until it is reported and stored.
         let id: Text = mid.as_str().into();
         self.marks.insert(id.clone(), mark);
         self.order.push_back(id);
@@ -89,6 +93,9 @@ impl Memory {
     /// The store has it not: when it comes again it is new.
     pub(super) fn not_stored(&mut self, seq: Seq) -> Option<Mid> {
         let delivery = self.take(seq)?;
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST take a delivery that its store has refused for a new one when it comes
+        //# again.
         self.forget(&delivery.mid);
         Some(delivery.mid)
     }

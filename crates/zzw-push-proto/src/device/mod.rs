@@ -114,6 +114,8 @@ impl Device {
     }
 
     /// Fires what is due at `now`. Harmless when called early, late or twice.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.fire(now);
         self.go_on(now);
@@ -188,6 +190,8 @@ impl Device {
         match message {
             Message::Connected(connected) if self.is_us(connected.alias.as_ref()) => {
                 self.bind(now);
+                //= docs/spec/zzw-push-proto.md#device-link
+                //# The device MUST report the gap that a server tells.
                 if connected.gap > 0 {
                     self.say(Event::Gap(connected.gap));
                 }
@@ -219,28 +223,42 @@ impl Device {
     }
 
     /// True if it was new, false if it had come before, `None` if it has to come again.
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST report a delivery once as long as its id is among the last `remembered`.
     fn delivered(&mut self, delivery: Delivery) -> Option<bool> {
         match self.memory.mark(&delivery.mid) {
             Some(mark) => {
                 self.counters.repeated = self.counters.repeated.saturating_add(1);
+                //= docs/spec/zzw-push-proto.md#device-delivery
+                //# The device MUST acknowledge a delivery that comes again if it may acknowledge
+                //# it.
                 if mark == Mark::Acked {
                     self.send_ack(&delivery.mid);
                 }
                 return Some(false);
             }
             None if self.config.ack != Ack::Stored => {}
+            //= docs/spec/zzw-push-proto.md#device-delivery
+            //# The device MUST leave a delivery alone, so that it comes again, while `max_storing`
+            //# wait for the store.
             None if self.memory.storing() >= self.config.max_storing => {
                 self.counters.deferred = self.counters.deferred.saturating_add(1);
                 return None;
             }
             None => {
                 let seq = self.memory.store(delivery.clone());
+                //= docs/spec/zzw-push-proto.md#device-delivery
+                //# The device MUST NOT report or acknowledge a delivery under `Stored` before it is
+                //# stored.
                 self.out.push_back(Output::Store(seq, delivery));
                 return Some(true);
             }
         }
         let mid = delivery.mid.clone();
         self.tell(delivery);
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST acknowledge a delivery behind its report under `Automatic`, when it is
+        //# told to under `Manual`, and once it is stored under `Stored`.
         if self.config.ack == Ack::Automatic {
             self.memory.remember(&mid, Mark::Acked);
             self.send_ack(&mid);
@@ -250,6 +268,9 @@ impl Device {
         Some(true)
     }
 
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST acknowledge a delivery behind its report under `Automatic`, when it is told
+    //# to under `Manual`, and once it is stored under `Stored`.
     fn stored(&mut self, seq: Seq) {
         if let Some(delivery) = self.memory.stored(seq) {
             let mid = delivery.mid.clone();
@@ -279,15 +300,22 @@ impl Device {
     /// Without a link nothing is lost: the server delivers it again over the next one (Z-28), and it is
     /// acknowledged then.
     fn send_ack(&mut self, mid: &Mid) {
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST NOT queue acknowledgements for a link.
         if self.state() != State::Bound {
             return;
         }
+        //= docs/spec/zzw-push-proto.md#device-delivery
+        //# The device MUST acknowledge with its alias and the id as it came.
         let ack = wire::Ack::new(self.config.alias.clone(), mid.clone());
         self.send(Message::Ack(ack));
         self.settle_pull(mid);
         self.counters.acked = self.counters.acked.saturating_add(1);
     }
 
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST report a request to open a door once within `door_window`, and none while it
+    //# is not bound.
     fn door_asked(&mut self, now: Instant, door: Door) {
         let is_bound = self.state() == State::Bound;
         if is_bound && self.doors.is_new(now, self.config.door_window, &door) {
@@ -302,12 +330,16 @@ impl Device {
             return;
         }
         // So that the server does not wait for us to come back (Z-26).
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST say goodbye over Socket.IO when it is closed while it is bound.
         if self.state() == State::Bound && self.config.binding == Binding::Handshake {
             self.send(Message::Goodbye(Goodbye::new(self.config.alias.clone())));
         }
         self.abandon_requests();
         self.memory.clear();
         self.link = Link::Closed;
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# A machine that is closed MUST report so once, and no other event after that.
         self.say(Event::Closed(reason));
         self.out.push_back(Output::Disconnect);
     }
@@ -317,10 +349,14 @@ impl Device {
     }
 
     /// True for what is for us and can be remembered.
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST NOT acknowledge an id of more than 128 bytes.
     fn is_ours(&self, delivery: &Delivery) -> bool {
         self.is_us(delivery.alias.as_ref()) && delivery.mid.as_str().len() <= MAX_NAME
     }
 
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST pass up what it has not expected and what is for another alias.
     fn unexpected(&mut self, message: Message) {
         self.counters.unexpected = self.counters.unexpected.saturating_add(1);
         self.say(Event::Unexpected(message));

@@ -46,6 +46,9 @@ pub(super) struct LastPull {
 const MAX_BATCH: usize = 256;
 
 impl Numbers {
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST number its requests with a text of milliseconds that it never uses again,
+    //# except for a pull that asks for the same messages.
     fn next(&mut self, now: Instant) -> Text {
         let origin = *self.origin.get_or_insert(now);
         let millis = now.saturating_duration_since(origin).as_millis();
@@ -86,6 +89,9 @@ impl Requests {
     }
 
     /// The request that this answers. One without a number answers the only one of its kind.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST take a reply for that of the request with its number, as text or as a
+    //# number, and one without a number for that of the only request that it can answer.
     fn claim(&mut self, reply: &Message) -> Option<Request> {
         let kind = reply.kind();
         let fits = |known: &Request| {
@@ -109,6 +115,9 @@ impl Requests {
 
     /// The request that failed. A failure without a number is that of the only request there is
     /// (Z-7).
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST take a failure without a number for that of its only request, unless it may
+    //# be about a heartbeat or a door frame.
     fn claim_failed(&mut self, num: &Num, is_alone: bool) -> Option<Request> {
         let num = num.as_str();
         if !num.is_empty() {
@@ -130,6 +139,8 @@ impl Requests {
 
 impl Device {
     /// Takes a command; what waits is bounded by the caller.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# Every command MUST end in exactly one of an answer, a failure and a time-out.
     pub(super) fn ask(&mut self, now: Instant, message: Message) -> RequestId {
         self.requests.last_id = self.requests.last_id.saturating_add(1);
         let id = RequestId(self.requests.last_id);
@@ -144,6 +155,9 @@ impl Device {
     pub(super) fn subscribe(&mut self, now: Instant) {
         self.requests.list.retain(|known| known.id.is_some());
         let deadline = after(now, self.config.request_timeout);
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST register all its topics on every link once it is bound, at most 100 in
+        //# one message.
         let chunks = self.topics.chunks(MAX_TOPICS);
         let messages = chunks.map(|topics| {
             let mut register = Register::new(topics.iter().collect(), Num::Absent);
@@ -160,6 +174,8 @@ impl Device {
 
     /// Sends what was not sent over this link.
     pub(super) fn send_requests(&mut self, now: Instant) {
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# The device MUST NOT send anything else before it is bound.
         let Some(session) = self.link.bound_mut() else {
             return;
         };
@@ -184,6 +200,9 @@ impl Device {
     }
 
     /// What is late has no answer any more.
+    //= docs/spec/zzw-push-proto.md#device-command
+    //# The device MUST end a command within `request_timeout`, the time it waits for a link
+    //# included.
     pub(super) fn time_out_requests(&mut self, now: Instant) {
         let is_late = |known: &Request| known.deadline.is_some_and(|due| due <= now);
         while let Some(request) = self.requests.remove(is_late) {
@@ -199,10 +218,16 @@ impl Device {
     pub(super) fn unsend_requests(&mut self) {
         self.requests.list.retain(|known| known.id.is_some());
         let is_risky =
+            //= docs/spec/zzw-push-proto.md#device-command
+            //# The device MUST NOT send a publication over another link that may have been carried
+            //# out over the last.
             |known: &Request| known.was_sent && matches!(known.message, Message::Publish(_));
         while let Some(request) = self.requests.remove(is_risky) {
             self.say_timed_out(&request);
         }
+        //= docs/spec/zzw-push-proto.md#device-command
+        //# The device MUST send every other request again over the next link that was not answered
+        //# over the last.
         for request in &mut self.requests.list {
             request.num = None;
         }
@@ -262,6 +287,9 @@ impl Device {
     }
 
     /// The messages that a pull brought.
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST treat pulled messages with ids like pushed ones, and give those without in
+    //# the answer.
     fn pulled(&mut self, batch: &Batch) -> Answer {
         let is_id = |mid: &Text| !mid.is_empty() && mid.len() <= MAX_NAME;
         let mut mids = batch.mids.texts();
@@ -326,6 +354,8 @@ impl Device {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST offer topics again after `heartbeat` that the server has not taken.
     fn not_subscribed(&mut self, now: Instant, code: Option<Code>, text: Text) {
         let again = after(now, self.config.heartbeat);
         if let Some(session) = self.link.session_mut() {
@@ -335,6 +365,9 @@ impl Device {
     }
 
     /// Subscribes to these on every link from now on.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST register topics on later links that were registered by command, and none
+    //# that were removed or refused.
     fn want(&mut self, topics: &Topics) {
         for topic in topics.texts() {
             if !self.topics.contains(&topic) && self.topics.len() < self.config.max_topics {
@@ -344,6 +377,9 @@ impl Device {
     }
 
     /// Subscribes to these no more, whatever earlier requests are answered with.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# The device MUST register topics on later links that were registered by command, and none
+    //# that were removed or refused.
     pub(super) fn unwant(&mut self, topics: &Topics) {
         let gone: Vec<Text> = topics.texts().collect();
         self.topics.retain(|topic| !gone.contains(topic));
@@ -384,6 +420,9 @@ impl Request {
 
 impl LastPull {
     /// Another number would acknowledge what came with this one (Z-19).
+    //= docs/spec/zzw-push-proto.md#device-delivery
+    //# The device MUST pull with the last number of its link until all that came with it is
+    //# acknowledged.
     fn num_to_reuse(&self) -> Option<&Text> {
         (!self.is_whole || !self.unacked.is_empty()).then_some(&self.num)
     }

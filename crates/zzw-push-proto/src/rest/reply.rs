@@ -34,6 +34,8 @@ impl RestReply {
     /// [`WireError`] for what is no answer to that.
     pub fn decode(call: &RestCall, body: Bytes, lenience: Lenience) -> Result<Self, WireError> {
         let reply = read_reply(&body, lenience, |object| {
+            //= docs/spec/zzw-push-proto.md#rest
+            //# An answer MUST be read as a failure if its type is 0, whatever its status.
             if object.is_failure() {
                 return object.failure().map(Self::Failure);
             }
@@ -63,6 +65,9 @@ impl RestReply {
             Self::Servers(servers) => servers.write(out),
             Self::Status(status) => Message::StatusReply(status.clone()).encode(out),
             Self::Aliases(page) => page.write(out),
+            //= docs/spec/zzw-push-proto.md#rest
+            //# Every answer with another status than 200 MUST hold a failure in its body, because
+            //# old clients read nothing else.
             Self::Failure(failure) => Message::Failure(failure.clone()).encode(out),
         }
     }

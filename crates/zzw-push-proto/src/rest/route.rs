@@ -80,6 +80,8 @@ impl RestRequest {
     ///
     /// [`RestError`]; [`RestError::status`] is the answer to it.
     pub fn parse(method: &str, path: &str, lenience: Lenience) -> Result<Self, RestError> {
+        //= docs/spec/zzw-push-proto.md#rest
+        //# What stands behind a question mark MUST NOT be looked at.
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let path = path.strip_prefix('/').ok_or(RestError::NotFound)?;
         let mut segments = [""; 4];
@@ -88,12 +90,17 @@ impl RestRequest {
             *segments.get_mut(count).ok_or(RestError::NotFound)? = segment;
             count = count.saturating_add(1);
         }
+        //= docs/spec/zzw-push-proto.md#rest
+        //# A call MUST be told by the number of segments, so that an alias or a token may have the
+        //# name of one.
         let segments = segments.get(..count).unwrap_or_default();
         let text = |segment| decode(segment, lenience);
         let page = |segment| Page::parse(&text(segment)?, lenience);
         let (call, token) = match segments {
             ["push", token] => (RestCall::Push, token),
             ["info", token] => (RestCall::Info, token),
+            //= docs/spec/zzw-push-proto.md#rest
+            //# The paths `/servers/{token}` and `/info/servers/{token}` MUST be the same call.
             ["servers", token] | ["info", "servers", token] => (RestCall::Servers, token),
             ["info", "status", alias, token] => (RestCall::Status(text(alias)?), token),
             ["info", "allChannelAlias", number, token] => {
@@ -110,6 +117,8 @@ impl RestRequest {
             });
         }
         let token = text(token)?;
+        //= docs/spec/zzw-push-proto.md#rest
+        //# A token that is empty or longer than 512 bytes MUST be answered with status 401.
         if token.is_empty() || token.len() > MAX_TOKEN {
             return Err(RestError::Token);
         }
@@ -164,6 +173,9 @@ impl Page {
 
     /// The same page of another size, which is put between 1 and [`Self::MAX_SIZE`].
     #[must_use]
+    //= docs/spec/zzw-push-proto.md#rest
+    //# A page MUST be counted from 1 and hold 100 aliases, or as many as it says behind a dash, at
+    //# most 1000.
     pub fn of_size(self, size: u32) -> Self {
         Self {
             size: size.clamp(1, Self::MAX_SIZE),
@@ -190,6 +202,8 @@ impl Page {
             (Some(page), Some(size), _) => Ok(page.of_size(size)),
             (_, _, Lenience::Strict) => Err(RestError::Page),
             // Half a page is the usual size of it; anything else is the first one.
+            //= docs/spec/zzw-push-proto.md#rest
+            //# What is no page MUST be read as the first one unless the reader is strict.
             (page, _, _) => Ok(page.unwrap_or_default()),
         }
     }
@@ -202,6 +216,8 @@ impl Post {
     /// # Errors
     ///
     /// [`WireError`] for what is none.
+    //= docs/spec/zzw-push-proto.md#rest
+    //# A posted publication MUST be refused if it has another type than 6.
     pub fn decode(body: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
         read_message(body, Form::Post, lenience)
     }
@@ -230,6 +246,8 @@ impl std::fmt::Display for Page {
 
 /// Undoes percent encoding, once. A percent sign that begins no escape stands for itself where that
 /// is put up with.
+//= docs/spec/zzw-push-proto.md#rest
+//# A segment MUST be percent-decoded exactly once, as UTF-8.
 pub(crate) fn decode(segment: &str, lenience: Lenience) -> Result<Text, RestError> {
     let mut text = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
@@ -242,6 +260,8 @@ pub(crate) fn decode(segment: &str, lenience: Lenience) -> Result<Text, RestErro
         if let Some(((high, low), tail)) = escaped {
             text.push((high << 4) | low);
             rest = tail;
+        //= docs/spec/zzw-push-proto.md#rest
+        //# A percent sign that begins no escape MUST stand for itself unless the reader is strict.
         } else if *first == b'%' && lenience == Lenience::Strict {
             return Err(RestError::Escape);
         } else {

@@ -25,6 +25,8 @@ pub(super) struct Place {
 
 /// Names a room. The same name leads to different rooms by different kinds of path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+//= docs/spec/zzw-push-proto.md#room-path
+//# Rooms of one name and of different kinds MUST NOT meet.
 pub(super) struct Key {
     pub(super) kind: RoomKind,
     pub(super) name: Text,
@@ -42,6 +44,8 @@ impl Desk {
     }
 
     /// Reserves memory for a frame, if there is any.
+    //= docs/spec/zzw-push-proto.md#room
+    //# What waits in all rooms together MUST NOT exceed `max_held` bytes.
     pub(super) fn hold(&mut self, frame: &RoomFrame) -> bool {
         let held = self.held.saturating_add(frame.cost());
         let is_room = held <= self.config.max_held;
@@ -76,6 +80,8 @@ impl Desk {
     }
 
     /// Frames are thrown away.
+    //= docs/spec/zzw-push-proto.md#room
+    //# Frames that are thrown away MUST be counted and reported with the reason.
     pub(super) fn lose(&mut self, key: &Key, link: Option<LinkId>, frames: u64, why: Loss) {
         if frames == 0 {
             return;

@@ -6,6 +6,9 @@ use std::fmt;
 /// A frame of a WebSocket, or the body of a POST. Nobody looks into it; `Debug` shows its length.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of data")]
+//= docs/spec/zzw-push-proto.md#room
+//# A frame MUST be passed on as it came, text as text and binary as binary, without being looked
+//# at.
 pub enum RoomFrame {
     /// A text frame. Whoever reads it from the network sees to it that it is UTF-8.
     Text(Bytes),

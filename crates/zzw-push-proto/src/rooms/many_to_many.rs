@@ -43,11 +43,19 @@ impl Room for ManyToMany {
     ) {
         let (mut heard, mut full) = (false, Vec::new());
         for (link, seat) in &mut self.members {
+            //= docs/spec/zzw-push-proto.md#room
+            //# A frame MUST NOT be heard on the side that it was said on.
             let is_same_side = from.role.is_some() && seat.role == from.role;
+            //= docs/spec/zzw-push-proto.md#room-of-many
+            //# A frame in a room of many MUST be heard by everybody but its sender and those on its
+            //# sender's side.
             if *link == from.id || is_same_side {
                 continue;
             }
             heard = true;
+            //= docs/spec/zzw-push-proto.md#room-of-many
+            //# A link of a room of many that does not listen MUST be closed with 1013, and the
+            //# others go on.
             if !seat.inbox.accept(now, Some(*link), &frame, desk) {
                 desk.lose(key, Some(*link), 1, Loss::Overflow);
                 full.push(Member {

@@ -141,6 +141,8 @@ impl Rooms {
     }
 
     /// Fires what is due at `now`. Harmless when called early, late or twice.
+    //= docs/spec/zzw-push-proto.md#device-link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     pub fn handle_timeout(&mut self, now: Instant) {
         while self.due.first().is_some_and(|(due, _)| *due <= now) {
             let Some((_, key)) = self.due.pop_first() else {
@@ -188,6 +190,8 @@ impl Rooms {
         self.sizes = Sizes::default();
         self.due.clear();
         self.switchboard = Switchboard::default();
+        //= docs/spec/zzw-push-proto.md#device-link
+        //# A machine that is closed MUST report so once, and no other event after that.
         self.desk.tell(Event::Closed(Reason::Local));
     }
 
@@ -239,8 +243,13 @@ impl Rooms {
         });
     }
 
+    //= docs/spec/zzw-push-proto.md#room
+    //# Links, rooms, viewers of a camera and links in a room of many MUST NOT exceed their limits,
+    //# and whoever comes beyond be closed with 1013.
     fn refusal(&mut self, path: &RoomPath) -> Option<Refusal> {
         let config = &self.desk.config;
+        //= docs/spec/zzw-push-proto.md#room-of-many
+        //# A room of many MUST be refused with 1008 unless it is switched on.
         if path.kind() == RoomKind::ManyToMany && !config.many_to_many {
             return Some(Refusal::ManyToMany);
         }
@@ -264,6 +273,8 @@ impl Rooms {
             } else {
                 desk.config.max_frame
             };
+            //= docs/spec/zzw-push-proto.md#room
+            //# A link that sends a frame beyond the limit MUST be closed with 1009.
             if frame.len() > max {
                 desk.lose(key, None, 1, Loss::TooBig);
                 return room.leave(now, link, Departure::TooBig, key, desk);
@@ -275,6 +286,9 @@ impl Rooms {
     fn posted(&mut self, now: Instant, path: &RoomPath, frame: RoomFrame) {
         let (key, config) = (Key::of(path), &self.desk.config);
         let is_new = !self.open.contains_key(&key);
+        //= docs/spec/zzw-push-proto.md#capture
+        //# The body of a POST MUST be taken for a picture where the path is a camera's, and for
+        //# nothing elsewhere.
         let loss = if !path.takes_posts() {
             Some(Loss::Unfit)
         } else if frame.len() > config.max_picture {
@@ -343,6 +357,8 @@ impl Rooms {
     }
 
     /// Removes a room that has ended.
+    //= docs/spec/zzw-push-proto.md#room
+    //# A room MUST end with its last link, or with its last picture if that is later.
     fn sweep(&mut self, key: &Key) -> bool {
         let Some(slot) = self.open.get_mut(key) else {
             return true;

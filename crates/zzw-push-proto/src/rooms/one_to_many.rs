@@ -33,16 +33,23 @@ struct Viewer {
 
 impl OneToMany {
     /// Shows a picture to everybody.
+    //= docs/spec/zzw-push-proto.md#capture
+    //# A picture for many MUST be held once.
     pub(super) fn publish(&mut self, now: Instant, frame: &Arc<RoomFrame>, desk: &mut Desk) {
         self.forget(desk);
         let is_kept = !desk.config.keep_picture.is_zero() && desk.hold(frame);
         if is_kept {
             self.last = Some((now, Arc::clone(frame)));
         }
+        //= docs/spec/zzw-push-proto.md#capture
+        //# A picture MUST be sent to every viewer of its room and to nobody else.
         for (link, viewer) in &mut self.viewers {
             if viewer.is_free() {
                 viewer.send(now, *link, Arc::clone(frame), desk);
             } else if is_kept {
+                //= docs/spec/zzw-push-proto.md#capture
+                //# A viewer that is busy MUST be sent the latest picture when it is ready, and none
+                //# in between.
                 viewer.is_behind = true;
             } else {
                 viewer.miss(desk);
@@ -68,6 +75,8 @@ impl OneToMany {
         after(*since, desk.config.keep_picture)
     }
 
+    //= docs/spec/zzw-push-proto.md#capture
+    //# A viewer that comes within `keep_picture` MUST be shown the last picture.
     fn look(&mut self, now: Instant, link: LinkId, desk: &mut Desk) {
         let mut viewer = Viewer::default();
         if let Some((_, frame)) = &self.last {
@@ -89,6 +98,8 @@ impl Room for OneToMany {
         if let Some(old) = self.camera.replace(link.id) {
             // What was said to one camera is not for another.
             self.to_camera.clear(key, Some(old), Loss::Left, desk);
+            //= docs/spec/zzw-push-proto.md#capture
+            //# A second camera MUST replace the first, which is closed with 4001.
             desk.dismiss(old, Departure::Replaced);
         }
         self.to_camera.open(now, link.id, desk);
@@ -106,12 +117,18 @@ impl Room for OneToMany {
             return self.publish(now, &frame, desk);
         }
         let why = match (&*frame, self.camera) {
+            //= docs/spec/zzw-push-proto.md#capture
+            //# Binary frames of a viewer MUST be dropped.
             (RoomFrame::Binary(_), _) => Loss::Unfit,
+            //= docs/spec/zzw-push-proto.md#capture
+            //# Text of a viewer MUST go to the camera only, or be dropped if there is none.
             (RoomFrame::Text(_), None) => Loss::Unheard,
             (RoomFrame::Text(_), camera) => {
                 if self.to_camera.accept(now, camera, &frame, desk) {
                     return;
                 }
+                //= docs/spec/zzw-push-proto.md#capture
+                //# Viewers MUST NOT be able to drive their camera out.
                 // The camera stays: else its viewers could drive it out.
                 Loss::Overflow
             }
@@ -157,6 +174,8 @@ impl Room for OneToMany {
     }
 
     fn fire(&mut self, now: Instant, key: &Key, desk: &mut Desk) {
+        //= docs/spec/zzw-push-proto.md#capture
+        //# A picture MUST NOT be shown any more once it is `keep_picture` old.
         if self.expires(desk).is_some_and(|due| due <= now) {
             self.forget(desk);
         }
@@ -198,6 +217,9 @@ impl Room for OneToMany {
 }
 
 impl Viewer {
+    //= docs/spec/zzw-push-proto.md#room
+    //# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before
+    //# it has written them.
     fn is_free(&self) -> bool {
         !self.is_busy && !self.is_slow
     }
@@ -226,6 +248,9 @@ impl Viewer {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#room
+    //# A link that takes nothing for `stall_timeout` while there is something for it MUST be closed
+    //# with 1013.
     fn stalls(&self, desk: &Desk) -> Option<Instant> {
         after(self.stuck_since?, desk.config.stall_timeout)
     }

@@ -49,6 +49,9 @@ impl OneToOne {
     }
 
     /// Why everybody must go now.
+    //= docs/spec/zzw-push-proto.md#call
+    //# A call without a frame for `idle_timeout` MUST be closed with 1000, and so a call beyond
+    //# `max_call` where that is set.
     fn is_at_an_end(&self, now: Instant, desk: &Desk) -> Option<Departure> {
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let ends = [
@@ -65,6 +68,8 @@ impl OneToOne {
         after(self.started?, desk.config.max_call?)
     }
 
+    //= docs/spec/zzw-push-proto.md#call
+    //# Whoever is left alone for `rejoin_wait` MUST be closed with 1000.
     fn left_alone(&self, desk: &Desk) -> Option<Instant> {
         after(self.alone_since?, desk.config.rejoin_wait)
     }
@@ -82,6 +87,9 @@ impl Room for OneToOne {
     fn join(&mut self, now: Instant, link: Member, _: &Key, desk: &mut Desk) {
         self.active = now;
         let seat = self.seat(side(link));
+        //= docs/spec/zzw-push-proto.md#call
+        //# A call MUST have one link on each side at most, the newest, and what it replaces be
+        //# closed with 4001.
         if let Some(old) = seat.link.replace(link.id) {
             desk.dismiss(old, Departure::Replaced);
         }
@@ -102,15 +110,23 @@ impl Room for OneToOne {
         desk: &mut Desk,
     ) {
         self.active = now;
+        //= docs/spec/zzw-push-proto.md#room
+        //# A frame MUST NOT be heard on the side that it was said on.
         let to = side(from).other();
         let seat = self.seat(to);
         let peer = seat.link;
+        //= docs/spec/zzw-push-proto.md#call
+        //# What is said before the other side is there MUST wait for it, up to `queue` bytes and
+        //# `early_wait`.
         if seat.inbox.accept(now, peer, &frame, desk) {
             return;
         }
         // Whoever does not listen goes; if nobody is there, whoever talks.
         desk.lose(key, peer, 1, Loss::Overflow);
         seat.inbox.clear(key, peer, Loss::Overflow, desk);
+        //= docs/spec/zzw-push-proto.md#call
+        //# When more waits than may, whoever does not listen MUST be closed with 1013, or whoever
+        //# talks if nobody is there.
         let gone = peer.map_or(from, |id| Member { id, role: Some(to) });
         self.leave(now, gone, Departure::Overflow, key, desk);
     }
@@ -186,6 +202,8 @@ impl Room for OneToOne {
         self.caller.link.is_none() && self.callee.link.is_none()
     }
 
+    //= docs/spec/zzw-push-proto.md#call
+    //# A call MUST NOT hear anything that was said in an earlier one.
     /// The next call in a room must not hear the last one.
     fn clear(&mut self, key: &Key, desk: &mut Desk) {
         for role in [Role::Zero, Role::One] {

@@ -28,6 +28,8 @@ impl Outbox {
         frame: &Arc<RoomFrame>,
         desk: &mut Desk,
     ) -> bool {
+        //= docs/spec/zzw-push-proto.md#room
+        //# Frames of one link MUST be heard in their order.
         if let Some(link) = link.filter(|_| self.waiting.is_empty() && self.takes(frame, desk)) {
             self.send(link, Arc::clone(frame), desk);
             self.watch(now, desk);
@@ -96,6 +98,9 @@ impl Outbox {
     }
 
     /// When the link has taken nothing for too long.
+    //= docs/spec/zzw-push-proto.md#room
+    //# A link that takes nothing for `stall_timeout` while there is something for it MUST be closed
+    //# with 1013.
     pub(super) fn stalls(&self, desk: &Desk) -> Option<Instant> {
         after(self.stuck_since?, desk.config.stall_timeout)
     }
@@ -112,6 +117,9 @@ impl Outbox {
         self.watch(now, desk);
     }
 
+    //= docs/spec/zzw-push-proto.md#room
+    //# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before
+    //# it has written them.
     fn takes(&self, frame: &RoomFrame, desk: &Desk) -> bool {
         let bytes = self.sent_bytes.saturating_add(frame.cost());
         let is_room = self.sent < desk.config.window && bytes <= desk.config.queue;

@@ -128,6 +128,8 @@ impl RoomPath {
     /// [`PathError`] if it leads to no room.
     pub fn parse(target: &str) -> Result<Self, PathError> {
         let max = Self::MAX_TARGET;
+        //= docs/spec/zzw-push-proto.md#room-path
+        //# A path of more than 4096 bytes MUST be refused.
         if target.len() > max {
             return Err(PathError::TooLong { max });
         }
@@ -142,6 +144,8 @@ impl RoomPath {
         let path = path.ok_or(PathError::Shape)?;
         let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
         let mut next = || {
+            //= docs/spec/zzw-push-proto.md#room-path
+            //# A path MUST be percent-decoded exactly once, strictly and as UTF-8.
             let segment = segments.next().map(|raw| decode(raw, Lenience::Strict));
             segment.transpose().map_err(|_| PathError::Escape)
         };
@@ -228,6 +232,8 @@ impl RoomPath {
         (self.kind, self.role) == (RoomKind::OneToMany, Some(Role::Zero))
     }
 
+    //= docs/spec/zzw-push-proto.md#room-path
+    //# A path that is built MUST be read back as what it was built from.
     fn checked(
         room: &Text,
         role: Option<Role>,
@@ -244,6 +250,9 @@ impl RoomPath {
             Some(DeviceKind::Other(name)) => Some(DeviceKind::from(name.detached())),
             other => other,
         };
+        //= docs/spec/zzw-push-proto.md#room-path
+        //# A path MUST lead to a room of pictures if its name begins with `capture-`, to a call if
+        //# it has a device, and else to a room of many.
         let kind = match (&device, role) {
             _ if room.starts_with(CAPTURE) => {
                 place(room).and(role).ok_or(PathError::Capture)?;
@@ -304,6 +313,8 @@ impl From<Text> for DeviceKind {
         match name.as_str() {
             "android" => Self::Android,
             "ios" => Self::Ios,
+            //= docs/spec/zzw-push-proto.md#room-path
+            //# A device that no document names MUST be kept as it came, up to 32 bytes.
             _ => Self::Other(name),
         }
     }
@@ -338,6 +349,9 @@ impl fmt::Display for RoomPath {
     }
 }
 
+//= docs/spec/zzw-push-proto.md#room-path
+//# A path that begins with `capture-` MUST be refused unless exactly three parts without dashes and
+//# a side follow.
 fn place(room: &str) -> Option<Place<'_>> {
     let mut parts = room.strip_prefix(CAPTURE)?.split('-');
     let mut next = || parts.next().filter(|part| !part.is_empty());
@@ -350,6 +364,9 @@ fn place(room: &str) -> Option<Place<'_>> {
 }
 
 /// Dots would be taken for steps in the path by whatever it passes through.
+//= docs/spec/zzw-push-proto.md#room-path
+//# The name of a room MUST have 1 to 128 bytes without a slash and control characters and not be a
+//# step in a path.
 pub(super) fn is_name(name: &str, max: usize) -> bool {
     let is_taken_apart = name.contains(|c: char| c == '/' || c.is_control());
     let is_step = matches!(name, "." | "..");

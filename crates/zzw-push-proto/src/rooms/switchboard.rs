@@ -91,13 +91,20 @@ impl Switchboard {
         is_authorised: bool,
         desk: &mut Desk,
     ) -> Result<usize, SignalDrop> {
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame that is not allowed MUST be dropped, counted and reported.
         if !is_authorised {
             return Err(SignalDrop::Unauthorised);
         }
         let room = &signal.door.room;
         if !is_name(room, RoomPath::MAX_ROOM) {
+            //= docs/spec/zzw-push-proto.md#door
+            //# A door frame of a room with an impossible name MUST be dropped.
             return Err(SignalDrop::NoRoom);
         }
+        //= docs/spec/zzw-push-proto.md#door
+        //# A link that sends type 9 MUST be announced as a phone of the room, and one that sends
+        //# type 10 as its door.
         let (to, announced) = match signal.kind {
             SignalKind::OpenDoor => (Role::Zero, None),
             SignalKind::Phone => (Role::Zero, Some(Role::One)),
@@ -109,22 +116,33 @@ impl Switchboard {
         }
         // A time beyond all time has no end that could be kept.
         let end = after(signal.received, desk.config.door_ttl).ok_or(SignalDrop::Late)?;
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST be sent on with the time after which it is worth nothing.
         let deadline = after(now, desk.config.door_ttl).map_or(end, |latest| latest.min(end));
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST NOT be sent on when it is as old as `door_ttl`, which is at most 5 s.
         if end <= now {
             return Err(SignalDrop::Late);
         }
         let seen = match signal.kind {
+            //= docs/spec/zzw-push-proto.md#door
+            //# A flood of announcements MUST NOT keep a door shut.
             SignalKind::OpenDoor => &mut self.doors,
             _ => &mut self.others,
         };
         seen.note(now, end, signal.id, desk.config.max_signals)?;
         let links = self.rooms.get(room);
         if links.and_then(|links| links.get(&from)) == Some(&to) {
+            //= docs/spec/zzw-push-proto.md#door
+            //# A link that has announced a door MUST NOT open it.
             return Err(SignalDrop::WrongSide);
         }
         let mut receivers = 0_usize;
         for (link, role) in links.into_iter().flatten() {
             let is_slow = self.links.get(link).is_some_and(|one| one.is_slow);
+            //= docs/spec/zzw-push-proto.md#door
+            //# A command to open a door MUST be sent to the links that have announced the door of
+            //# its room, and to nobody else.
             if *role == to && !is_slow {
                 receivers = receivers.saturating_add(1);
                 count(&mut desk.counters.signalled, 1);
@@ -135,6 +153,8 @@ impl Switchboard {
                 });
             }
         }
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST be sent on at once or never.
         if receivers == 0 && signal.kind == SignalKind::OpenDoor {
             return Err(SignalDrop::NoReceiver);
         }
@@ -181,9 +201,13 @@ impl Seen {
             self.until.pop_first();
             self.ids.remove(&old);
         }
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST NOT be sent on a second time, not even if it is handed over again.
         if self.ids.contains(&id) {
             return Err(SignalDrop::Repeated);
         }
+        //= docs/spec/zzw-push-proto.md#door
+        //# A command MUST NOT be let through when more of them come than can be known again.
         // What could not be known again is not let through.
         if self.ids.len() >= max {
             return Err(SignalDrop::TooMany);

@@ -334,6 +334,8 @@ impl Config {
     pub(super) fn sane(mut self) -> Self {
         self.queue = self.queue.max(self.max_frame);
         self.window = self.window.max(1);
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST NOT be sent on when it is as old as `door_ttl`, which is at most 5 s.
         self.door_ttl = self.door_ttl.min(MAX_DOOR_TTL);
         self
     }

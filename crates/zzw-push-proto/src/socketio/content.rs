@@ -58,6 +58,8 @@ impl Connect {
     }
 
     /// `alias` of a client's `auth`.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# An alias and a token MUST be read from `auth` in the CONNECT packet of protocol 5.
     pub fn alias(&self) -> Option<Cow<'_, str>> {
         self.member("alias")
     }
@@ -151,6 +153,8 @@ impl Event {
     pub(super) fn read(id: Option<AckId>, json: Bytes) -> Result<Self, PacketError> {
         let (name, first) = elements(&json)?;
         // CVE-2023-32695: an object with a `toString` for a name.
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# The name of an event MUST be a text.
         if !matches!(name.kind, Json::Text | Json::EscapedText) {
             return Err(PacketError::Shape);
         }
@@ -211,6 +215,8 @@ impl AckId {
 
     /// The number, if it is at most [`Self::MAX`].
     pub fn new(id: u64) -> Option<Self> {
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# A number of an acknowledgement above 9007199254740991 MUST be refused.
         (id <= Self::MAX.0).then_some(Self(id))
     }
 
@@ -289,6 +295,8 @@ fn member<'j>(json: &'j [u8], name: &str) -> Option<Cow<'j, str>> {
 }
 
 /// Validates the array of an event or an acknowledgement and finds its first two elements.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The time that reading a packet takes MUST grow in proportion to its length.
 fn elements(json: &[u8]) -> Result<(Value, Value), PacketError> {
     let mut scan = Scanner::new(json, MAX_DEPTH);
     if !scan.at_array() {

@@ -24,6 +24,9 @@ pub fn write_event(out: &mut Vec<u8>, id: Option<AckId>, name: &str, arguments: 
 }
 
 /// Appends an acknowledgement. `arguments` are JSON each.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A server SHOULD send the object of a reply as the acknowledgement, too, where the event asks for
+//# one.
 pub fn write_ack(out: &mut Vec<u8>, id: AckId, arguments: &[&[u8]]) {
     head(out, Kind::Ack, Some(id));
     out.push(b'[');
@@ -55,6 +58,8 @@ pub fn write_error(out: &mut Vec<u8>, json: &[u8]) {
 }
 
 /// Appends the refusal of a namespace, in the shape of the revision.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A CONNECT to another namespace MUST be refused in the shape of the link's protocol.
 pub fn invalid_namespace(out: &mut Vec<u8>, revision: Revision, namespace: &[u8]) {
     out.push(Kind::Error.digit());
     out.extend_from_slice(namespace);

@@ -54,7 +54,11 @@ pub enum PacketError {
 impl PacketError {
     /// True if the link should be closed, as the official servers do; false if it is in order and
     /// only this packet is lost.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# A packet that cannot be read MUST end its link.
     pub fn is_fatal(&self) -> bool {
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# A binary packet MUST be dropped together with its attachments, and its link live on.
         !matches!(self, Self::Binary { .. })
     }
 }

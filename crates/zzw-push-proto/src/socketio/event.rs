@@ -140,6 +140,9 @@ impl EventName {
     }
 
     /// True if its object has a `t` when we write it.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+    //# without a type.
     pub fn writes_t(self) -> bool {
         self != Self::Connect && self.t().is_some()
     }
@@ -179,6 +182,8 @@ impl EventName {
 
     /// True if clients send it, false if servers do. `connect_c` and `disconnect` are accepted from
     /// both.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# Deliveries MUST count as events of servers, and `push_c` as one of clients.
     pub fn is_from_client(self) -> bool {
         match self {
             Self::Push => false,

@@ -50,10 +50,18 @@ impl Fold {
                 text.into()
             }
             Verdict::Wide if self.memory == FoldMemory::Unknown => {
+                //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+                //# A link on which a character above U+00FF came before any text was decoded once
+                //# more MUST be taken to encode once from then on.
                 self.memory = FoldMemory::Plain;
                 packet
             }
+            //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+            //# A link that encodes twice MUST be read right when it encodes once after its upgrade.
             Verdict::Wide | Verdict::Neither => {
+                //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+                //# Text that might be encoded twice and cannot be decoded once more MUST be kept as
+                //# it is and counted.
                 self.kept = self.kept.saturating_add(1);
                 packet
             }
@@ -113,6 +121,9 @@ enum Verdict {
     Neither,
 }
 
+//= docs/spec/zzw-push-proto.md#doubly-encoded-text
+//# Text that came over Engine.IO 3 on a link opened by polling MUST be decoded once more if no
+//# character is above U+00FF and their low bytes are UTF-8 beyond ASCII.
 fn folded(packet: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(packet) else {
         return Verdict::Neither;

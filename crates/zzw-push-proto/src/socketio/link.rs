@@ -13,6 +13,8 @@ pub struct Decoder {
     revision: Revision,
     max_len: usize,
     fold: Option<Fold>,
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# Attachments that are due MUST NOT hold memory.
     due: u32, // attachments
     counters: Counters,
 }
@@ -49,6 +51,8 @@ impl Decoder {
     /// A decoder for a new link, which takes packets of up to [`MAX_PACKET`] bytes.
     pub fn new(revision: Revision, opening: Opening) -> Self {
         // S-3: only there does the fault occur, and elsewhere `Ã©` may well be meant.
+        //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+        //# Text on any other link MUST NOT be decoded once more.
         let may_be_doubled = revision == Revision::V4 && opening == Opening::Polling;
         Self {
             revision,
@@ -94,6 +98,9 @@ impl Decoder {
     pub fn binary(&mut self) -> Result<(), PacketError> {
         let Some(due) = self.due.checked_sub(1) else {
             self.counters.garbled = self.counters.garbled.saturating_add(1);
+            //= docs/spec/zzw-push-proto.md#socket-io
+            //# Text where an attachment is due MUST end its link, and so an attachment that is not
+            //# due.
             return Err(PacketError::Unannounced);
         };
         self.due = due;
@@ -103,6 +110,9 @@ impl Decoder {
 
     /// The packet as this link is sure to understand it: escaped where it may encode twice, else
     /// as it is.
+    //= docs/spec/zzw-push-proto.md#doubly-encoded-text
+    //# What is sent on a link that may encode twice MUST be ASCII with a JSON escape for every
+    //# other character.
     pub fn outbound<'p>(&self, packet: &'p str) -> Cow<'p, [u8]> {
         if !self.wants_escapes() || packet.is_ascii() {
             return Cow::Borrowed(packet.as_bytes());
@@ -148,9 +158,14 @@ impl Decoder {
     fn read(&mut self, packet: Bytes) -> Result<Packet, PacketError> {
         let due = std::mem::take(&mut self.due);
         if due > 0 {
+            //= docs/spec/zzw-push-proto.md#socket-io
+            //# Text where an attachment is due MUST end its link, and so an attachment that is not
+            //# due.
             return Err(PacketError::Interrupted { due });
         }
         // Before the fold, which only shortens it.
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# A packet of more than 102400 bytes MUST be refused unless another limit is set.
         if packet.len() > self.max_len {
             return Err(PacketError::TooLong { max: self.max_len });
         }

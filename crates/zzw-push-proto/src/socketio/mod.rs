@@ -91,6 +91,9 @@ impl Revision {
     }
 
     /// True if pings come from the client and pongs from the server; the other way round otherwise.
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# The client of Engine.IO 3 MUST ping and its server connect namespace `/`; in Engine.IO 4 the
+    //# server pings and the client connects.
     pub fn client_pings(self) -> bool {
         self == Self::V4
     }

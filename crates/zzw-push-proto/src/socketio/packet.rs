@@ -67,11 +67,16 @@ impl Packet {
     /// # Errors
     ///
     /// [`PacketError`] for everything that is no packet, and for binary ones.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# A packet MUST be read and written in the form of the Socket.IO protocol.
     pub fn decode(packet: &Bytes) -> Result<Self, PacketError> {
         let (first, rest) = packet.split_first().ok_or(PacketError::Empty)?;
         let kind = Kind::of(*first).ok_or(PacketError::UnknownType)?;
         let rest = match kind {
             Kind::BinaryEvent | Kind::BinaryAck => {
+                //= docs/spec/zzw-push-proto.md#socket-io
+                //# A binary packet without a number of attachments or with more than 64 MUST end
+                //# its link.
                 let attachments = attachments(rest).ok_or(PacketError::Attachments)?;
                 return Err(PacketError::Binary { attachments });
             }
@@ -136,6 +141,8 @@ impl Foreign {
     /// Appends the answer: that there is no such namespace. Nothing unless it was a CONNECT, since
     /// an answer to anything else would be taken for the answer to a connection that is not ours.
     pub fn refuse(&self, revision: Revision, out: &mut Vec<u8>) {
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# Anything else for another namespace MUST NOT be answered.
         if self.kind == Kind::Connect {
             emit::invalid_namespace(out, revision, &self.namespace.0);
         }
@@ -192,9 +199,13 @@ fn split_namespace(rest: &[u8]) -> Result<(Option<&[u8]>, &[u8]), PacketError> {
     let behind = behind.get(1..).unwrap_or_default();
     let query = memchr::memchr(b'?', whole).unwrap_or(whole.len());
     let name = whole.get(..query).unwrap_or(whole);
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The namespace `/` MUST be served whether it is written out or not.
     if name == b"/" {
         return Ok((None, behind));
     }
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# A namespace of more than 128 bytes MUST be refused.
     if name.len() > MAX_NAMESPACE || std::str::from_utf8(name).is_err() {
         return Err(PacketError::Namespace);
     }

@@ -35,6 +35,9 @@ pub fn payload(argument: &Bytes) -> Option<Payload> {
 }
 
 /// The same for a value whose place is known.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A message MUST be found in an argument that is an object, and in one that is a text with an
+//# object in it.
 pub(super) fn payload_at(json: &Bytes, value: Value) -> Option<Payload> {
     let was_text = value.kind != Kind::Object;
     let json = match value.kind {
@@ -58,6 +61,8 @@ impl fmt::Debug for Payload {
 }
 
 /// `text`, a part of `whole`, without the white space around it, if it looks like an object.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A text with broken JSON in it MUST be repaired like any other message.
 fn object(whole: &Bytes, text: &[u8]) -> Option<Bytes> {
     let text = text.trim_ascii();
     text.starts_with(b"{").then(|| whole.slice_ref(text))

@@ -27,6 +27,8 @@ pub(crate) fn read_reply<T>(
     let json = match (fields.read(&body).map_err(WireErrorKind::from), lenience) {
         (Ok(()), _) => body,
         (Err(kind @ WireErrorKind::NotJson { .. }), Lenience::Vendor) => {
+            //= docs/spec/zzw-push-proto.md#rest
+            //# An answer MUST be readable with broken JSON that a lenient reader repairs.
             let repaired = Bytes::from(repair(&body).ok_or(kind)?);
             fields = Fields::new();
             fields.read(&repaired).map_err(|_| kind)?;

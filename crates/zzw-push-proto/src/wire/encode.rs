@@ -21,6 +21,8 @@ pub struct DeliveryFrame {
 impl Message {
     /// Appends it as a line of the TCP protocol, with the line feed.
     pub fn encode_line(&self, out: &mut Vec<u8>) {
+        //= docs/spec/zzw-push-proto.md#message
+        //# A JSON null MUST be read as no message at all and never be written as one.
         if *self != Self::Null {
             self.encode(out);
             out.push(b'\n');
@@ -33,6 +35,9 @@ impl Message {
     }
 
     /// Appends the object that a Socket.IO event carries: `connect` has no `t` there.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The messages of `connect`, `disconnect`, `info_status` and `info_status_c` MUST be written
+    //# without a type.
     pub fn encode_event(&self, out: &mut Vec<u8>) {
         let t = match self {
             Self::Connect(_) => None,
@@ -41,6 +46,8 @@ impl Message {
         self.write(t, out);
     }
 
+    //= docs/spec/zzw-push-proto.md#message
+    //# A message MUST be written as strict JSON on one line, with its type first if it has one.
     fn write(&self, t: Option<i64>, out: &mut Vec<u8>) {
         match self {
             Self::Other(other) => return other.raw.write(out),
@@ -55,6 +62,8 @@ impl Message {
         to.end();
     }
 
+    //= docs/spec/zzw-push-proto.md#message
+    //# What is read and written again MUST be read as the same message.
     fn write_members(&self, to: &mut Writer<'_>) {
         let Some(kind) = self.kind() else { return };
         let known = kind.known();
@@ -92,6 +101,9 @@ impl Message {
                 }
                 to.num(&m.num).extra(&m.extra, known)
             }
+            //= docs/spec/zzw-push-proto.md#message
+            //# A delivery MUST be written with its alias, its id in `mid` and its body in `msg`,
+            //# and with its topic if it was published to one.
             Self::Deliver(m) => {
                 to.alias(m.alias.as_ref()).mid(&m.mid);
                 m.write_tail(to);

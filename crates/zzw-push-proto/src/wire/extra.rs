@@ -67,6 +67,9 @@ impl Extra {
     }
 
     /// The members of an object beyond `known`.
+    //= docs/spec/zzw-push-proto.md#message
+    //# Members that nobody knows MUST be kept as the JSON text they came in and be written behind
+    //# the known ones.
     pub(crate) fn of(json: Bytes, known: Slots) -> Self {
         Self(Some(Box::new(Source { json, known })))
     }

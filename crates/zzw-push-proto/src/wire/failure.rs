@@ -52,6 +52,9 @@ pub enum Code {
 
 impl Failure {
     /// What went wrong with the request of that number, in the usual words.
+    //= docs/spec/zzw-push-proto.md#number-and-failure
+    //# A failure MUST be written with type 0, with a text for people in `error` and with a code for
+    //# programs in `code`.
     pub fn new(code: Code, num: Num) -> Self {
         Self {
             error: code.text(),
@@ -101,6 +104,8 @@ impl Code {
     }
 
     /// The code of this name.
+    //= docs/spec/zzw-push-proto.md#number-and-failure
+    //# A failure without a code, or with one that nobody knows, MUST be read.
     pub fn of(name: Text) -> Self {
         let known = Self::ALL.into_iter().find(|code| code.as_str() == &*name);
         known.unwrap_or(Self::Other(name))
@@ -109,6 +114,9 @@ impl Code {
     /// The usual words. The one text that the document has stays as it is there.
     pub fn text(&self) -> Text {
         let text = match self {
+            //= docs/spec/zzw-push-proto.md#number-and-failure
+            //# A request in which something is missing or empty MUST fail with the document's text
+            //# `参数不全` and the code `missing`.
             Self::Missing => "参数不全",
             Self::Garbled => "garbled",
             Self::UnknownType => "unknown type",
@@ -129,6 +137,10 @@ impl Code {
 
     /// The HTTP status of a failure over REST (Z-36). Old clients read the body only, so whatever is
     /// not about tokens and load is 200.
+    //= docs/spec/zzw-push-proto.md#rest
+    //# A failure MUST be answered with status 401 if it is about a token, with 429 if there is too
+    //# much to do, with 503 if the store fails or the server is about to stop, and with 200 in all
+    //# other cases.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Token => 401,

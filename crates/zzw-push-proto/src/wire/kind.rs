@@ -77,6 +77,8 @@ impl MessageKind {
             8 => Self::OpenDoor,
             9 => Self::Phone,
             10 => Self::Door,
+            //= docs/spec/zzw-push-proto.md#message
+            //# The type of a connect frame MUST be read from 14 and from 11.
             11 | 14 => Self::Connect,
             -11 | -14 => Self::Connected,
             _ => return None,
@@ -84,6 +86,8 @@ impl MessageKind {
     }
 
     /// The `t` of such a frame when we write it.
+    //= docs/spec/zzw-push-proto.md#message
+    //# A reply MUST be written with the negated type of its request.
     pub fn t(self) -> Option<i64> {
         Some(match self {
             Self::Failure => 0,
@@ -119,6 +123,8 @@ impl MessageKind {
     }
 
     /// The kind of message that this event carries.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# An event MUST carry the message that its name stands for.
     pub fn of_event(event: EventName) -> Self {
         match event {
             EventName::Heartbeat => Self::Heartbeat,

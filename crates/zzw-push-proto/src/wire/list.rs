@@ -54,6 +54,8 @@ impl Texts {
     }
 
     /// Each text where it occurs first (Z-22).
+    //= docs/spec/zzw-push-proto.md#publication
+    //# A name that occurs twice in a publication MUST count once, where it occurs first.
     pub fn distinct(&self) -> Vec<Text> {
         let mut seen = HashSet::with_capacity(self.len);
         let is_new = |text: &Text| seen.insert(text.clone());

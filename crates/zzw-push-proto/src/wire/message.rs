@@ -160,6 +160,8 @@ impl Message {
     pub fn t(&self) -> Option<i64> {
         match self {
             Self::Connect(connect) => Some(connect.code.t()),
+            //= docs/spec/zzw-push-proto.md#message
+            //# A connect frame MUST be answered with the negated type that it came with.
             Self::Connected(connected) => Some(0_i64.saturating_sub(connected.code.t())),
             Self::CountsReply(counts) if counts.is_bare => None,
             Self::Other(other) => other.t,

@@ -70,6 +70,8 @@ pub enum Lenience {
 }
 
 /// True for an alias or a topic: 1 to [`MAX_NAME`] bytes, no control characters, no `/`.
+//= docs/spec/zzw-push-proto.md#message
+//# An alias or a topic MUST have 1 to 128 bytes, without a slash and without control characters.
 pub fn is_name(text: &str) -> bool {
     let is_fit = |char: char| char != '/' && !char.is_control();
     !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_fit)

@@ -100,6 +100,9 @@ impl Slot {
                 _ => return None,
             },
             11 => match name {
+                //= docs/spec/zzw-push-proto.md#message
+                //# The four counters MUST be read with either case of their first letter and be
+                //# written in the document's.
                 b"One2OneSize" | b"one2OneSize" => Self::One2One,
                 b"channelSize" | b"ChannelSize" => Self::ChannelSize,
                 b"communityId" => Self::CommunityId,
@@ -120,6 +123,8 @@ impl Slot {
 
     /// The member that `key` names in `json`.
     #[inline]
+    //= docs/spec/zzw-push-proto.md#message
+    //# The name of a member MUST be the same with JSON escapes in it.
     pub(crate) fn of_key(json: &[u8], key: Value) -> Option<Self> {
         match key.kind {
             Kind::Text => Self::of(key.of(json)),
@@ -183,6 +188,8 @@ impl Fields {
     #[inline]
     pub(crate) fn read(&mut self, json: &[u8]) -> Result<(), ScanError> {
         let fields = self;
+        //= docs/spec/zzw-push-proto.md#message
+        //# A message nested deeper than 64 levels MUST be reported as too deep.
         let mut scan = Scanner::new(json, MAX_DEPTH);
         scan.enter_object()?;
         let mut likely = FIRST;
@@ -200,6 +207,8 @@ impl Fields {
             let Value { kind, start, end } = scan.value()?;
             match slot {
                 Some(slot) => {
+                    //= docs/spec/zzw-push-proto.md#message
+                    //# If a member occurs twice in one object, the last one MUST win.
                     fields.seen.0 |= slot.bit();
                     if let Some(place) = fields.kinds.get_mut(slot as usize) {
                         *place = kind;

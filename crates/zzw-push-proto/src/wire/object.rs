@@ -52,6 +52,9 @@ impl Object<'_> {
         match value.kind {
             Kind::Missing => Err(WireErrorKind::Missing("msg")),
             Kind::Object | Kind::Array => {
+                //= docs/spec/zzw-push-proto.md#message
+                //# A body nested deeper than 56 levels MUST be reported as too deep, so that what
+                //# delivers it can be read.
                 let depth = Scanner::new(value.of(self.json), MAX_BODY_DEPTH).value();
                 depth.map_err(WireErrorKind::from)?;
                 Ok(Json::of(self.json, value))
@@ -78,9 +81,14 @@ impl Object<'_> {
     }
 
     #[inline]
+    //= docs/spec/zzw-push-proto.md#number-and-failure
+    //# The number of a request MUST be kept as it came, as text or as a number, and be echoed
+    //# unchanged.
     pub(crate) fn num(&self) -> Read<Num> {
         let value = self.fields.value(Slot::Num);
         match value.kind {
+            //= docs/spec/zzw-push-proto.md#number-and-failure
+            //# A number that is missing or null MUST be read as absent and not be echoed.
             Kind::Missing | Kind::Null => Ok(Num::Absent),
             Kind::Number => Ok(Num::Num(Text::of(self.json, value).unwrap_or_default())),
             Kind::Text | Kind::EscapedText => {
@@ -91,6 +99,8 @@ impl Object<'_> {
     }
 
     #[inline]
+    //= docs/spec/zzw-push-proto.md#message
+    //# An id MUST be read from text and from a number alike, and go back as it came.
     pub(crate) fn mid(&self) -> Read<Mid> {
         let value = self.fields.value(Slot::Mid);
         let text = || Text::of(self.json, value).unwrap_or_default();
@@ -110,6 +120,8 @@ impl Object<'_> {
     #[inline]
     pub(crate) fn text(&self, slot: Slot, name: &'static str) -> Read<Option<Text>> {
         let value = self.fields.value(slot);
+        //= docs/spec/zzw-push-proto.md#message
+        //# The room and the user of a door frame MUST be read from text and from numbers alike.
         if is_door(slot) && value.kind == Kind::Number {
             return Ok(Text::of(self.json, value));
         }
@@ -117,6 +129,8 @@ impl Object<'_> {
     }
 
     #[inline]
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A lenient reader MUST read a type, an alias and a topic from text and from numbers alike.
     pub(crate) fn text_at(&self, value: Value, name: &'static str) -> Read<Option<Text>> {
         match value.kind {
             Kind::Missing | Kind::Null => Ok(None),
@@ -140,12 +154,16 @@ impl Object<'_> {
         let is_number_fit = self.lenience == Lenience::Vendor;
         match value.kind {
             Kind::Missing | Kind::Null => return Ok(Texts::default()),
+            //= docs/spec/zzw-push-proto.md#lenience
+            //# One alias or topic MUST be read as a list of one.
             Kind::Array | Kind::Text | Kind::EscapedText => {}
             Kind::Number if is_number_fit => {}
             _ => return Err(WireErrorKind::Shape(name)),
         }
         let texts = Texts::of(self.json, value, is_number_fit).ok_or(WireErrorKind::Shape(name))?;
         if texts.len() > max {
+            //= docs/spec/zzw-push-proto.md#publication
+            //# A publication to more than 1000 aliases or 100 topics MUST fail as too large.
             return Err(WireErrorKind::TooMany { field: name, max });
         }
         Ok(texts)

@@ -70,6 +70,9 @@ impl Publish {
     }
 
     /// The list that counts.
+    //= docs/spec/zzw-push-proto.md#publication
+    //# A publication MUST go to its topics with the method `publish` and to its aliases with
+    //# `publish_to_alias`, whichever lists it has.
     pub fn targets(&self) -> &super::Texts {
         match self.method {
             Method::Publish => &self.topics,
@@ -91,6 +94,9 @@ impl Method {
     pub fn of(name: &str) -> Option<Self> {
         match name {
             "publish" => Some(Self::Publish),
+            //= docs/spec/zzw-push-proto.md#publication
+            //# The method `publish_to_alias_batch` with its list `aliases` MUST be read as
+            //# `publish_to_alias`.
             "publish_to_alias" | "publish_to_alias_batch" => Some(Self::PublishToAlias),
             _ => None,
         }
@@ -105,6 +111,8 @@ impl Ttl {
 
     /// So many seconds, or [`Self::MAX`] if that is less.
     pub fn seconds(seconds: u64) -> Self {
+        //= docs/spec/zzw-push-proto.md#publication
+        //# A time to live above 1296000 seconds MUST be read as 1296000 seconds.
         u32::try_from(seconds).map_or(Self::MAX, |seconds| Self(seconds).min(Self::MAX))
     }
 
@@ -120,12 +128,17 @@ impl Ttl {
 
     /// `time_to_live` as it was written. A fraction counts as a whole second, so that no message
     /// that should be kept is not. `None` for what is negative or no number.
+    //= docs/spec/zzw-push-proto.md#publication
+    //# A time to live MUST be read in seconds, from a number and from text, with a fraction as one
+    //# second more.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(seconds) = text.parse() {
             return Some(Self::seconds(seconds));
         }
         let seconds: f64 = text.parse().ok()?;
+        //= docs/spec/zzw-push-proto.md#publication
+        //# A time to live that is negative or no number MUST be refused.
         if !(0.0..).contains(&seconds) {
             return None;
         }
@@ -137,6 +150,8 @@ impl Ttl {
 
 impl Default for Ttl {
     fn default() -> Self {
+        //= docs/spec/zzw-push-proto.md#publication
+        //# A time to live that is missing or null MUST be read as 259200 seconds.
         Self(259_200)
     }
 }

@@ -54,20 +54,28 @@ fn read_odd(
         num: Num::Absent,
         raw: json.clone(),
     };
+    //= docs/spec/zzw-push-proto.md#number-and-failure
+    //# An error MUST be reported with the text as it came.
     let as_it_came = |error| WireError {
         raw: json.clone(),
         ..error
     };
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A byte order mark in front of a message MUST be skipped.
     if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
         return read_message(json.slice_ref(rest), form, lenience).map_err(as_it_came);
     }
     if let Some(value) = single(json) {
         return match value.kind {
+            //= docs/spec/zzw-push-proto.md#message
+            //# A JSON null MUST be read as no message at all and never be written as one.
             Kind::Null => Ok(Decoded {
                 message: Message::Null,
                 is_repaired: false,
             }),
             // An object inside a text: `emit(name, jsonString)` is common from Java (Z-10).
+            //= docs/spec/zzw-push-proto.md#lenience
+            //# A lenient reader MUST read a JSON text that holds an object as that object.
             Kind::Text | Kind::EscapedText if lenience == Lenience::Vendor => {
                 let inner = Text::of(json, value).unwrap_or_default();
                 let inner = Bytes::copy_from_slice(inner.as_bytes());
@@ -80,11 +88,15 @@ fn read_odd(
             _ => Err(fault(WireErrorKind::NotObject)),
         };
     }
+    //= docs/spec/zzw-push-proto.md#lenience
+    //# A strict reader MUST NOT repair anything.
     if let (ScanError::Syntax { .. }, Lenience::Vendor) = (error, lenience) {
         if let Some(repaired) = repair(json) {
             let repaired = Bytes::from(repaired);
             let mut fields = Fields::new();
             if fields.read(&repaired).is_ok() {
+                //= docs/spec/zzw-push-proto.md#lenience
+                //# A message that was repaired MUST be told from one that was not.
                 let read = read_fields(repaired, &fields, form, lenience, true);
                 return read.map_err(as_it_came);
             }
@@ -119,6 +131,8 @@ fn read_fields(
             is_repaired,
         }),
         Err(kind) => {
+            //= docs/spec/zzw-push-proto.md#number-and-failure
+            //# A failure MUST carry the number of the request that failed wherever it can be read.
             let (t, num) = (object.t().unwrap_or(None), object.num().unwrap_or_default());
             Err(WireError {
                 kind,
@@ -135,6 +149,8 @@ impl Object<'_> {
     fn message(&self, form: Form) -> Read<Message> {
         let t = self.t()?;
         let Some(kind) = self.kind(t, form)? else {
+            //= docs/spec/zzw-push-proto.md#message
+            //# A message of no known type MUST be kept whole together with its number.
             return Ok(Message::Other(Other {
                 t,
                 num: self.num()?,
@@ -150,12 +166,22 @@ impl Object<'_> {
         let known = t.and_then(MessageKind::of_t);
         match form {
             Form::Line => Ok(known.or_else(|| t.is_none().then(|| self.bare_kind())?)),
+            //= docs/spec/zzw-push-proto.md#message
+            //# What comes from a server with an id and a body MUST be read as a delivery, whatever
+            //# its type.
             Form::FromServer if self.is_delivery() => Ok(Some(MessageKind::Deliver)),
             Form::FromServer => Ok(known.or_else(|| t.is_none().then(|| self.bare_kind())?)),
+            //= docs/spec/zzw-push-proto.md#number-and-failure
+            //# An event of a reply that carries type 0 MUST be read as a failure.
             Form::Event(kind) if t == Some(0) && kind.is_reply() => Ok(Some(MessageKind::Failure)),
             Form::Event(kind) => {
+                //= docs/spec/zzw-push-proto.md#lenience
+                //# The name of an event MUST decide what its message is where its type says
+                //# otherwise, unless the reader is strict.
                 let agrees = t.is_none() || known == Some(kind);
                 if !agrees && self.lenience == Lenience::Strict {
+                    //= docs/spec/zzw-push-proto.md#lenience
+                    //# A strict reader MUST refuse an event whose type contradicts its name.
                     return Err(WireErrorKind::Contradiction);
                 }
                 Ok(Some(kind))
@@ -172,6 +198,8 @@ impl Object<'_> {
             return Some(MessageKind::Deliver);
         }
         let counters = [Slot::One2One, Slot::One2Many, Slot::Many2Many];
+        //= docs/spec/zzw-push-proto.md#message
+        //# An object without a type that has the four counters MUST be read as the reply to type 7.
         if counters.into_iter().all(has) && has(Slot::ChannelSize) {
             return Some(MessageKind::CountsReply);
         }
@@ -270,6 +298,8 @@ impl Object<'_> {
 
     fn delivery(&self) -> Read<Delivery> {
         // Other servers may write something else there; the message matters more.
+        //= docs/spec/zzw-push-proto.md#message
+        //# A topic of another shape MUST NOT make a delivery unreadable.
         let topic = self.text(Slot::Topic, "topic").unwrap_or_default();
         Ok(Delivery {
             alias: self.text(Slot::Alias, "alias")?,
@@ -344,6 +374,9 @@ impl Object<'_> {
         let method = match text(self.json, self.fields.value(Slot::Method)) {
             Some(name) => Method::of(&name).ok_or(WireErrorKind::Shape("method"))?,
             None if self.fields.has(Slot::Method) => return Err(WireErrorKind::Shape("method")),
+            //= docs/spec/zzw-push-proto.md#publication
+            //# The method MUST be inferred where it is missing and only one of the lists has
+            //# something in it.
             None if !topics.is_empty() && aliases.is_empty() => Method::Publish,
             None if topics.is_empty() && !aliases.is_empty() => Method::PublishToAlias,
             None => return Err(WireErrorKind::Missing("method")),
@@ -359,6 +392,8 @@ impl Object<'_> {
             num: self.num()?,
             extra: self.extra(MessageKind::Publish.known()),
         };
+        //= docs/spec/zzw-push-proto.md#publication
+        //# A publication for nobody MUST fail as incomplete.
         if publish.targets().is_empty() {
             let is_topic = method == Method::Publish;
             let name = if is_topic { "topic" } else { "alias" };
@@ -436,6 +471,8 @@ impl Publish {
 impl From<ScanError> for WireErrorKind {
     fn from(error: ScanError) -> Self {
         match error {
+            //= docs/spec/zzw-push-proto.md#line
+            //# Text that is not UTF-8 MUST cost its line and not its link.
             ScanError::Utf8 { .. } => Self::NotUtf8,
             ScanError::TooDeep { max } => Self::TooDeep { max },
             ScanError::Syntax { at } => Self::NotJson { offset: at },

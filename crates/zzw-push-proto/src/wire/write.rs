@@ -122,6 +122,9 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
 /// Appends JSON that was received, without the line breaks that may stand between its tokens.
 ///
 /// They may come over REST and Socket.IO, and would end the line.
+//= docs/spec/zzw-push-proto.md#message
+//# The body of a message MUST be any JSON value and be delivered as the text it was published in,
+//# but for line breaks between its tokens.
 pub(crate) fn push_raw(out: &mut Vec<u8>, json: &[u8]) {
     let mut rest = json;
     while let Some(at) = memchr2(b'\n', b'\r', rest) {

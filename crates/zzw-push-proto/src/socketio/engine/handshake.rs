@@ -38,6 +38,8 @@ impl Handshake {
         Self {
             sid: sid.into(),
             upgrades: Vec::new(),
+            //= docs/spec/zzw-push-proto.md#engine-io
+            //# Ping times that a handshake does not tell MUST be read as 25 s and 60 s.
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),
             max_payload: None,
@@ -80,6 +82,9 @@ impl fmt::Debug for Handshake {
     }
 }
 
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A handshake without a session of 1 to 128 bytes, or with ping times outside of 1 ms to one day,
+//# MUST be refused.
 fn read(json: &[u8]) -> Option<Handshake> {
     let mut handshake = Handshake::new("");
     let mut scan = Scanner::new(json, MAX_DEPTH);

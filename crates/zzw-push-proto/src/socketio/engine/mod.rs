@@ -90,6 +90,9 @@ impl EnginePacket {
         let content = packet.slice(1..);
         match kind {
             b'0' => Handshake::read(&content).map(Self::Open),
+            //= docs/spec/zzw-push-proto.md#engine-io
+            //# A ping or a pong MUST carry 125 bytes at most, and a close, an upgrade and a noop
+            //# nothing.
             b'2' | b'3' if content.len() > MAX_PING => Err(EngineError::Content),
             b'2' => Ok(Self::Ping(content)),
             b'3' => Ok(Self::Pong(content)),

@@ -51,6 +51,8 @@ impl PayloadReader {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# Lengths in a polling payload of Engine.IO 3 MUST count UTF-16 code units.
     fn counted(&mut self) -> Result<EnginePacket, EngineError> {
         let mut front = self.body.iter().take(MAX_DIGITS.saturating_add(1));
         let colon = front.position(|byte| *byte == b':');
@@ -64,6 +66,9 @@ impl PayloadReader {
         text_or(b"b4", &packet)
     }
 
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# A polling payload of Engine.IO 3 MUST also be read in the binary framing, whose lengths
+    //# count bytes.
     fn framed(&mut self) -> Result<EnginePacket, EngineError> {
         let is_binary = self.body.first() == Some(&1);
         let mut front = self.body.iter().take(MAX_DIGITS.saturating_add(2));
@@ -82,6 +87,8 @@ impl PayloadReader {
         EnginePacket::decode(&behind.slice(..len))
     }
 
+    //= docs/spec/zzw-push-proto.md#engine-io
+    //# Packets in a polling payload of Engine.IO 4 MUST be parted by U+001E.
     fn separated(&mut self) -> Result<EnginePacket, EngineError> {
         let packet = if let Some(end) = memchr::memchr(SEPARATOR, &self.body) {
             let packet = self.body.split_to(end);
@@ -107,6 +114,8 @@ impl Iterator for PayloadReader {
             Revision::V4 => self.counted(),
             Revision::V5 => self.separated(),
         };
+        //= docs/spec/zzw-push-proto.md#engine-io
+        //# A length that does not fit and an empty packet MUST end the payload.
         if packet.is_err() {
             self.is_done = true;
             self.body = Bytes::new();
@@ -151,6 +160,8 @@ impl<'o> PayloadWriter<'o> {
 }
 
 /// The packet, or that it is binary if it starts with this mark.
+//= docs/spec/zzw-push-proto.md#engine-io
+//# A binary message in a polling payload MUST be told from text and dropped.
 fn text_or(mark: &[u8], packet: &Bytes) -> Result<EnginePacket, EngineError> {
     if packet.starts_with(mark) {
         return Ok(EnginePacket::Binary);

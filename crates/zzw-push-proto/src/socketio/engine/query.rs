@@ -91,6 +91,8 @@ impl Query {
     ///
     /// [`QueryError`] if it opens no link.
     pub fn parse(query: &str) -> Result<Self, QueryError> {
+        //= docs/spec/zzw-push-proto.md#engine-io
+        //# A query of more than 4096 bytes MUST be refused.
         if query.len() > Self::MAX_LEN {
             let max = Self::MAX_LEN;
             return Err(QueryError::TooLong { max });
@@ -103,12 +105,17 @@ impl Query {
             let Some(raw) = raw.filter(|raw| !raw.is_empty()) else {
                 return Ok(None);
             };
+            //= docs/spec/zzw-push-proto.md#engine-io
+            //# An alias and a token MUST be read from the query, percent-decoded once, the first of
+            //# several and none that is empty.
             let text = unquote(raw).ok_or(QueryError::NotUtf8 { key })?;
             Ok(Some(text.into_owned()))
         };
         let revision = match first("EIO")?.as_deref() {
             Some("3") => Revision::V4,
             Some("4") => Revision::V5,
+            //= docs/spec/zzw-push-proto.md#engine-io
+            //# A query MUST name Engine.IO 3 or 4 and the transport `polling` or `websocket`.
             _ => return Err(QueryError::Revision),
         };
         let transport = match first("transport")?.as_deref() {
