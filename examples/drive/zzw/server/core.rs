@@ -2,6 +2,7 @@
 
 use super::frame::Encoder;
 use super::lines;
+use super::tokens::{Scope, Tokens};
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
 use crate::zzw::store::{Figures, Store};
@@ -45,6 +46,7 @@ struct Inner {
     calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
     encoder: Encoder,
     judge: Judge,
+    tokens: Arc<Tokens>,
     counted: RoomCounts,
     next_signal: u64,
     armed: Option<Instant>,
@@ -92,6 +94,7 @@ impl Core {
         config: Config,
         rooms: rooms::Config,
         judge: Judge,
+        tokens: Arc<Tokens>,
         open: impl FnOnce(Box<dyn FnMut(Vec<Input>) + Send>) -> io::Result<Store>,
     ) -> io::Result<Arc<Self>> {
         let core = Arc::new(Self {
@@ -103,6 +106,7 @@ impl Core {
                 calls: HashMap::new(),
                 encoder: Encoder::default(),
                 judge,
+                tokens,
                 counted: RoomCounts::default(),
                 next_signal: 0,
                 armed: None,
@@ -361,6 +365,12 @@ impl Core {
                     inner.platform.handle_input(now(), input);
                 }
             }
+            Output::Verify(id, asked) => {
+                let (token, alias) = (asked.token.as_str(), asked.alias.as_str());
+                let grant = inner.tokens.grant(token, alias, Scope::CONNECT);
+                // It was asked just now.
+                let _ = inner.platform.verified(now(), id, grant);
+            }
             Output::Disconnect(link) => inner.hang_up(link, CloseCode::Normal),
             Output::Event(Event::Asked(id, question)) => {
                 let verdict = (inner.judge)(&question);
@@ -411,13 +421,7 @@ impl Inner {
     }
 
     /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
-    fn signal(
-        &mut self,
-        link: LinkId,
-        received: Instant,
-        message: &Message,
-        is_authorised: bool,
-    ) {
+    fn signal(&mut self, link: LinkId, received: Instant, message: &Message, is_authorised: bool) {
         self.next_signal += 1;
         if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
             let input = rooms::Input::Signal {

@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use xtea_token::Key;
-use zzw_push_proto::platform::{self, Event, NodeId, Verdict};
+use zzw_push_proto::platform::{self, ClientToken, Event, NodeId, Rule, Scopes, Verdict};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
@@ -141,7 +141,7 @@ impl Options {
             keys: Keys::new(key),
             data: None,
             store: store::Settings::default(),
-            broker: platform::Config::new(NodeId(1), "127.0.0.1"),
+            broker: broker(),
             rooms: rooms::Config::new(),
             relay: Relay::new(),
             lenience: Lenience::Vendor,
@@ -149,6 +149,22 @@ impl Options {
             doors: DoorPolicy::default(),
         }
     }
+}
+
+/// The broker's defaults, but that the application is asked who may open a door.
+fn broker() -> platform::Config {
+    let mut config = platform::Config::new(NodeId(1), "127.0.0.1");
+    config.rules.open_door = Rule::Ask;
+    config
+}
+
+/// Without a key, no token of a client can be valid.
+fn without_keys(wanted: ClientToken) -> io::Result<ClientToken> {
+    if wanted == ClientToken::Required {
+        let text = "clients are to have tokens, but there is no key to verify them; give a MAC key";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(ClientToken::Off)
 }
 
 impl Default for Ports {
@@ -184,7 +200,11 @@ impl Server {
             socketio: sockets,
             doors,
         } = options;
-        let tokens = Arc::new(Tokens::new(keys)?);
+        let are_required = broker.client_token == ClientToken::Required;
+        let tokens = Arc::new(Tokens::new(keys, are_required)?);
+        if !tokens.knows_links() {
+            broker.client_token = without_keys(broker.client_token)?;
+        }
         let listen = |port| http::listen(SocketAddr::new(bind, port));
         let (rest, socketio) = (listen(ports.rest).await?, listen(ports.socketio).await?);
         let (push, relay) = (listen(ports.push).await?, listen(ports.relay).await?);
@@ -201,10 +221,16 @@ impl Server {
         };
         broker.host = advertise.unwrap_or_else(|| bind.to_string()).into();
         broker.service = addresses.service();
-        let core = Core::start(broker, rooms.clone(), doors.judge(), |answer| match data {
-            Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
-            None => Ok(Store::memory(store, answer)),
-        })?;
+        let core = Core::start(
+            broker,
+            rooms.clone(),
+            doors.judge(),
+            Arc::clone(&tokens),
+            |answer| match data {
+                Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
+                None => Ok(Store::memory(store, answer)),
+            },
+        )?;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
         tasks.spawn(lines::serve(push, Arc::clone(&core), lenience));
@@ -334,6 +360,7 @@ impl DoorPolicy {
                 Self::Nobody => false,
                 Self::Everybody => true,
             };
+            let may = may || question.scopes.contains(Scopes::DOOR);
             if may { Verdict::Allow } else { Verdict::Deny }
         })
     }

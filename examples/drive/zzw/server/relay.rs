@@ -126,10 +126,14 @@ impl Hall {
             );
         }
         let Some(token) = query(uri, "token") else {
-            return Ok(());
+            let line = "a token is needed: ?alias=ALIAS&token=v2.…";
+            return match self.tokens.are_required() {
+                true => refuse(StatusCode::UNAUTHORIZED, line),
+                false => Ok(()),
+            };
         };
         let alias = query(uri, "alias").unwrap_or_default();
-        if self.tokens.admit_link(&token, &alias, Scope::RELAY) {
+        if self.tokens.grant(&token, &alias, Scope::RELAY).is_some() {
             Ok(())
         } else {
             let line =

@@ -4,8 +4,10 @@ use crate::cli;
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use xtea_token::v2::{self, MacKey, ReplayCache, Request};
 use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, UnixSeconds, Verifier};
+use zzw_push_proto::platform::{Grant, Scopes};
 use zzw_push_proto::rest::RestCall;
 
 pub use xtea_token::v2::Scope;
@@ -32,6 +34,7 @@ pub(super) struct Tokens {
     format: TokenFormat,
     secure: Option<v2::Verifier>,
     replays: Mutex<Box<ReplayCache>>,
+    are_required: bool,
 }
 
 /// What a request is about, for tokens that are bound to it.
@@ -56,7 +59,7 @@ impl Keys {
 }
 
 impl Tokens {
-    pub(super) fn new(keys: Keys) -> io::Result<Self> {
+    pub(super) fn new(keys: Keys, are_required: bool) -> io::Result<Self> {
         let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let (mut xtea, mut formats) = (keys.xtea.into_iter(), keys.formats.into_iter());
         let (Some(key), Some(format)) = (xtea.next(), formats.next()) else {
@@ -94,6 +97,7 @@ impl Tokens {
             format,
             secure: links.filter(|_| policy != Accept::Legacy),
             replays: Mutex::new(Box::new(ReplayCache::new())),
+            are_required,
         })
     }
 
@@ -121,15 +125,26 @@ impl Tokens {
         admitted.is_ok()
     }
 
-    /// True if the token lets that alias open a link.
-    pub(super) fn admit_link(&self, token: &str, alias: &str, scope: Scope) -> bool {
-        let now = cli::now();
-        if !token.starts_with("v2.") {
-            return self.verifier.verify(now, token).is_ok();
-        }
-        let now = UnixSeconds(now.0 / 1000);
-        let secure = self.secure.as_ref();
-        secure.is_some_and(|it| it.verify_connection(now, token, alias, scope).is_ok())
+    /// What the token allows that alias on a link, if at least `scope`.
+    ///
+    /// An XTEA token is none for a link: it says nothing of whose it is (K-2).
+    pub(super) fn grant(&self, token: &str, alias: &str, scope: Scope) -> Option<Grant> {
+        let now = UnixSeconds(cli::now().0 / 1000);
+        let secure = self.secure.as_ref()?;
+        let grant = secure.verify_connection(now, token, alias, scope).ok()?;
+        let lasts = grant.expires.0.saturating_sub(now.0);
+        let scopes = Scopes(grant.scope.bits());
+        Some(Grant::new(alias, scopes, Duration::from_secs(lasts)))
+    }
+
+    /// True if there is a key for tokens of links.
+    pub(super) fn knows_links(&self) -> bool {
+        self.secure.is_some()
+    }
+
+    /// True if no link is let in without a token.
+    pub(super) fn are_required(&self) -> bool {
+        self.are_required
     }
 }
 

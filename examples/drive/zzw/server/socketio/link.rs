@@ -16,7 +16,7 @@ use zzw_push_proto::socketio::{
     Connect, Decoder, Event, EventName, Opening, Packet, PacketError, Revision, write_connect,
 };
 use zzw_push_proto::wire::{
-    self, Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token,
+    Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token,
 };
 
 /// A link, from its first request on.
@@ -233,23 +233,15 @@ impl Link {
 
     /// Here a handshake becomes a peer of the broker (Z-25, K-2).
     fn introduce(&self, introduction: Introduction) {
-        let Introduction { alias, token } = introduction;
         let mut peer = Peer::new(Transport::SocketIo, self.address);
-        let mut connect = None;
-        if let Some(alias) = alias {
-            if let Some(token) = token {
-                let mut frame = wire::Connect::new(alias);
-                frame.token = Some(Token::new(token));
-                connect = Some(Message::Connect(frame));
-            } else {
-                peer = peer.with_alias(alias);
-            }
+        if let Some(alias) = introduction.alias {
+            peer = peer.with_alias(alias);
+        }
+        if let Some(token) = introduction.token {
+            peer = peer.with_token(Token::new(token));
         }
         let outlet = Outlet::Events(Arc::clone(&self.outbox));
         self.node.core.connect(self.id, peer, outlet);
-        if let Some(connect) = connect {
-            self.node.core.received(self.id, Ok(connect));
-        }
     }
 
     fn event(&self, event: &Event) {
