@@ -14,8 +14,8 @@ use std::time::Instant;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use zzw_push_proto::WireError;
 use zzw_push_proto::platform::{
-    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Peer, Platform, PublishId,
-    Question, Refused, RoomCounts, UnixMillis, Verdict,
+    Call, Config, Counters, Event, ExchangeId, Grant, Input, LinkId, Output, Peer, Platform,
+    Presented, PublishId, Question, Refused, RoomCounts, UnixMillis, Verdict,
 };
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::rooms::{self, CloseCode, Rooms, Signal, SignalId, Sizes};
@@ -44,6 +44,7 @@ struct Inner {
     calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
     encoder: Encoder,
     judge: Judge,
+    verify: Verify,
     counted: RoomCounts,
     next_signal: u64,
     armed: Option<Instant>,
@@ -51,6 +52,9 @@ struct Inner {
 
 /// Decides what the rules leave to the application.
 pub(super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
+
+/// What a client's token allows, if it is valid.
+pub(super) type Verify = Box<dyn Fn(&Presented) -> Option<Grant> + Send>;
 
 /// Where what is sent to a link goes.
 #[derive(Debug, Clone)]
@@ -88,6 +92,7 @@ impl Core {
         config: Config,
         rooms: rooms::Config,
         judge: Judge,
+        verify: Verify,
         open: impl FnOnce(Box<dyn FnMut(Vec<Input>) + Send>) -> io::Result<Store>,
     ) -> io::Result<Arc<Self>> {
         let core = Arc::new(Self {
@@ -99,6 +104,7 @@ impl Core {
                 calls: HashMap::new(),
                 encoder: Encoder::default(),
                 judge,
+                verify,
                 counted: RoomCounts::default(),
                 next_signal: 0,
                 armed: None,
@@ -345,6 +351,11 @@ impl Core {
                 }
             }
             Output::Disconnect(link) => inner.hang_up(link, CloseCode::Normal),
+            Output::Verify(id, presented) => {
+                let grant = (inner.verify)(&presented);
+                // It was asked just now.
+                let _ = inner.platform.verified(now(), id, grant);
+            }
             Output::Event(Event::Asked(id, question)) => {
                 let verdict = (inner.judge)(&question);
                 // It was asked just now.
@@ -394,13 +405,7 @@ impl Inner {
     }
 
     /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
-    fn signal(
-        &mut self,
-        link: LinkId,
-        received: Instant,
-        message: &Message,
-        is_authorised: bool,
-    ) {
+    fn signal(&mut self, link: LinkId, received: Instant, message: &Message, is_authorised: bool) {
         self.next_signal += 1;
         if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
             let input = rooms::Input::Signal {

@@ -23,7 +23,7 @@ mod tokens;
 
 use crate::http;
 use crate::zzw::store::{self, Store};
-use core::{Core, Judge};
+use core::{Core, Judge, Verify};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use xtea_token::Key;
-use zzw_push_proto::platform::{self, Event, NodeId, Verdict};
+use zzw_push_proto::platform::{self, Event, NodeId, Rule, Scopes, Verdict};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
@@ -56,7 +56,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Limits of what is kept.
     pub store: store::Settings,
-    /// Settings of the broker. Host, ports and node are filled in.
+    /// Settings of the broker; its own, but that [`Self::doors`] are asked about door commands. Host,
+    /// ports and node are filled in.
     pub broker: platform::Config,
     /// Settings of the relay rooms.
     pub rooms: rooms::Config,
@@ -64,7 +65,8 @@ pub struct Options {
     pub lenience: Lenience,
     /// Settings of the Socket.IO port.
     pub socketio: SocketIo,
-    /// Who may open a door where the rules ask; whoever is on this machine.
+    /// Who may open a door where the rules ask, beside those with a token for it; whoever is on this
+    /// machine.
     pub doors: DoorPolicy,
 }
 
@@ -126,6 +128,8 @@ pub struct Server {
 impl Options {
     /// Loopback, the documented ports, messages in memory.
     pub fn new(key: Key) -> Self {
+        let mut broker = platform::Config::new(NodeId(1), "127.0.0.1");
+        broker.rules.open_door = Rule::Ask;
         Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: Ports::default(),
@@ -133,7 +137,7 @@ impl Options {
             keys: Keys::new(key),
             data: None,
             store: store::Settings::default(),
-            broker: platform::Config::new(NodeId(1), "127.0.0.1"),
+            broker,
             rooms: rooms::Config::new(),
             lenience: Lenience::Vendor,
             socketio: SocketIo::default(),
@@ -191,7 +195,10 @@ impl Server {
         };
         broker.host = advertise.unwrap_or_else(|| bind.to_string()).into();
         broker.service = addresses.service();
-        let core = Core::start(broker, rooms, doors.judge(), |answer| match data {
+        let verifier = Arc::clone(&tokens);
+        let verify: Verify =
+            Box::new(move |presented| verifier.grant(&presented.alias, presented.token.as_str()));
+        let core = Core::start(broker, rooms, doors.judge(), verify, |answer| match data {
             Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
             None => Ok(Store::memory(store, answer)),
         })?;
@@ -323,7 +330,11 @@ impl DoorPolicy {
                 Self::Nobody => false,
                 Self::Everybody => true,
             };
-            if may { Verdict::Allow } else { Verdict::Deny }
+            if may || question.scopes.contains(Scopes::DOOR) {
+                Verdict::Allow
+            } else {
+                Verdict::Deny
+            }
         })
     }
 }

@@ -4,8 +4,10 @@ use crate::cli;
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use xtea_token::v2::{self, MacKey, ReplayCache, Request};
-use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, Verifier};
+use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, UnixSeconds, Verifier};
+use zzw_push_proto::platform::{Grant, Scopes};
 use zzw_push_proto::rest::RestCall;
 
 pub use xtea_token::v2::Scope;
@@ -29,6 +31,8 @@ pub struct Keys {
 #[derive(Debug)]
 pub(super) struct Tokens {
     verifier: Verifier,
+    /// Those of clients.
+    secure: Option<v2::Verifier>,
     format: TokenFormat,
     replays: Mutex<Box<ReplayCache>>,
 }
@@ -73,6 +77,7 @@ impl Tokens {
             verifier = added.map_err(|_| wrong(text))?;
         }
         let mut mac = keys.mac.into_iter();
+        let mut clients = None;
         if let Some(first) = mac.next() {
             let mut secure = v2::Verifier::new(first);
             for key in mac {
@@ -80,6 +85,7 @@ impl Tokens {
                 let text = "more than four MAC keys, or two of one number; drop one";
                 secure = added.map_err(|_| wrong(text))?;
             }
+            clients = (keys.accept != Some(Accept::Legacy)).then(|| secure.clone());
             verifier = verifier.secure(secure);
         }
         if let Some(accept) = keys.accept {
@@ -87,6 +93,7 @@ impl Tokens {
         }
         Ok(Self {
             verifier,
+            secure: clients,
             format,
             replays: Mutex::new(Box::new(ReplayCache::new())),
         })
@@ -96,11 +103,23 @@ impl Tokens {
     pub(super) fn issue(&self) -> io::Result<String> {
         let now = cli::now();
         let claim = match self.format.claims {
-            Claims::UnixSeconds => Claim::AtSeconds(xtea_token::UnixSeconds(now.0 / 1000)),
+            Claims::UnixSeconds => Claim::AtSeconds(UnixSeconds(now.0 / 1000)),
             _ => Claim::At(now),
         };
         let token = self.verifier.issue(claim).map_err(io::Error::other)?;
         Ok(token.as_str().to_owned())
+    }
+
+    /// What a client's token allows, if it is valid and that alias' own (K-2). Tokens of the legacy
+    /// format are nobody's own.
+    pub(super) fn grant(&self, alias: &str, token: &str) -> Option<Grant> {
+        let now = UnixSeconds(cli::now().0 / 1000);
+        let secure = self.secure.as_ref()?;
+        let valid = |scope| secure.verify_connection(now, token, alias, scope).ok();
+        let scopes = [Scope::CONNECT, Scope::RELAY, Scope::DOOR];
+        let granted = scopes.into_iter().find_map(valid)?;
+        let lasts = Duration::from_secs(granted.expires.0.saturating_sub(now.0));
+        Some(Grant::new(alias, Scopes(granted.scope.bits()), lasts))
     }
 
     /// True if the token allows that call.

@@ -15,9 +15,7 @@ use zzw_push_proto::platform::{LinkId, Peer, Transport};
 use zzw_push_proto::socketio::{
     Connect, Decoder, Event, EventName, Opening, Packet, PacketError, Revision, write_connect,
 };
-use zzw_push_proto::wire::{
-    self, Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token,
-};
+use zzw_push_proto::wire::{Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token};
 
 /// A link, from its first request on.
 #[derive(Debug)]
@@ -228,21 +226,10 @@ impl Link {
     fn introduce(&self, introduction: Introduction) {
         let Introduction { alias, token } = introduction;
         let mut peer = Peer::new(Transport::SocketIo, self.address);
-        let mut connect = None;
-        if let Some(alias) = alias {
-            if let Some(token) = token {
-                let mut frame = wire::Connect::new(alias);
-                frame.token = Some(Token::new(token));
-                connect = Some(Message::Connect(frame));
-            } else {
-                peer = peer.with_alias(alias);
-            }
-        }
+        peer.alias = alias.map(Into::into);
+        peer.token = token.map(Token::new);
         let outlet = Outlet::Events(Arc::clone(&self.outbox));
         self.node.core.connect(self.id, peer, outlet);
-        if let Some(connect) = connect {
-            self.node.core.received(self.id, Ok(connect));
-        }
     }
 
     fn event(&self, event: &Event) {
