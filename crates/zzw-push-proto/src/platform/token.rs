@@ -79,17 +79,14 @@ impl Platform {
             return;
         };
         let token = alias_and_token(&mut frame.message).and_then(|(_, token)| token.clone());
-        match grant.zip(token) {
-            Some((grant, token)) => {
-                self.counters.tokens_accepted = self.counters.tokens_accepted.saturating_add(1);
-                self.grant(now, id, grant, &token);
-                self.judge(now, id, frame);
-            }
-            None => {
-                self.counters.tokens_rejected = self.counters.tokens_rejected.saturating_add(1);
-                self.fail(id, Code::Token, Num::Absent);
-                self.misbehaved(now, id);
-            }
+        if let Some((grant, token)) = grant.zip(token) {
+            self.counters.tokens_accepted = self.counters.tokens_accepted.saturating_add(1);
+            self.grant(now, id, &grant, &token);
+            self.judge(now, id, frame);
+        } else {
+            self.counters.tokens_rejected = self.counters.tokens_rejected.saturating_add(1);
+            self.fail(id, Code::Token, Num::Absent);
+            self.misbehaved(now, id);
         }
         self.go_on(now, id);
     }
@@ -132,7 +129,7 @@ impl Platform {
         false
     }
 
-    fn grant(&mut self, now: Instant, id: LinkId, grant: Grant, token: &Token) {
+    fn grant(&mut self, now: Instant, id: LinkId, grant: &Grant, token: &Token) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };

@@ -367,7 +367,9 @@ impl Core {
             }
             Output::Verify(id, asked) => {
                 let (token, alias) = (asked.token.as_str(), asked.alias.as_str());
-                let grant = inner.tokens.grant(token, alias, Scope::CONNECT);
+                // Which of them is needed, the broker knows.
+                let mut scopes = [Scope::CONNECT, Scope::RELAY, Scope::DOOR].into_iter();
+                let grant = scopes.find_map(|scope| inner.tokens.grant(token, alias, scope));
                 // It was asked just now.
                 let _ = inner.platform.verified(now(), id, grant);
             }

@@ -15,9 +15,7 @@ use zzw_push_proto::platform::{LinkId, Peer, Transport};
 use zzw_push_proto::socketio::{
     Connect, Decoder, Event, EventName, Opening, Packet, PacketError, Revision, write_connect,
 };
-use zzw_push_proto::wire::{
-    Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token,
-};
+use zzw_push_proto::wire::{Code, Failure, Goodbye, Lenience, Message, MessageKind, Num, Token};
 
 /// A link, from its first request on.
 #[derive(Debug)]
