@@ -152,5 +152,36 @@ fn metrics(now: &Snapshot) -> String {
         "Door and phone signals dropped",
         rooms.signals_dropped,
     );
+    let events = &now.socketio;
+    counter(
+        "socketio_binary_total",
+        "Binary Socket.IO packets dropped",
+        events.binary,
+    );
+    counter(
+        "socketio_attachments_total",
+        "Attachments of them dropped",
+        events.attachments,
+    );
+    counter(
+        "socketio_foreign_total",
+        "Socket.IO packets of other namespaces",
+        events.foreign,
+    );
+    counter(
+        "socketio_garbled_total",
+        "Texts that were no Socket.IO packet",
+        events.garbled,
+    );
+    counter(
+        "socketio_folded_total",
+        "Packets encoded twice, put right",
+        events.folded,
+    );
+    counter(
+        "socketio_not_folded_total",
+        "Packets that may have been encoded twice",
+        events.not_folded,
+    );
     text
 }
