@@ -4,14 +4,18 @@
     reason = "processes are waited for by the clock"
 )]
 
-use crate::programs::is_there;
+use crate::programs::{PATIENCE, is_there};
+use drive::ws::Message;
 use drive::zzw::server::{Options, Server};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream as AsyncStream;
 use zzw_push_proto::platform::Rate;
 
 /// A server on free ports, for clients that ask much, whose pings come often.
@@ -120,4 +124,145 @@ impl Drop for Witness {
     fn drop(&mut self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }
+}
+
+/// A link by websocket that says exactly what it is told to.
+pub(crate) struct Raw {
+    socket: drive::ws::ClientSocket,
+}
+
+impl Raw {
+    /// Dials with this query, and reads the opening packet of Engine.IO.
+    pub(crate) async fn dial(server: &Server, query: &str) -> Self {
+        let at = server.addresses().socketio;
+        let url = format!("ws://{at}/socket.io/?{query}&transport=websocket");
+        let mut raw = Self {
+            socket: drive::ws::dial(&url).await.unwrap(),
+        };
+        let opening = raw.hear().await;
+        assert!(opening.starts_with(r#"0{"sid":""#), "{opening}");
+        raw
+    }
+
+    /// A link of revision 3 or 4 that has the alias.
+    pub(crate) async fn bound(server: &Server, eio: u8, alias: &str) -> Self {
+        let mut raw = Self::dial(server, &format!("EIO={eio}&alias={alias}")).await;
+        if eio == 4 {
+            raw.say("40").await;
+        }
+        assert!(raw.hear().await.starts_with("40"));
+        let connected = format!(r#"42["connect_c",{{"t":-14,"alias":"{alias}"}}]"#);
+        assert_eq!(raw.hear().await, connected);
+        raw
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.send(Message::text(text)).await;
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        // A server that has hung up does not listen.
+        let _ = self.socket.send(message).await;
+    }
+
+    /// The next text, other than the server's pings, which are answered; nothing if it hangs up.
+    pub(crate) async fn heard(&mut self) -> Option<String> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            match next.expect("nothing comes") {
+                Some(Ok(Message::Text(text))) if text.as_str() == "2" => self.say("3").await,
+                Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn hear(&mut self) -> String {
+        self.heard().await.expect("it hangs up")
+    }
+
+    /// Says a packet and hears what comes for it.
+    pub(crate) async fn ask(&mut self, text: &str) -> String {
+        self.say(text).await;
+        self.hear().await
+    }
+
+    /// True if it hangs up after at most an Engine.IO packet that says so.
+    pub(crate) async fn is_left(&mut self) -> bool {
+        let said = self.heard().await;
+        said.is_none() || (said.as_deref() == Some("1") && self.heard().await.is_none())
+    }
+}
+
+/// The answer to a request of which all is written as it stands.
+pub(crate) async fn http(at: SocketAddr, request: &str, body: &str) -> (u16, String) {
+    let mut stream = AsyncStream::connect(at).await.unwrap();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: push\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // It may be refused before it is read.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    read.expect("no answer").unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// A link by polling.
+pub(crate) struct Poller {
+    at: SocketAddr,
+    path: String,
+}
+
+impl Poller {
+    pub(crate) async fn open(server: &Server, query: &str) -> Self {
+        let at = server.addresses().socketio;
+        let path = format!("/socket.io/?{query}&transport=polling");
+        let (status, opening) = http(at, &format!("GET {path}"), "").await;
+        assert_eq!(status, 200, "{opening}");
+        let sid = opening.split('"').nth(3).unwrap();
+        let path = format!("{path}&sid={sid}");
+        Self { at, path }
+    }
+
+    pub(crate) async fn get(&self) -> (u16, String) {
+        http(self.at, &format!("GET {}", self.path), "").await
+    }
+
+    pub(crate) async fn post(&self, body: &str) -> (u16, String) {
+        http(self.at, &format!("POST {}", self.path), body).await
+    }
+}
+
+/// What `/metrics` says of this.
+pub(crate) async fn metric(server: &Server, name: &str) -> u64 {
+    let mut stream = AsyncStream::connect(server.addresses().admin.unwrap())
+        .await
+        .unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: push\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let prefix = format!("zzw_{name} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.expect("no such metric").parse().unwrap()
+}
+
+/// Waits until `/metrics` says that.
+pub(crate) async fn wait_for(server: &Server, name: &str, wanted: u64) {
+    let wait = async {
+        while metric(server, name).await != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(
+        waited.is_ok(),
+        "{name} is {} for ever",
+        metric(server, name).await
+    );
 }

@@ -6,3 +6,4 @@ mod programs;
 
 mod clients;
 mod kit;
+mod packets;

@@ -116,6 +116,7 @@ fn gauges(now: &Snapshot) -> Vec<Figure> {
 
 fn counters(now: &Snapshot) -> Vec<Figure> {
     let (broker, rooms, store) = (&now.broker, &now.rooms, &now.store);
+    let events = &now.socketio;
     vec![
         ("published_total", "Publications taken", broker.published),
         (
@@ -196,6 +197,36 @@ fn counters(now: &Snapshot) -> Vec<Figure> {
             "store_expired_total",
             "Kept messages whose time was over",
             store.expired,
+        ),
+        (
+            "socketio_binary_total",
+            "Binary Socket.IO packets dropped",
+            events.binary,
+        ),
+        (
+            "socketio_attachments_total",
+            "Attachments of them dropped",
+            events.attachments,
+        ),
+        (
+            "socketio_foreign_total",
+            "Socket.IO packets of other namespaces",
+            events.foreign,
+        ),
+        (
+            "socketio_garbled_total",
+            "Texts that were no Socket.IO packet",
+            events.garbled,
+        ),
+        (
+            "socketio_folded_total",
+            "Packets encoded twice, put right",
+            events.folded,
+        ),
+        (
+            "socketio_not_folded_total",
+            "Packets that may have been encoded twice",
+            events.not_folded,
         ),
     ]
 }

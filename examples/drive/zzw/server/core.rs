@@ -83,6 +83,7 @@ pub(super) struct Snapshot {
     pub(super) rooms: rooms::Counters,
     pub(super) sizes: Sizes,
     pub(super) store: Figures,
+    pub(super) socketio: zzw_push_proto::socketio::Counters,
 }
 
 /// News that nobody has read yet; older ones are dropped, and whoever reads is told how many.
@@ -281,6 +282,7 @@ impl Core {
             rooms: inner.rooms.counters(),
             sizes: inner.rooms.sizes(),
             store: inner.store.as_ref().map(Store::figures).unwrap_or_default(),
+            socketio: self.socketio.sums(),
         }
     }
 
