@@ -168,6 +168,12 @@ impl Rig {
         self.input(Input::Connected(LinkId(id), peer));
     }
 
+    /// Over Socket.IO, with a handshake that states no alias.
+    pub fn connect_socketio_as_nobody(&mut self, id: u64) {
+        let peer = Peer::new(Transport::SocketIo, ADDRESS);
+        self.input(Input::Connected(LinkId(id), peer));
+    }
+
     /// A TCP link that has an alias.
     pub fn bind(&mut self, id: u64, alias: &str) {
         self.connect(id);
