@@ -5,6 +5,8 @@ use bytes::Bytes;
 
 /// What was received is no message.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
+//= docs/spec/zzw-push-proto.md#permission
+//# An error MUST NOT repeat what a peer sent.
 #[error("{} bytes are no message: {kind}", raw.len())]
 #[non_exhaustive]
 pub struct WireError {

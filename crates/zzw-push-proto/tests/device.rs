@@ -411,6 +411,9 @@ fn a_closed_device_says_so_last_and_nothing_more() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
 fn what_is_secret_is_not_shown() {
     let mut config = config();
     config.token = Some(Token::new("s3cret"));

@@ -423,6 +423,8 @@ fn rest_publishes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# The number in `onlineAllSize` MUST be the sum of the other three.
 fn rest_tells_about_the_cluster() {
     let sample = r#"{
             "10.0.0.215":{"webSocketSize":0,"channelSize":0,"onlineAllSize":0,"socketIOSize":0},

@@ -151,6 +151,8 @@ fn a_number_is_echoed_as_it_came() {
 //# `publish_to_alias`, whichever lists it has.
 //= docs/spec/zzw-push-proto.md#publication
 //# A publication for nobody MUST fail as incomplete.
+//= docs/spec/zzw-push-proto.md#topic
+//# A registration without topics MUST fail as incomplete.
 fn what_is_missing_is_named_and_the_number_is_not_lost() {
     for (json, field) in [
         (r#"{"t":2,"num":"n"}"#, "topic"),

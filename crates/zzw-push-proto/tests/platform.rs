@@ -29,6 +29,11 @@ fn publish(alias: &str, msg: &str, num: &str) -> String {
 #[test]
 //= docs/spec/zzw-push-proto.md#message
 //# A connect frame MUST be answered with the negated type that it came with.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+//# with an alias, and by type -14 from a client.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer a heartbeat with the alias of its link, and without one if it has none.
 fn a_connect_frame_takes_the_alias_and_gets_its_own_type_negated() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -42,6 +47,14 @@ fn a_connect_frame_takes_the_alias_and_gets_its_own_type_negated() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+//# with an alias, and by type -14 from a client.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer a heartbeat with the alias of its link, and without one if it has none.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
+//# do nothing else with it.
 fn a_heartbeat_takes_the_alias_and_another_one_is_refused() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -53,6 +66,12 @@ fn a_heartbeat_takes_the_alias_and_another_one_is_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+//# with an alias, and by type -14 from a client.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST send `connect_c` over Socket.IO when a link is bound, also if a heartbeat has
+//# bound it.
 fn a_handshake_takes_the_alias_over_socketio() {
     let mut rig = Rig::new(config());
     rig.connect_socketio(1, "小明");
@@ -60,6 +79,9 @@ fn a_handshake_takes_the_alias_over_socketio() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# An alias MUST have one link at most, the newest over whatever transport, and what it replaces be
+//# told `replaced` and closed.
 fn the_last_link_wins_and_the_first_is_told_and_closed() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -77,6 +99,9 @@ fn the_last_link_wins_and_the_first_is_told_and_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# A link whose alias the store does not give MUST be told so and stay unbound, so that it can try
+//# again.
 fn whose_claim_the_store_fails_may_try_again() {
     let mut rig = Rig::new(config());
     rig.fails = true;
@@ -92,6 +117,13 @@ fn whose_claim_the_store_fails_may_try_again() {
 //= docs/spec/zzw-push-proto.md#number-and-failure
 //# The number of a request MUST be kept as it came, as text or as a number, and be echoed
 //# unchanged.
+//= docs/spec/zzw-push-proto.md#topic
+//# The broker MUST add the topics of type 2 to those that the alias has, keep them until they are
+//# removed, and take what is there already for done.
+//= docs/spec/zzw-push-proto.md#topic
+//# The broker MUST remove the topics that type 2 names in `untopic`.
+//= docs/spec/zzw-push-proto.md#topic
+//# An alias without topics MUST be told an empty list.
 fn topics_are_added_removed_and_told() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -111,6 +143,11 @@ fn topics_are_added_removed_and_told() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has none.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `unknown_type` to a message of no known type and to one that only servers
+//# send, and keep the link.
 fn what_needs_an_alias_is_refused_without_one() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -134,6 +171,11 @@ fn what_needs_an_alias_is_refused_without_one() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The broker MUST answer -6 only when the publication is kept for every alias that it is for, or
+//# was for those online only.
+//= docs/spec/zzw-push-proto.md#store
+//# A failure of the store MUST be answered with `store_unavailable` and never become a -6.
 fn a_message_is_acknowledged_when_it_is_kept_and_not_before() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -154,6 +196,14 @@ fn a_message_is_acknowledged_when_it_is_kept_and_not_before() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+//# acknowledged it, its time is over, or newer ones have pushed it out.
+//= docs/spec/zzw-push-proto.md#queue
+//# Whenever an alias is bound its unacknowledged messages MUST be sent, from the oldest on.
+//= docs/spec/zzw-push-proto.md#queue
+//# An acknowledgement of an id that is unknown or acknowledged already MUST change nothing and not
+//# be answered.
 fn who_was_away_gets_all_in_order_and_what_is_acknowledged_is_gone() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -196,6 +246,11 @@ fn who_is_there_gets_it_without_the_store_being_read() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# Messages MUST be sent to a link for the first time in the order of their ids, in whichever order
+//# the store answers.
+//= docs/spec/zzw-push-proto.md#store
+//# Answers of the store MUST be taken in any order.
 fn answers_of_the_store_in_any_order_leave_the_messages_in_theirs() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -223,6 +278,9 @@ fn answers_of_the_store_in_any_order_leave_the_messages_in_theirs() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A link MUST NOT have more than `window` messages and `window_bytes` bytes unacknowledged, but
+//# for one message that is longer.
 fn no_more_than_the_window_is_sent_unacknowledged() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -240,6 +298,9 @@ fn no_more_than_the_window_is_sent_unacknowledged() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication with a time to live of 0 MUST be sent to the links that are bound and have room
+//# for it, and MUST NOT be stored.
 fn a_message_for_those_online_only_is_never_stored() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -254,6 +315,9 @@ fn a_message_for_those_online_only_is_never_stored() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//# A link MUST be closed when its alias has moved to another node by a later epoch, and by none
+//# else.
 fn an_alias_that_has_moved_to_another_node_is_closed_here() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");

@@ -105,6 +105,9 @@ impl Doorstep {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A command to open a door that is denied MUST be handed to the rooms as denied, so that it is
+//# reported, and not be answered.
 fn a_door_command_without_authorisation_is_dropped_counted_and_reported() {
     for rule in [Rule::Deny, Rule::Ask] {
         let mut doorstep = Doorstep::new(rule);
@@ -121,6 +124,9 @@ fn a_door_command_without_authorisation_is_dropped_counted_and_reported() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A door frame MUST be handed to the rooms once, with the time at which it came, and never to the
+//# store.
 fn a_door_command_is_not_stored() {
     let mut doorstep = Doorstep::new(Rule::Allow);
     let store = format!("{:?}", doorstep.rig.store);
@@ -133,6 +139,9 @@ fn a_door_command_is_not_stored() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A door frame MUST be handed to the rooms once, with the time at which it came, and never to the
+//# store.
 fn a_door_command_is_not_redelivered() {
     let mut doorstep = Doorstep::new(Rule::Allow);
     doorstep.says(OPEN);
@@ -159,6 +168,9 @@ fn a_door_command_is_not_redelivered() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A door frame MUST be handed to the rooms once, with the time at which it came, and never to the
+//# store.
 fn a_late_door_command_is_dropped() {
     // It waits 4 s for its link's alias and 4 s for the application: 8 s are too many.
     let mut doorstep = Doorstep::new(Rule::Ask);

@@ -22,6 +22,9 @@ fn codes(heard: &[String]) -> Vec<String> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+//# with an alias, and by type -14 from a client.
 fn the_name_of_the_answer_takes_the_alias_too() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -31,6 +34,9 @@ fn the_name_of_the_answer_takes_the_alias_too() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST send `connect_c` over Socket.IO when a link is bound, also if a heartbeat has
+//# bound it.
 fn a_heartbeat_over_socketio_is_told_of_the_alias_first() {
     let mut rig = Rig::new(config());
     rig.connect_socketio_as_nobody(1);
@@ -42,6 +48,11 @@ fn a_heartbeat_over_socketio_is_told_of_the_alias_first() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
+//# do nothing else with it.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST end a link that says goodbye at once.
 fn a_goodbye_ends_the_link_and_only_ones_own() {
     let mut rig = Rig::new(config());
     rig.connect_socketio(1, "m_2");
@@ -56,6 +67,11 @@ fn a_goodbye_ends_the_link_and_only_ones_own() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `unknown_type` to a message of no known type and to one that only servers
+//# send, and keep the link.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST NOT answer a failure or a null.
 fn what_only_servers_say_is_no_type_for_a_client_and_a_failure_is_not_answered() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -76,6 +92,8 @@ fn what_only_servers_say_is_no_type_for_a_client_and_a_failure_is_not_answered()
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST refuse an alias or a topic that is no name.
 fn names_that_are_none_are_refused() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -109,6 +127,14 @@ fn unescaped(name: &str) -> Text {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
+//# do nothing else with it.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has none.
+//= docs/spec/zzw-push-proto.md#queue
+//# An acknowledgement of an id that is unknown or acknowledged already MUST change nothing and not
+//# be answered.
 fn an_acknowledgement_is_for_the_alias_of_its_link() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -133,6 +159,9 @@ fn an_acknowledgement_is_for_the_alias_of_its_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer type 7 over TCP with the four counters, and with type -7 unless
+//# `bare_type7` is set.
 fn type_7_is_for_lines_and_may_be_bare() {
     let mut config = config();
     config.bare_type7 = true;
@@ -148,6 +177,10 @@ fn type_7_is_for_lines_and_may_be_bare() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#topic
+//# The broker MUST hand what a device tells about itself to the store, all of it.
+//= docs/spec/zzw-push-proto.md#topic
+//# The broker MUST answer type 2 when the store has done it and not before.
 fn what_a_device_tells_about_itself_goes_to_the_store() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -167,6 +200,11 @@ fn what_a_device_tells_about_itself_goes_to_the_store() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The broker MUST answer -6 only when the publication is kept for every alias that it is for, or
+//# was for those online only.
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication that the store has failed to keep for one alias MUST fail.
 fn a_message_that_is_not_kept_for_one_is_not_acknowledged() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -183,6 +221,9 @@ fn a_message_that_is_not_kept_for_one_is_not_acknowledged() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# An answer that does not fit what was asked MUST count as a failure, and one to what was not
+//# asked as nothing.
 fn an_answer_that_is_none_to_what_the_store_was_asked_counts_as_its_failure() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -196,6 +237,9 @@ fn an_answer_that_is_none_to_what_the_store_was_asked_counts_as_its_failure() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication to topics MUST reach each alias once for each topic that it has, also the
+//# publisher.
 fn an_alias_in_two_topics_gets_one_copy_for_each() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_1");
@@ -208,6 +252,9 @@ fn an_alias_in_two_topics_gets_one_copy_for_each() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication MUST be kept for an alias that nobody has ever had unless `reject_unknown_alias`
+//# is set.
 fn an_alias_that_nobody_ever_had_may_be_refused() {
     let json = r#"{"t":6,"alias":"m_2","msg":"x","num":"n"}"#;
     let mut rig = Rig::new(config());
@@ -226,6 +273,8 @@ fn an_alias_that_nobody_ever_had_may_be_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication with a time to live of 0 that a link has no room for MUST be dropped and counted.
 fn a_message_for_those_online_is_dropped_where_there_is_no_room_for_it() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -243,6 +292,8 @@ fn a_message_for_those_online_is_dropped_where_there_is_no_room_for_it() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#time-to-live
+//# A message MUST NOT be sent, sent again or pulled when its time is over.
 fn a_pulled_message_whose_time_is_over_is_not_pulled_again() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -258,6 +309,8 @@ fn a_pulled_message_whose_time_is_over_is_not_pulled_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication of the application's own MUST keep to the same rules as that of a client.
 fn the_application_cannot_publish_what_a_client_cannot() {
     let mut rig = Rig::new(config());
     let nobody = Publish::to_aliases(
@@ -266,4 +319,80 @@ fn the_application_cannot_publish_what_a_client_cannot() {
         zzw_push_proto::wire::Num::Absent,
     );
     assert!(rig.platform.publish(rig.now, rig.at(), nobody).is_err());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# An acknowledgement MUST be told to the store until the store has done it, also if it was not
+//# waited for.
+fn an_acknowledgement_that_the_store_fails_is_told_again() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.says(1, r#"{"t":6,"alias":"m_2","msg":"x","num":"n"}"#);
+    let mid = rig.store.aliases["m_2"].queue[0].mid.0;
+    rig.fails = true;
+    rig.says(1, &format!(r#"{{"t":-5,"mid":"{mid}"}}"#));
+    assert_eq!(rig.store.aliases["m_2"].queue.len(), 1);
+    rig.fails = false;
+    rig.wait(secs(1));
+    assert!(rig.store.aliases["m_2"].queue.is_empty());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#time-to-live
+//# A message whose time was not over when the store was asked MUST be read again if the store took
+//# too long to tell.
+fn a_message_that_the_store_told_of_too_late_is_read_again() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    let json = r#"{"t":6,"alias":"m_2","msg":"x","opts":{"time_to_live":8},"num":"n"}"#;
+    rig.says(1, json);
+    rig.bind(2, "m_2");
+    rig.input(Input::Disconnected(LinkId(2)));
+    rig.is_held = true;
+    rig.bind(3, "m_2");
+    // The claim at once; the reading after three seconds, by a store whose clock has stood still.
+    let (seq, op) = rig.asked.pop().unwrap();
+    let claimed = rig.store.execute(rig.at(), op);
+    rig.answer(seq, claimed);
+    rig.heard(3);
+    let (seq, op) = rig.asked.pop().unwrap();
+    let StoreReply::Loaded {
+        mut entries,
+        last,
+        at,
+    } = rig.store.execute(rig.at(), op).unwrap()
+    else {
+        panic!("no queue");
+    };
+    entries[0].expires_at.0 = at.0 + 2_000;
+    rig.wait(secs(3));
+    let late = StoreReply::Loaded { entries, last, at };
+    rig.answer(seq, Ok(late));
+    assert!(rig.heard(3).is_empty(), "it may be too late");
+    assert_eq!(rig.asked.len(), 1);
+    rig.is_held = false;
+    rig.answer_all();
+    assert_eq!(rig.heard(3).len(), 1);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# The lists of aliases MUST hold those that have a link over TCP and over Socket.IO, in the order
+//# of their bytes, with the number of all of them.
+fn lists_of_aliases_are_in_the_order_of_their_bytes() {
+    let mut rig = Rig::new(config());
+    for (id, alias) in (1..).zip(["b", "小明", "a", "B"]) {
+        rig.bind(id, alias);
+    }
+    rig.connect_socketio(9, "c");
+    let call = |rig: &mut Rig, transport| {
+        let page = zzw_push_proto::rest::Page::new(1).of_size(3);
+        rig.calls(1, zzw_push_proto::platform::Call::Aliases(transport, page));
+        rig.replied(1).remove(0).1
+    };
+    let tcp = call(&mut rig, zzw_push_proto::platform::Transport::Tcp);
+    assert_eq!(tcp, r#"{"total":4,"list":["B","a","b"]}"#);
+    let socketio = call(&mut rig, zzw_push_proto::platform::Transport::SocketIo);
+    assert_eq!(socketio, r#"{"total":1,"list":["c"]}"#);
 }

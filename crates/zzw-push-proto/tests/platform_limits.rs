@@ -20,6 +20,9 @@ fn deliveries(heard: &[String]) -> usize {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A link MUST NOT have more than `window` messages and `window_bytes` bytes unacknowledged, but
+//# for one message that is longer.
 fn bytes_that_are_not_acknowledged_are_limited_but_for_one_message() {
     let mut config = config();
     config.window_bytes = 10;
@@ -39,6 +42,8 @@ fn bytes_that_are_not_acknowledged_are_limited_but_for_one_message() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The body of a publication MUST NOT have more than `max_body` bytes.
 fn a_body_has_64_kib_and_no_more() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -55,6 +60,8 @@ fn a_body_has_64_kib_and_no_more() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A frame MUST be answered with `busy` while `max_waiting` wait on its link.
 fn frames_that_wait_for_a_decision_are_limited() {
     let mut config = config();
     config.max_waiting = 2;
@@ -73,6 +80,9 @@ fn frames_that_wait_for_a_decision_are_limited() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A request MUST be answered with `busy` while the store has `max_requests` of its link, or
+//# `max_publishing` publications in all.
 fn requests_that_the_store_has_not_answered_are_limited_by_link() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -92,6 +102,9 @@ fn requests_that_the_store_has_not_answered_are_limited_by_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A request MUST be answered with `busy` while the store has `max_requests` of its link, or
+//# `max_publishing` publications in all.
 fn publications_on_their_way_are_limited() {
     let mut config = config();
     config.max_publishing = 1;
@@ -105,6 +118,8 @@ fn publications_on_their_way_are_limited() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# Publications of a link beyond `publish_rate` MUST be answered with `busy`.
 fn a_link_publishes_20_messages_a_second_and_40_at_once() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -120,6 +135,9 @@ fn a_link_publishes_20_messages_a_second_and_40_at_once() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# Frames of a link beyond `frame_rate` and those of an address beyond `address_rate` MUST be
+//# answered with `busy`, but for heartbeats and for acknowledgements that are waited for.
 fn all_links_of_an_address_together_are_limited() {
     let mut config = config();
     config.address_rate = Rate::new(10, 10);
@@ -138,6 +156,8 @@ fn all_links_of_an_address_together_are_limited() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A link beyond `max_links` MUST be told `busy` and closed.
 fn a_link_beyond_the_limit_is_refused() {
     let mut config = config();
     config.max_links = 1;
@@ -155,6 +175,9 @@ fn a_link_beyond_the_limit_is_refused() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The id of a message MUST be made of the milliseconds since the beginning of 2020 times 4096 and
+//# a number, and be higher than all ids before it of its alias.
 fn ids_grow_with_time_and_stay_below_2_to_the_53_until_2089() {
     let at = UnixMillis(1_577_836_800_000 + 5);
     assert_eq!(
@@ -180,6 +203,9 @@ fn from_node(rig: &mut Rig, message: NodeMessage) {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//# The owner of an alias on another node MUST be told when its alias moves here, and when a message
+//# is kept for it.
 fn a_message_for_an_alias_of_another_node_is_told_that_node() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -210,6 +236,9 @@ fn a_message_for_an_alias_of_another_node_is_told_that_node() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//# A node that is told of a message MUST read the queue of its alias, and send nothing twice for
+//# it.
 fn a_node_that_is_told_of_a_message_reads_the_queue() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -233,6 +262,13 @@ fn a_node_that_is_told_of_a_message_reads_the_queue() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# A client MUST be sent to the node with the least links of those that take any.
+//= docs/spec/zzw-push-proto.md#presence
+//# The question for a server MUST be answered with `draining` and status 503 where no node takes
+//# links.
+//= docs/spec/zzw-push-proto.md#node
+//# A node that is gone MUST NOT be shown any more.
 fn a_node_that_drains_or_is_gone_is_not_recommended() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");

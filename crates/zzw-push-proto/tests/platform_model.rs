@@ -9,6 +9,36 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#alias
+    //# An alias MUST have one link at most, the newest over whatever transport, and what it
+    //# replaces be told `replaced` and closed.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# The broker MUST NOT send anything on a link that is over.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# Each request with a number MUST get exactly one reply unless its link ends.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# The broker MUST answer -6 only when the publication is kept for every alias that it is for,
+    //# or was for those online only.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+    //# acknowledged it, its time is over, or newer ones have pushed it out.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# Messages MUST be sent to a link for the first time in the order of their ids, in whichever
+    //# order the store answers.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A link MUST NOT have more than `window` messages and `window_bytes` bytes unacknowledged,
+    //# but for one message that is longer.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# An acknowledgement MUST be told to the store until the store has done it, also if it was not
+    //# waited for.
+    //= docs/spec/zzw-push-proto.md#time-to-live
+    //# A message MUST NOT be sent, sent again or pulled when its time is over.
+    //= docs/spec/zzw-push-proto.md#presence
+    //# Counters of what is now MUST equal what counting it anew gives.
+    //= docs/spec/zzw-push-proto.md#store
+    //# Answers of the store MUST be taken in any order.
+    //= docs/spec/zzw-push-proto.md#store
+    //# A failure of the store MUST be answered with `store_unavailable` and never become a -6.
     fn whatever_happens_the_promises_are_kept(
         ops in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..300),
     ) {

@@ -32,6 +32,10 @@ fn wait_alive(rig: &mut Rig, ids: &[u64], seconds: u64) {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST close a link on which nothing came for `link_timeout`.
+//= docs/spec/zzw-push-proto.md#presence
+//# An alias MUST be called online exactly as long as a link has it, here or on another node.
 fn a_link_that_is_silent_for_90_seconds_is_over() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -49,6 +53,12 @@ fn a_link_that_is_silent_for_90_seconds_is_over() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A message that is not acknowledged within `redeliver_after` MUST be sent again, `max_tries`
+//# times in all.
+//= docs/spec/zzw-push-proto.md#queue
+//# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing more until
+//# it acknowledges something.
 fn what_is_not_acknowledged_is_sent_three_times_then_the_link_is_closed() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -66,6 +76,9 @@ fn what_is_not_acknowledged_is_sent_three_times_then_the_link_is_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing more until
+//# it acknowledges something.
 fn a_link_that_only_pulls_may_be_parked_instead() {
     let mut config = config();
     config.on_unacked = OnUnacked::Park;
@@ -83,6 +96,11 @@ fn a_link_that_only_pulls_may_be_parked_instead() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The number of messages that were lost MUST be told in `gap` when an alias is bound by a
+//# handshake or a connect frame.
+//= docs/spec/zzw-push-proto.md#time-to-live
+//# A message MUST NOT be sent, sent again or pulled when its time is over.
 fn nothing_is_sent_when_its_time_is_over() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -97,6 +115,8 @@ fn nothing_is_sent_when_its_time_is_over() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#time-to-live
+//# A message MUST NOT be sent, sent again or pulled when its time is over.
 fn nothing_is_sent_again_when_its_time_is_over() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -109,6 +129,9 @@ fn nothing_is_sent_again_when_its_time_is_over() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#time-to-live
+//# What is left of a message's time MUST be measured by the store's clock and counted from when the
+//# store was asked.
 fn an_answer_of_the_store_that_took_too_long_makes_no_message_late() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -124,6 +147,9 @@ fn an_answer_of_the_store_that_took_too_long_makes_no_message_late() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The number of messages that were lost MUST be told in `gap` when an alias is bound by a
+//# handshake or a connect frame.
 fn what_the_queue_has_no_place_for_is_told_as_a_gap() {
     let mut rig = Rig::new(config());
     rig.store.cap = 3;
@@ -139,6 +165,9 @@ fn what_the_queue_has_no_place_for_is_told_as_a_gap() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A link that is slow MUST be sent nothing of the queue, and be closed when it stays slow for
+//# `slow_timeout`.
 fn a_slow_link_is_sent_nothing_and_closed_unless_it_recovers() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -157,6 +186,8 @@ fn a_slow_link_is_sent_nothing_and_closed_unless_it_recovers() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# A queue that the store failed to read MUST be read again.
 fn a_store_that_fails_is_read_again_after_a_second() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -185,6 +216,9 @@ fn a_store_that_fails_is_read_again_after_a_second() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The end of a link MUST be told to the store again after growing pauses until it is done or was
+//# told twelve times, and then be reported.
 fn an_alias_that_the_store_would_not_let_go_is_given_back_later() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -200,6 +234,8 @@ fn an_alias_that_the_store_would_not_let_go_is_given_back_later() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The end of an earlier link MUST NOT touch a later one of the same alias.
 fn a_late_release_does_not_touch_the_next_link() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -213,6 +249,9 @@ fn a_late_release_does_not_touch_the_next_link() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The end of a link MUST be told to the store again after growing pauses until it is done or was
+//# told twelve times, and then be reported.
 fn an_alias_that_the_store_never_lets_go_is_reported() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -225,6 +264,8 @@ fn an_alias_that_the_store_never_lets_go_is_reported() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A broker that drains MUST end when its last link has gone and the store has answered.
 fn a_broker_that_stops_tells_the_store_three_times() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -237,6 +278,9 @@ fn a_broker_that_stops_tells_the_store_three_times() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer what is no message with a failure, and close a link with `max_garbled` of
+//# them within `garbled_within`.
 fn a_link_that_sends_garbage_ten_times_a_minute_is_closed() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -255,6 +299,9 @@ fn a_link_that_sends_garbage_ten_times_a_minute_is_closed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# Frames of a link beyond `frame_rate` and those of an address beyond `address_rate` MUST be
+//# answered with `busy`, but for heartbeats and for acknowledgements that are waited for.
 fn too_many_frames_are_answered_with_busy_but_heartbeats_are_free() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -276,6 +323,11 @@ fn too_many_frames_are_answered_with_busy_but_heartbeats_are_free() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# Frames of a link MUST wait while it is being bound or one of them is being decided about, and
+//# then be served in their order.
+//= docs/spec/zzw-push-proto.md#permission
+//# What the application or the driver has not decided within `ask_timeout` MUST be denied.
 fn a_door_is_opened_only_when_the_application_says_so_in_time() {
     let mut config = config();
     config.rules.open_door = Rule::Ask;
@@ -312,6 +364,11 @@ fn a_door_is_opened_only_when_the_application_says_so_in_time() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Each kind of operation MUST have a rule that allows it, denies it, asks for scopes of a token,
+//# or asks the application.
+//= docs/spec/zzw-push-proto.md#permission
+//# What is denied MUST fail with its number and be counted.
 fn what_nobody_may_do_is_refused_with_its_number() {
     let mut config = config();
     config.rules.publish_to_alias = Rule::Deny;
@@ -333,6 +390,11 @@ fn what_nobody_may_do_is_refused_with_its_number() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A broker that drains MUST refuse new links with `draining` and close those that it has over
+//# `drain_over`.
+//= docs/spec/zzw-push-proto.md#load
+//# A broker that drains MUST end when its last link has gone and the store has answered.
 fn draining_closes_links_over_five_seconds_then_says_so() {
     let mut rig = Rig::new(config());
     for id in 1..=20 {
@@ -365,6 +427,8 @@ fn draining_closes_links_over_five_seconds_then_says_so() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication of the application's own MUST keep to the same rules as that of a client.
 fn the_application_publishes_kicks_and_closes() {
     let mut rig = Rig::new(config());
     rig.connect_socketio(1, "m_2");
@@ -393,6 +457,9 @@ fn the_application_publishes_kicks_and_closes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# An acknowledgement MUST be told to the store until the store has done it, also if it was not
+//# waited for.
 fn acknowledgements_are_gathered_while_the_store_is_busy() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -416,6 +483,9 @@ fn acknowledgements_are_gathered_while_the_store_is_busy() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# A publication MUST be answered with `busy` and a queue not be read while `max_held` bytes of
+//# bodies are held.
 fn queues_are_not_read_beyond_the_memory_there_is() {
     let mut config = config();
     config.max_held = 100;

@@ -48,6 +48,9 @@ fn presented(rig: &mut Rig) -> Vec<(zzw_push_proto::platform::AskId, Presented)>
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Where client tokens are required, a link MUST NOT be bound without a valid one that allows to
+//# connect.
 fn where_tokens_are_required_an_alias_is_given_for_a_valid_one_only() {
     let mut rig = Rig::new(requiring());
     for (id, json) in [
@@ -80,6 +83,10 @@ fn where_tokens_are_required_an_alias_is_given_for_a_valid_one_only() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A token that a client presents MUST be valid and its alias' own unless client tokens are off.
+//= docs/spec/zzw-push-proto.md#permission
+//# A link that has shown whose it is MUST NOT be bound to another alias.
 fn where_tokens_are_optional_one_that_is_presented_must_be_valid() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -102,6 +109,8 @@ fn where_tokens_are_optional_one_that_is_presented_must_be_valid() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A token that a client presents MUST be valid and its alias' own unless client tokens are off.
 fn where_tokens_are_off_none_is_looked_at() {
     let mut config = config();
     config.client_token = ClientToken::Off;
@@ -114,6 +123,8 @@ fn where_tokens_are_off_none_is_looked_at() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A link that has shown whose it is MUST NOT be bound to another alias.
 fn the_token_of_a_handshake_is_for_its_alias_or_the_first_one_that_comes() {
     let mut rig = Rig::new(requiring());
     let peer = Peer::new(Transport::SocketIo, ADDRESS).with_token(Token::new("m_2 16 3600"));
@@ -130,6 +141,11 @@ fn the_token_of_a_handshake_is_for_its_alias_or_the_first_one_that_comes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# Frames of a link MUST wait while it is being bound or one of them is being decided about, and
+//# then be served in their order.
+//= docs/spec/zzw-push-proto.md#permission
+//# What the application or the driver has not decided within `ask_timeout` MUST be denied.
 fn frames_wait_while_a_token_is_verified_and_for_five_seconds() {
     let mut rig = Rig::new(requiring());
     rig.is_unverified = true;
@@ -167,6 +183,8 @@ fn frames_wait_while_a_token_is_verified_and_for_five_seconds() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A link that needs a token MUST be closed when the token expires before a new one has come.
 fn a_required_token_that_is_over_ends_the_link_unless_a_new_one_has_come() {
     let mut rig = Rig::new(requiring());
     rig.connect(1);
@@ -186,6 +204,8 @@ fn a_required_token_that_is_over_ends_the_link_unless_a_new_one_has_come() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A token that has expired MUST NOT allow anything.
 fn an_optional_token_that_is_over_only_allows_nothing_more() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -202,6 +222,12 @@ fn an_optional_token_that_is_over_only_allows_nothing_more() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A command to open a door MUST NOT be allowed without a token for doors unless the rules are
+//# changed.
+//= docs/spec/zzw-push-proto.md#permission
+//# A command to open a door that is denied MUST be handed to the rooms as denied, so that it is
+//# reported, and not be answered.
 fn a_door_is_opened_by_who_has_a_token_for_doors() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_1");
@@ -219,6 +245,9 @@ fn a_door_is_opened_by_who_has_a_token_for_doors() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Each kind of operation MUST have a rule that allows it, denies it, asks for scopes of a token,
+//# or asks the application.
 fn a_rule_may_ask_for_a_token() {
     let mut config = config();
     config.rules.publish = Rule::Token(Scopes::CONNECT | Scopes::RELAY);
@@ -271,6 +300,8 @@ fn a_token_without_an_alias_is_nobodys() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens that are not valid MUST count like messages that cannot be read.
 fn whoever_tries_tokens_is_cut_off() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -297,6 +328,9 @@ fn whoever_tries_tokens_is_cut_off() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
 fn no_debug_text_shows_a_token() {
     let peer = Peer::new(Transport::Tcp, ADDRESS).with_token(Token::new("secret"));
     let mut rig = Rig::new(config());

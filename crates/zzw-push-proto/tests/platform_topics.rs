@@ -26,6 +26,12 @@ fn read(json: &str) -> Publish {
 //= docs/spec/zzw-push-proto.md#message
 //# A delivery MUST be written with its alias, its id in `mid` and its body in `msg`, and with its
 //# topic if it was published to one.
+//= docs/spec/zzw-push-proto.md#topic
+//# The broker MUST add the topics of type 2 to those that the alias has, keep them until they are
+//# removed, and take what is there already for done.
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication to topics MUST reach each alias once for each topic that it has, also the
+//# publisher.
 fn a_topic_reaches_its_members_there_and_away() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_1");
@@ -51,6 +57,9 @@ fn a_topic_reaches_its_members_there_and_away() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A publication with a time to live of 0 MUST be sent to the links that are bound and have room
+//# for it, and MUST NOT be stored.
 fn a_topic_for_those_online_is_kept_for_nobody() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_1");
@@ -71,6 +80,17 @@ fn a_topic_for_those_online_is_kept_for_nobody() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull MUST be answered with the oldest unacknowledged messages, their bodies in `msg` and their
+//# ids in the same order in `mid`.
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull with the number of the last one MUST be answered with the same messages.
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull with another number MUST acknowledge what the last one has brought.
+//= docs/spec/zzw-push-proto.md#pull
+//# Messages that were pulled on a link MUST NOT be pushed on it.
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull MUST be answered with an empty list where nothing waits.
 fn a_pull_brings_the_same_until_another_number_says_that_it_came() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -104,6 +124,11 @@ fn a_pull_brings_the_same_until_another_number_says_that_it_came() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
+//# do nothing else with it.
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull without a number MUST NOT acknowledge anything.
 fn a_pull_without_a_number_acknowledges_nothing() {
     let mut rig = Rig::new(config());
     rig.bind(2, "m_2");
@@ -118,6 +143,9 @@ fn a_pull_without_a_number_acknowledges_nothing() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull MUST bring at most `pull_limit` messages and `pull_bytes` bytes of bodies, and one
+//# message in any case.
 fn a_pull_has_limits() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -141,6 +169,8 @@ fn a_pull_has_limits() {
 //= docs/spec/zzw-push-proto.md#rest
 //# Every answer with another status than 200 MUST hold a failure in its body, because old clients
 //# read nothing else.
+//= docs/spec/zzw-push-proto.md#presence
+//# A call MUST be answered with the number that its body has.
 fn rest_publishes_and_echoes_the_number() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -159,6 +189,19 @@ fn rest_publishes_and_echoes_the_number() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# An alias MUST be called online exactly as long as a link has it, here or on another node.
+//= docs/spec/zzw-push-proto.md#presence
+//# An alias that nobody knows MUST be called offline and without topics, with status 200 over REST.
+//= docs/spec/zzw-push-proto.md#presence
+//# The status of an alias MUST be told with the alias over Socket.IO and without it over REST.
+//= docs/spec/zzw-push-proto.md#presence
+//# The lists of aliases MUST hold those that have a link over TCP and over Socket.IO, in the order
+//# of their bytes, with the number of all of them.
+//= docs/spec/zzw-push-proto.md#presence
+//# The number in `onlineAllSize` MUST be the sum of the other three.
+//= docs/spec/zzw-push-proto.md#presence
+//# A client MUST be sent to the node with the least links of those that take any.
 fn rest_tells_status_aliases_servers_and_counts() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -199,6 +242,9 @@ fn rest_tells_status_aliases_servers_and_counts() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer type 7 over TCP with the four counters, and with type -7 unless
+//# `bare_type7` is set.
 fn type_7_tells_the_four_counters() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -210,6 +256,8 @@ fn type_7_tells_the_four_counters() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#load
+//# Calls of an address beyond `address_rate` MUST be answered with status 429.
 fn one_address_cannot_call_for_ever() {
     let mut rig = Rig::new(config());
     for id in 0..1_001 {
@@ -220,6 +268,9 @@ fn one_address_cannot_call_for_ever() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//# A message for those online only MUST be passed on to the other nodes where its alias is not
+//# here.
 fn messages_for_who_is_elsewhere_go_to_the_other_node() {
     let mut rig = Rig::new(config());
     rig.connect(1);

@@ -6,6 +6,11 @@ use zzw_push_proto::wire::*;
 const SECRET: &str = "s3cr3t";
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
+//= docs/spec/zzw-push-proto.md#permission
+//# An error MUST NOT repeat what a peer sent.
 fn debug_output_shows_neither_tokens_nor_bodies() {
     for json in [
         r#"{"t":1,"alias":"a","token":"s3cr3t"}"#,

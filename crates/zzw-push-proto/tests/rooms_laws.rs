@@ -155,6 +155,9 @@ fn waits_of_no_length_and_of_all_time_do_no_harm() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
 fn no_frame_is_shown_by_debug() {
     let frame = RoomFrame::Text("secret".into());
     assert_eq!(format!("{frame:?}"), "Text(6 bytes)");

@@ -253,6 +253,9 @@ fn a_reply_event_and_its_acknowledgement_carry_the_same_object() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
 fn debug_shows_neither_messages_nor_tokens() {
     for packet in [
         r#"2["push",{"msg":"secret"}]"#,

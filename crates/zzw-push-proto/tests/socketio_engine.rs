@@ -375,6 +375,9 @@ fn a_query_that_opens_no_link_says_why() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
 fn debug_shows_no_token() {
     let query = Query::parse("EIO=4&transport=polling&token=secret&sid=secret").unwrap();
     assert!(!format!("{query:?}").contains("secret"));

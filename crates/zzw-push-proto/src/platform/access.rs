@@ -137,6 +137,9 @@ impl Default for Rules {
             register: Rule::Allow,
             pull: Rule::Allow,
             status: Rule::Allow,
+            //= docs/spec/zzw-push-proto.md#permission
+            //# A command to open a door MUST NOT be allowed without a token for doors unless the
+            //# rules are changed.
             open_door: Rule::Token(Scopes::DOOR),
         }
     }

@@ -20,6 +20,9 @@ impl Platform {
         if !is_authorised {
             self.counters.denied = self.counters.denied.saturating_add(1);
         }
+        //= docs/spec/zzw-push-proto.md#permission
+        //# A door frame MUST be handed to the rooms once, with the time at which it came, and never
+        //# to the store.
         self.out.push_back(Output::Door {
             link,
             received,

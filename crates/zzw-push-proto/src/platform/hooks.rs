@@ -59,6 +59,9 @@ impl Platform {
                 return self.deny(id, frame, Code::Token);
             }
         }
+        //= docs/spec/zzw-push-proto.md#permission
+        //# Each kind of operation MUST have a rule that allows it, denies it, asks for scopes of a
+        //# token, or asks the application.
         match self.rule_for(id, &frame.message) {
             Rule::Allow => self.perform(now, id, frame),
             Rule::Deny => self.deny(id, frame, Code::NotAllowed),
@@ -118,6 +121,8 @@ impl Platform {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#permission
+    //# What the application or the driver has not decided within `ask_timeout` MUST be denied.
     pub(super) fn fire_asked(&mut self, now: Instant) {
         // All are given the same time, so the oldest is due first.
         while let Some(first) = self.asked.first_entry() {
@@ -195,8 +200,13 @@ impl Platform {
         self.go_on(now, id);
     }
 
+    //= docs/spec/zzw-push-proto.md#permission
+    //# What is denied MUST fail with its number and be counted.
     fn deny(&mut self, id: LinkId, frame: Frame, code: Code) {
         match frame.message {
+            //= docs/spec/zzw-push-proto.md#permission
+            //# A command to open a door that is denied MUST be handed to the rooms as denied, so
+            //# that it is reported, and not be answered.
             Message::OpenDoor(_) => self.door(id, frame.received, frame.message, false),
             other => {
                 self.counters.denied = self.counters.denied.saturating_add(1);
@@ -207,6 +217,9 @@ impl Platform {
 }
 
 /// Some clients send the name of the answer (Z-25).
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+//# with an alias, and by type -14 from a client.
 fn as_connect(message: Message) -> Message {
     match message {
         Message::Connected(connected) => match connected.alias {

@@ -18,6 +18,9 @@ pub(super) enum Life {
 impl Platform {
     /// Takes no new links and closes those there are, spread over [`super::Config::drain_over`] so
     /// that not all of them connect elsewhere at once. Ends with [`Event::Closed`].
+    //= docs/spec/zzw-push-proto.md#load
+    //# A broker that drains MUST refuse new links with `draining` and close those that it has over
+    //# `drain_over`.
     pub fn drain(&mut self, now: Instant) {
         self.handle_timeout(now);
         if !matches!(self.life, Life::Open) {
@@ -89,6 +92,8 @@ impl Platform {
     }
 
     /// The last link has gone, and what calls and the application wait for is settled.
+    //= docs/spec/zzw-push-proto.md#load
+    //# A broker that drains MUST end when its last link has gone and the store has answered.
     pub(super) fn end_if_drained(&mut self) {
         let is_idle = self.links.is_empty() && self.pending.is_empty() && self.releases.is_empty();
         if matches!(self.life, Life::Draining(_)) && is_idle {

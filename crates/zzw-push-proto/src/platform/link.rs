@@ -111,6 +111,9 @@ impl Session {
             kicked: 0,
             replaced,
             greeting,
+            //= docs/spec/zzw-push-proto.md#queue
+            //# Whenever an alias is bound its unacknowledged messages MUST be sent, from the oldest
+            //# on.
             cursor: MessageId::default(),
             known: MessageId::default(),
             has_more: true,

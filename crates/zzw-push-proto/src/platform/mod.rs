@@ -267,6 +267,8 @@ impl Platform {
         self.out.push_back(Output::Store(seq, op));
     }
 
+    //= docs/spec/zzw-push-proto.md#store
+    //# Answers of the store MUST be taken in any order.
     fn stored(&mut self, now: Instant, seq: Seq, reply: StoreReply) {
         let reply = match reply {
             StoreReply::Fanned {
@@ -358,6 +360,9 @@ impl Platform {
             }
             (Pending::Ack(link, _), StoreReply::Done) => self.acks_told(link),
             (Pending::Release(_), StoreReply::Done) | (Pending::Nothing, _) => {}
+            //= docs/spec/zzw-push-proto.md#store
+            //# An answer that does not fit what was asked MUST count as a failure, and one to what
+            //# was not asked as nothing.
             (pending, _) => self.failed(now, pending, StoreError::Unavailable),
         }
     }
@@ -390,6 +395,8 @@ impl Platform {
         Some(pending)
     }
 
+    //= docs/spec/zzw-push-proto.md#store
+    //# A failure of the store MUST be answered with `store_unavailable` and never become a -6.
     fn failed(&mut self, now: Instant, pending: Pending, error: StoreError) {
         let code = match error {
             StoreError::UnknownAlias => Code::UnknownAlias,

@@ -16,6 +16,9 @@ impl Platform {
                     return;
                 };
                 if let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut()) {
+                    //= docs/spec/zzw-push-proto.md#node
+                    //# A node that is told of a message MUST read the queue of its alias, and send
+                    //# nothing twice for it.
                     session.known = session.known.max(mid);
                     self.pump(now, link);
                 }
@@ -29,6 +32,9 @@ impl Platform {
                     return;
                 };
                 session.kicked = session.kicked.max(epoch);
+                //= docs/spec/zzw-push-proto.md#node
+                //# A link MUST be closed when its alias has moved to another node by a later epoch,
+                //# and by none else.
                 if session.epoch.is_some_and(|ours| ours < epoch) {
                     self.fail(link, Code::Replaced, Num::Absent);
                     self.end(link, LinkEnd::Replaced);
@@ -46,6 +52,8 @@ impl Platform {
                     self.nodes.insert(node, info);
                 }
             }
+            //= docs/spec/zzw-push-proto.md#node
+            //# A node that is gone MUST NOT be shown any more.
             NodeMessage::Gone => {
                 self.nodes.remove(&node);
             }

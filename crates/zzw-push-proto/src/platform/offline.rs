@@ -58,6 +58,9 @@ impl Platform {
         if is_held_up || !wants || limit == 0 {
             return;
         }
+        //= docs/spec/zzw-push-proto.md#load
+        //# A publication MUST be answered with `busy` and a queue not be read while `max_held`
+        //# bytes of bodies are held.
         if self.counters.held_bytes >= self.config.max_held {
             self.starved.insert(id);
             return;
@@ -90,6 +93,9 @@ impl Platform {
         for entry in loaded.entries {
             // The store's clock measures what is left, ours when that is over; from when it was
             // asked, so that no delay makes a message late.
+            //= docs/spec/zzw-push-proto.md#time-to-live
+            //# What is left of a message's time MUST be measured by the store's clock and counted
+            //# from when the store was asked.
             let left = entry.expires_at.0.saturating_sub(loaded.at.0);
             let deadline = later(loaded.asked_at, Duration::from_millis(left));
             if left == 0 {
@@ -99,6 +105,9 @@ impl Platform {
             match self.deliver(now, id, entry, deadline) {
                 Sent::Done => {}
                 Sent::NoCredit => return,
+                //= docs/spec/zzw-push-proto.md#time-to-live
+                //# A message whose time was not over when the store was asked MUST be read again if
+                //# the store took too long to tell.
                 Sent::Unsure => return self.pump(now, id),
             }
         }
@@ -110,6 +119,8 @@ impl Platform {
         self.pump(now, id);
     }
 
+    //= docs/spec/zzw-push-proto.md#store
+    //# A queue that the store failed to read MUST be read again.
     pub(super) fn not_loaded(&mut self, now: Instant, id: LinkId) {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return;
@@ -135,9 +146,14 @@ impl Platform {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return Sent::Done;
         };
+        //= docs/spec/zzw-push-proto.md#queue
+        //# Messages MUST be sent to a link for the first time in the order of their ids, in
+        //# whichever order the store answers.
         if entry.mid <= session.cursor {
             return Sent::Done;
         }
+        //= docs/spec/zzw-push-proto.md#time-to-live
+        //# A message MUST NOT be sent, sent again or pulled when its time is over.
         if deadline.is_some_and(|deadline| deadline <= now) {
             session.has_more = true;
             return Sent::Unsure;
@@ -184,6 +200,9 @@ impl Platform {
         };
         let is_slow = link.slow_since.is_some();
         link.bound().is_some_and(|session| {
+            //= docs/spec/zzw-push-proto.md#queue
+            //# A link MUST NOT have more than `window` messages and `window_bytes` bytes
+            //# unacknowledged, but for one message that is longer.
             let fits = session.bytes.saturating_add(len) <= window_bytes;
             let has_place = session.inflight.len() < window;
             !is_slow && !session.is_parked && has_place && (fits || session.inflight.is_empty())
@@ -192,6 +211,9 @@ impl Platform {
 
     /// Sends again what was not acknowledged, and what it may be too late for is forgotten: the
     /// store lets it go by itself.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A message that is not acknowledged within `redeliver_after` MUST be sent again, `max_tries`
+    //# times in all.
     pub(super) fn resend(&mut self, now: Instant, id: LinkId) {
         let (after, max_tries) = (self.config.redeliver_after, self.config.max_tries);
         let Some(link) = self.links.get_mut(&id) else {
@@ -213,6 +235,8 @@ impl Platform {
                 next = next.into_iter().chain(due).min();
                 continue;
             }
+            //= docs/spec/zzw-push-proto.md#time-to-live
+            //# A message MUST NOT be sent, sent again or pulled when its time is over.
             if sent.deadline.is_some_and(|deadline| deadline <= now) {
                 over.push(*mid);
                 continue;
@@ -240,6 +264,9 @@ impl Platform {
         self.let_go(freed);
         let expired = u64::try_from(over.len()).unwrap_or(u64::MAX);
         self.counters.expired = self.counters.expired.saturating_add(expired);
+        //= docs/spec/zzw-push-proto.md#queue
+        //# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing
+        //# more until it acknowledges something.
         if is_dead && self.config.on_unacked == OnUnacked::Close {
             return self.end(id, LinkEnd::Unacked);
         }
@@ -257,6 +284,9 @@ impl Platform {
 
     /// `t:-5`. What is not waited for may have been sent on an earlier link, so the store is told in
     /// any case; an unknown id changes nothing there (I8).
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+    //# acknowledged it, its time is over, or newer ones have pushed it out.
     pub(super) fn acknowledged(&mut self, now: Instant, id: LinkId, ack: &Ack) {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return self.fail(id, Code::NotBound, Num::Absent);
@@ -264,10 +294,16 @@ impl Platform {
         if ack
             .alias
             .as_ref()
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
+            //# its link, and do nothing else with it.
             .is_some_and(|alias| *alias != session.alias)
         {
             return self.fail(id, Code::AliasMismatch, Num::Absent);
         }
+        //= docs/spec/zzw-push-proto.md#queue
+        //# An acknowledgement of an id that is unknown or acknowledged already MUST change nothing
+        //# and not be answered.
         let Some(mid) = MessageId::of(&ack.mid) else {
             return;
         };
@@ -315,6 +351,9 @@ impl Platform {
     }
 
     /// They are told again, so that what has arrived does not stay.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# An acknowledgement MUST be told to the store until the store has done it, also if it was not
+    //# waited for.
     pub(super) fn acks_not_told(&mut self, now: Instant, id: LinkId, mids: Vec<MessageId>) {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return;

@@ -43,6 +43,8 @@ impl Platform {
         if self.is_closed() {
             return Err(Refused::Closed(publish));
         }
+        //= docs/spec/zzw-push-proto.md#queue
+        //# A publication of the application's own MUST keep to the same rules as that of a client.
         match self.start(now, Asker::Application, at, &publish) {
             Ok(id) => Ok(id),
             Err(Code::Busy) => Err(Refused::Full(publish)),
@@ -79,6 +81,8 @@ impl Platform {
         if targets.is_empty() {
             return Err(Code::Missing);
         }
+        //= docs/spec/zzw-push-proto.md#queue
+        //# The body of a publication MUST NOT have more than `max_body` bytes.
         if targets.len() > most || len > self.config.max_body {
             return Err(Code::TooLarge);
         }
@@ -86,6 +90,9 @@ impl Platform {
             return Err(code);
         }
         let held = self.counters.held_bytes.saturating_add(len);
+        //= docs/spec/zzw-push-proto.md#load
+        //# A request MUST be answered with `busy` while the store has `max_requests` of its link,
+        //# or `max_publishing` publications in all.
         let is_full = self.publications.len() >= self.config.max_publishing;
         if is_full || held > self.config.max_held {
             return Err(Code::Busy);
@@ -135,6 +142,9 @@ impl Platform {
             alias: alias.clone(),
             body: publish.msg.clone(),
             ttl: publish.ttl(),
+            //= docs/spec/zzw-push-proto.md#queue
+            //# A publication MUST be kept for an alias that nobody has ever had unless
+            //# `reject_unknown_alias` is set.
             only_known: self.config.reject_unknown_alias,
         };
         let pending = Pending::Append {
@@ -145,6 +155,9 @@ impl Platform {
         self.ask_store(op, pending);
     }
 
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A publication to topics MUST reach each alias once for each topic that it has, also the
+    //# publisher.
     fn append_topic(&mut self, now: Instant, id: PublishId, topic: Text, publish: &Publish) {
         let op = StoreOp::AppendTopic {
             topic: topic.clone(),
@@ -185,6 +198,9 @@ impl Platform {
         self.counters.evicted = self.counters.evicted.saturating_add(appended.evicted);
         let mid = appended.mid;
         if let Some(owner) = appended.owner.filter(|o| o.node != self.config.node) {
+            //= docs/spec/zzw-push-proto.md#node
+            //# The owner of an alias on another node MUST be told when its alias moves here, and
+            //# when a message is kept for it.
             let message = NodeMessage::Nudge {
                 alias: alias.clone(),
                 mid,
@@ -222,11 +238,16 @@ impl Platform {
     }
 
     /// One of the recipients or topics of a publication is settled.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# The broker MUST answer -6 only when the publication is kept for every alias that it is for,
+    //# or was for those online only.
     pub(super) fn part_done(&mut self, id: PublishId, failed: Option<Code>) {
         let Some(publication) = self.publications.get_mut(&id) else {
             return;
         };
         publication.remaining = publication.remaining.saturating_sub(1);
+        //= docs/spec/zzw-push-proto.md#queue
+        //# A publication that the store has failed to keep for one alias MUST fail.
         publication.failed = publication.failed.take().or(failed);
         if publication.remaining > 0 {
             return;
@@ -249,6 +270,8 @@ impl Platform {
                 }
             }
             (Asker::Exchange(exchange), None) => {
+                //= docs/spec/zzw-push-proto.md#presence
+                //# A call MUST be answered with the number that its body has.
                 let reply = RestReply::Published(Numbered::new(num));
                 self.out.push_back(Output::Reply(exchange, reply));
             }
@@ -287,6 +310,9 @@ impl Platform {
     }
 
     /// A message for those who are online now, here or elsewhere (P-5).
+    //= docs/spec/zzw-push-proto.md#queue
+    //# A publication with a time to live of 0 MUST be sent to the links that are bound and have
+    //# room for it, and MUST NOT be stored.
     fn direct(&mut self, alias: &Text, topic: Option<&Text>, at: UnixMillis, body: &Json) {
         self.last_direct = MessageId::next_direct(self.last_direct, at);
         let mid = self.last_direct;
@@ -294,6 +320,9 @@ impl Platform {
             return self.send_direct(alias, topic, mid, body);
         }
         for node in self.nodes.keys() {
+            //= docs/spec/zzw-push-proto.md#node
+            //# A message for those online only MUST be passed on to the other nodes where its alias
+            //# is not here.
             let message = NodeMessage::Direct {
                 alias: alias.clone(),
                 mid,
@@ -316,6 +345,9 @@ impl Platform {
             return;
         };
         if !self.has_credit(link, body.as_bytes().len()) {
+            //= docs/spec/zzw-push-proto.md#queue
+            //# A publication with a time to live of 0 that a link has no room for MUST be dropped
+            //# and counted.
             self.counters.dropped = self.counters.dropped.saturating_add(1);
             return;
         }
@@ -336,6 +368,8 @@ impl Platform {
     }
 
     /// True if the link may publish once more now.
+    //= docs/spec/zzw-push-proto.md#load
+    //# Publications of a link beyond `publish_rate` MUST be answered with `busy`.
     pub(super) fn afford_publish(&mut self, now: Instant, id: LinkId) -> bool {
         let rate = self.config.publish_rate;
         let take = |link: &mut Link| link.publishes.take(rate, now);

@@ -11,17 +11,27 @@ use std::time::{Duration, Instant};
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has
+            //# none.
             return self.fail(id, Code::NotBound, pull.num);
         };
         let alias = session.alias.clone();
+        //= docs/spec/zzw-push-proto.md#alias
+        //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its
+        //# link, and do nothing else with it.
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
         }
+        //= docs/spec/zzw-push-proto.md#pull
+        //# A pull with the number of the last one MUST be answered with the same messages.
         if let Some(message) = session.same_batch(now, &pull.num) {
             return self.out.push_back(Output::Send(id, message));
         }
         if let Some(batch) = session.batch.take() {
             // Another number says that the last batch has arrived; none says nothing.
+            //= docs/spec/zzw-push-proto.md#pull
+            //# A pull with another number MUST acknowledge what the last one has brought.
             if is_telling(&pull.num) && batch.num != pull.num {
                 session.acks.extend(batch.mids);
             }
@@ -32,6 +42,9 @@ impl Platform {
         self.read_batch(now, id, alias, pull.num);
     }
 
+    //= docs/spec/zzw-push-proto.md#pull
+    //# A pull MUST be answered with the oldest unacknowledged messages, their bodies in `msg` and
+    //# their ids in the same order in `mid`.
     fn read_batch(&mut self, now: Instant, id: LinkId, alias: Text, num: Num) {
         let op = StoreOp::Load {
             alias,
@@ -82,9 +95,14 @@ impl Platform {
             let deadline = deadline(&entry);
             let is_over = deadline.is_some_and(|deadline| deadline <= now);
             let longer = len.saturating_add(entry.body.as_bytes().len());
+            //= docs/spec/zzw-push-proto.md#pull
+            //# A pull MUST bring at most `pull_limit` messages and `pull_bytes` bytes of bodies,
+            //# and one message in any case.
             if !is_over && longer > max_bytes && !bodies.is_empty() {
                 break;
             }
+            //= docs/spec/zzw-push-proto.md#pull
+            //# Messages that were pulled on a link MUST NOT be pushed on it.
             // What is pulled is not pushed.
             session.cursor = session.cursor.max(entry.mid);
             if let Some(sent) = session.inflight.remove(&entry.mid) {
@@ -101,6 +119,8 @@ impl Platform {
             }
         }
         let texts = mids.iter().map(|mid| mid.0.to_string()).collect();
+        //= docs/spec/zzw-push-proto.md#pull
+        //# A pull MUST be answered with an empty list where nothing waits.
         let batch = Batch::new(bodies.into_iter().collect(), texts, num.clone());
         let message = Arc::new(Message::Batch(batch));
         session.batch = Some(PulledBatch {
@@ -131,6 +151,8 @@ impl Session {
 }
 
 /// A number that tells one request from another.
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull without a number MUST NOT acknowledge anything.
 fn is_telling(num: &Num) -> bool {
     !num.as_str().is_empty()
 }

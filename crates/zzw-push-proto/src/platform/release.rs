@@ -42,6 +42,8 @@ pub(super) struct Releases {
 impl Platform {
     /// An epoch is over. To tell it late or twice is harmless: if the alias has been claimed since,
     /// its epoch has grown.
+    //= docs/spec/zzw-push-proto.md#store
+    //# The end of an earlier link MUST NOT touch a later one of the same alias.
     pub(super) fn release(&mut self, alias: Text, epoch: u64) {
         self.tell_release(Release {
             alias,
@@ -50,6 +52,9 @@ impl Platform {
         });
     }
 
+    //= docs/spec/zzw-push-proto.md#store
+    //# The end of a link MUST be told to the store again after growing pauses until it is done or
+    //# was told twelve times, and then be reported.
     pub(super) fn not_released(&mut self, now: Instant, release: Release) {
         let max_tries = if self.is_draining() {
             MAX_TRIES_DRAINING

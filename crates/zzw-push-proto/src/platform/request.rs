@@ -12,6 +12,8 @@ use std::time::Instant;
 
 impl Platform {
     /// Does what a frame wants and is allowed to.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# Each request with a number MUST get exactly one reply unless its link ends.
     pub(super) fn perform(&mut self, now: Instant, id: LinkId, frame: Frame) {
         let Frame {
             received,
@@ -38,17 +40,26 @@ impl Platform {
             }
             Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
             // Answering what only servers say could make two servers talk for ever.
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST NOT answer a failure or a null.
             Message::Failure(_) | Message::Null => {}
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer `unknown_type` to a message of no known type and to one that
+            //# only servers send, and keep the link.
             other => self.fail(id, Code::UnknownType, other.num().clone()),
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#topic
+    //# The broker MUST answer type 2 when the store has done it and not before.
     pub(super) fn subscribed(&mut self, id: LinkId, num: Num) {
         if self.links.contains_key(&id) {
             self.send(id, Message::Registered(Numbered::new(num)));
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#topic
+    //# An alias without topics MUST be told an empty list.
     pub(super) fn topics_known(&mut self, id: LinkId, topics: Texts, num: Num) {
         if self.links.contains_key(&id) {
             self.send(id, Message::TopicList(TopicList::new(topics, num)));
@@ -76,13 +87,22 @@ impl Platform {
     ) {
         // Of its own links this node knows more than the store.
         let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
+        //= docs/spec/zzw-push-proto.md#presence
+        //# An alias MUST be called online exactly as long as a link has it, here or on another
+        //# node.
         let is_online = is_elsewhere || self.is_online(&alias);
         match asker {
             Asker::Link(link) if self.links.contains_key(&link) => {
+                //= docs/spec/zzw-push-proto.md#presence
+                //# The status of an alias MUST be told with the alias over Socket.IO and without it
+                //# over REST.
                 let mut status = Status::new(Some(alias), topics, is_online);
                 status.num = num;
                 self.send(link, Message::StatusReply(status));
             }
+            //= docs/spec/zzw-push-proto.md#presence
+            //# An alias that nobody knows MUST be called offline and without topics, with status
+            //# 200 over REST.
             Asker::Exchange(exchange) => {
                 self.reply_status(exchange, Status::new(None, topics, is_online));
             }
@@ -92,6 +112,9 @@ impl Platform {
 
     fn register(&mut self, id: LinkId, register: Register) {
         let Some(alias) = self.alias_of(id) else {
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has
+            //# none.
             return self.fail(id, Code::NotBound, register.num);
         };
         let names = register.topics.iter().chain(register.untopics.iter());
@@ -99,10 +122,17 @@ impl Platform {
         if let Some(code) = fault.flatten() {
             return self.fail(id, code, register.num);
         }
+        //= docs/spec/zzw-push-proto.md#topic
+        //# The broker MUST add the topics of type 2 to those that the alias has, keep them until
+        //# they are removed, and take what is there already for done.
         let op = StoreOp::Subscribe {
             alias,
             add: register.topics,
+            //= docs/spec/zzw-push-proto.md#topic
+            //# The broker MUST remove the topics that type 2 names in `untopic`.
             remove: register.untopics,
+            //= docs/spec/zzw-push-proto.md#topic
+            //# The broker MUST hand what a device tells about itself to the store, all of it.
             info: register.info,
         };
         self.ask_store(op, Pending::Subscribe(id, register.num));
@@ -128,6 +158,9 @@ impl Platform {
             rooms.many_to_many,
             self.counters.tcp_links,
         );
+        //= docs/spec/zzw-push-proto.md#alias
+        //# The broker MUST answer type 7 over TCP with the four counters, and with type -7 unless
+        //# `bare_type7` is set.
         counts.is_bare = self.config.bare_type7;
         counts.num = num;
         self.send(id, Message::CountsReply(counts));
@@ -136,12 +169,20 @@ impl Platform {
     fn goodbye(&mut self, id: LinkId, goodbye: &Goodbye) {
         let bound = self.alias_of(id);
         let is_other = goodbye.alias.as_ref().zip(bound.as_ref());
+        //= docs/spec/zzw-push-proto.md#alias
+        //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its
+        //# link, and do nothing else with it.
         if is_other.is_some_and(|(stated, bound)| stated != bound) {
             return self.fail(id, Code::AliasMismatch, Num::Absent);
         }
+        //= docs/spec/zzw-push-proto.md#alias
+        //# The broker MUST end a link that says goodbye at once.
         self.end(id, LinkEnd::Goodbye);
     }
 
+    //= docs/spec/zzw-push-proto.md#load
+    //# A request MUST be answered with `busy` while the store has `max_requests` of its link, or
+    //# `max_publishing` publications in all.
     fn has_room_for(&mut self, now: Instant, id: LinkId, message: &Message) -> bool {
         let max = self.config.max_requests;
         let has_room = |link: &super::Link| link.requests < max;

@@ -22,6 +22,8 @@ impl Platform {
         call: Call,
     ) {
         let asker = Asker::Exchange(id);
+        //= docs/spec/zzw-push-proto.md#load
+        //# Calls of an address beyond `address_rate` MUST be answered with status 429.
         if !self.afford_address(now, address) || self.pending.len() >= self.config.max_publishing {
             let num = match call {
                 Call::Push(publish) => publish.num,
@@ -40,10 +42,16 @@ impl Platform {
                     let reply = RestReply::Servers(servers);
                     self.out.push_back(Output::Reply(id, reply));
                 }
+                //= docs/spec/zzw-push-proto.md#presence
+                //# The question for a server MUST be answered with `draining` and status 503 where
+                //# no node takes links.
                 None => self.refuse(asker, Code::Draining, Num::Absent),
             },
             Call::Status(alias) => self.status(asker, &alias, Num::Absent),
             Call::Aliases(transport, page) => {
+                //= docs/spec/zzw-push-proto.md#presence
+                //# The lists of aliases MUST hold those that have a link over TCP and over
+                //# Socket.IO, in the order of their bytes, with the number of all of them.
                 self.ask_store(StoreOp::List { transport, page }, Pending::List(id));
             }
         }
@@ -100,6 +108,8 @@ impl Platform {
     }
 
     /// The node with the fewest links that takes any; this one among equals.
+    //= docs/spec/zzw-push-proto.md#presence
+    //# A client MUST be sent to the node with the least links of those that take any.
     fn least_loaded(&self) -> Option<Servers> {
         let own = self.info();
         let nodes = std::iter::once(&own).chain(self.nodes.values());

@@ -19,6 +19,8 @@ impl Platform {
         let refusal = if self.is_draining() {
             Some(Code::Draining)
         } else {
+            //= docs/spec/zzw-push-proto.md#load
+            //# A link beyond `max_links` MUST be told `busy` and closed.
             (self.links.len() >= self.config.max_links).then_some(Code::Busy)
         };
         if let Some(code) = refusal {
@@ -63,6 +65,10 @@ impl Platform {
             return;
         };
         link.last_seen = now;
+        //= docs/spec/zzw-push-proto.md#load
+        //# Frames of a link beyond `frame_rate` and those of an address beyond `address_rate` MUST
+        //# be answered with `busy`, but for heartbeats and for acknowledgements that are waited
+        //# for.
         if !link.is_free(&message) && !self.afford(now, id) {
             return self.fail(id, Code::Busy, message.num().clone());
         }
@@ -79,6 +85,8 @@ impl Platform {
         }
         let weight = weight(&message);
         let bytes = link.waiting_bytes.saturating_add(weight);
+        //= docs/spec/zzw-push-proto.md#load
+        //# A frame MUST be answered with `busy` while `max_waiting` wait on its link.
         if link.waiting.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
             return self.fail(id, Code::Busy, message.num().clone());
         }
@@ -102,6 +110,9 @@ impl Platform {
     }
 
     /// What nobody does by mistake often; a link that does it often is closed.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# The broker MUST answer what is no message with a failure, and close a link with
+    //# `max_garbled` of them within `garbled_within`.
     pub(super) fn misbehaved(&mut self, now: Instant, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -119,6 +130,9 @@ impl Platform {
     }
 
     /// What the frames that waited for a decision wanted.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# Frames of a link MUST wait while it is being bound or one of them is being decided about,
+    //# and then be served in their order.
     pub(super) fn go_on(&mut self, now: Instant, id: LinkId) {
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_undecided()) {
             let Some(frame) = link.waiting.pop_front() else {
@@ -135,9 +149,15 @@ impl Platform {
         let bound = self.alias_of(id);
         match (heartbeat.alias, bound) {
             (Some(alias), None) => self.bind(id, &alias, Greeting::Heartbeat),
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
+            //# its link, and do nothing else with it.
             (Some(alias), Some(bound)) if alias != bound => {
                 self.fail(id, Code::AliasMismatch, Num::Absent);
             }
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST answer a heartbeat with the alias of its link, and without one if it
+            //# has none.
             (_, bound) => self.send(id, Message::HeartbeatReply(Heartbeat::reply(bound))),
         }
     }
@@ -151,6 +171,9 @@ impl Platform {
     }
 
     /// The alias is this link's from now on; the store is asked for the next epoch of it.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
+    //# with an alias, and by type -14 from a client.
     fn bind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
         if let Some(code) = fault_of(alias) {
             return self.fail(id, code, Num::Absent);
@@ -163,6 +186,9 @@ impl Platform {
             replaced = session.and_then(|session| session.epoch.or(session.replaced));
             gap = session.map_or(0, |session| session.gap);
             // Last wins (Z-42).
+            //= docs/spec/zzw-push-proto.md#alias
+            //# An alias MUST have one link at most, the newest over whatever transport, and what it
+            //# replaces be told `replaced` and closed.
             self.fail(old, Code::Replaced, Num::Absent);
             self.end(old, LinkEnd::Replaced);
         }
@@ -190,6 +216,9 @@ impl Platform {
         previous: Option<Owner>,
         gap: u64,
     ) {
+        //= docs/spec/zzw-push-proto.md#node
+        //# The owner of an alias on another node MUST be told when its alias moves here, and when a
+        //# message is kept for it.
         if let Some(owner) = previous.filter(|owner| owner.node != self.config.node) {
             let message = NodeMessage::Kick {
                 alias: alias.clone(),
@@ -221,8 +250,14 @@ impl Platform {
         }
         let gap = std::mem::take(&mut session.gap);
         match (session.greeting, transport) {
+            //= docs/spec/zzw-push-proto.md#queue
+            //# The number of messages that were lost MUST be told in `gap` when an alias is bound
+            //# by a handshake or a connect frame.
             (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code, gap),
             (Greeting::Heartbeat, Transport::Tcp) => self.beat(id, alias),
+            //= docs/spec/zzw-push-proto.md#alias
+            //# The broker MUST send `connect_c` over Socket.IO when a link is bound, also if a
+            //# heartbeat has bound it.
             (Greeting::Heartbeat, Transport::SocketIo) => {
                 self.greet(id, alias.clone(), ConnectCode::Fourteen, gap);
                 self.beat(id, alias);
@@ -233,6 +268,9 @@ impl Platform {
         self.go_on(now, id);
     }
 
+    //= docs/spec/zzw-push-proto.md#alias
+    //# A link whose alias the store does not give MUST be told so and stay unbound, so that it can
+    //# try again.
     pub(super) fn not_claimed(&mut self, now: Instant, id: LinkId, alias: &Text) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -252,6 +290,8 @@ impl Platform {
     }
 
     /// Forgets a link and all that it held; closes it unless it is gone.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# The broker MUST NOT send anything on a link that is over.
     pub(super) fn end(&mut self, id: LinkId, why: LinkEnd) {
         let Some(link) = self.links.remove(&id) else {
             return;
@@ -314,9 +354,14 @@ impl Platform {
         let slow_at = link
             .slow_since
             .and_then(|since| later(since, self.config.slow_timeout));
+        //= docs/spec/zzw-push-proto.md#queue
+        //# A link that is slow MUST be sent nothing of the queue, and be closed when it stays slow
+        //# for `slow_timeout`.
         if slow_at.is_some_and(|at| at <= now) {
             return self.end(id, LinkEnd::Slow);
         }
+        //= docs/spec/zzw-push-proto.md#alias
+        //# The broker MUST close a link on which nothing came for `link_timeout`.
         if silent_at.is_some_and(|at| at <= now) {
             return self.end(id, LinkEnd::Silent);
         }
@@ -370,6 +415,8 @@ impl Platform {
         link.frames.take(rate, now) && self.afford_address(now, address)
     }
 
+    //= docs/spec/zzw-push-proto.md#presence
+    //# Counters of what is now MUST equal what counting it anew gives.
     fn count_link(&mut self, transport: Transport, is_new: bool) {
         let count = match transport {
             Transport::Tcp => &mut self.counters.tcp_links,
@@ -398,6 +445,8 @@ impl Link {
 }
 
 /// What is wrong with an alias or a topic, if something is.
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST refuse an alias or a topic that is no name.
 pub(super) fn fault_of(name: &str) -> Option<Code> {
     if is_name(name) {
         None

@@ -244,6 +244,9 @@ impl MessageId {
     /// When so many are given that the half is used up, or the clock goes back, ids run ahead of
     /// the clock.
     #[must_use]
+    //= docs/spec/zzw-push-proto.md#store
+    //# The id of a message MUST be made of the milliseconds since the beginning of 2020 times 4096
+    //# and a number, and be higher than all ids before it of its alias.
     pub fn next(last: Self, at: UnixMillis) -> Self {
         let next = Self::earliest(at).max(last.0.saturating_add(1));
         if next & Self::HALF == 0 {

@@ -39,6 +39,9 @@ impl Platform {
     }
 
     /// Gives the frame back if there is no token in it that has to be verified first.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A token that a client presents MUST be valid and its alias' own unless client tokens are
+    //# off.
     pub(super) fn verify(&mut self, now: Instant, id: LinkId, mut frame: Frame) -> Option<Frame> {
         if self.config.client_token == ClientToken::Off {
             return Some(frame);
@@ -86,17 +89,24 @@ impl Platform {
         } else {
             self.counters.tokens_rejected = self.counters.tokens_rejected.saturating_add(1);
             self.fail(id, Code::Token, Num::Absent);
+            //= docs/spec/zzw-push-proto.md#permission
+            //# Tokens that are not valid MUST count like messages that cannot be read.
             self.misbehaved(now, id);
         }
         self.go_on(now, id);
     }
 
     /// True if the link may have that alias, as far as tokens decide.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# Where client tokens are required, a link MUST NOT be bound without a valid one that allows
+    //# to connect.
     pub(super) fn may_be(&self, now: Instant, id: LinkId, alias: &str) -> bool {
         let is_required = self.config.client_token == ClientToken::Required;
         match self.links.get(&id).and_then(|link| link.granted(now)) {
             Some(granted) => {
                 let is_enough = !is_required || granted.scopes.contains(Scopes::CONNECT);
+                //= docs/spec/zzw-push-proto.md#permission
+                //# A link that has shown whose it is MUST NOT be bound to another alias.
                 granted.subject == *alias && is_enough
             }
             None => !is_required,
@@ -111,6 +121,8 @@ impl Platform {
 
     /// Ends a link that has its alias by a token whose time is over, so that it is sent nothing any
     /// more. True if it did.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A link that needs a token MUST be closed when the token expires before a new one has come.
     pub(super) fn end_if_expired(&mut self, now: Instant, id: LinkId) -> bool {
         if self.config.client_token != ClientToken::Required {
             return false;
@@ -146,6 +158,8 @@ impl Platform {
 
 impl Link {
     /// What a token allows that is still valid.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A token that has expired MUST NOT allow anything.
     fn granted(&self, now: Instant) -> Option<&Granted> {
         let granted = self.grant.as_deref()?;
         let is_over = granted.until.is_some_and(|until| until <= now);

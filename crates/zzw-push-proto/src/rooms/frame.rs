@@ -49,6 +49,9 @@ impl fmt::Debug for RoomFrame {
             Self::Text(_) => "Text",
             Self::Binary(_) => "Binary",
         };
+        //= docs/spec/zzw-push-proto.md#permission
+        //# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST
+        //# NOT appear in debug output.
         write!(f, "{kind}({} bytes)", self.len())
     }
 }

@@ -385,6 +385,9 @@ impl Goodbye {
 
 impl std::fmt::Debug for Info {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        //= docs/spec/zzw-push-proto.md#permission
+        //# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST
+        //# NOT appear in debug output.
         f.debug_struct("Info").finish_non_exhaustive()
     }
 }

@@ -160,6 +160,8 @@ impl NodeCounts {
             web_sockets,
             channels,
             socket_ios,
+            //= docs/spec/zzw-push-proto.md#presence
+            //# The number in `onlineAllSize` MUST be the sum of the other three.
             online: web_sockets
                 .saturating_add(channels)
                 .saturating_add(socket_ios),

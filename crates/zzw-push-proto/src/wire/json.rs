@@ -91,6 +91,9 @@ impl From<&str> for Json {
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/zzw-push-proto.md#permission
+        //# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST
+        //# NOT appear in debug output.
         write!(f, "Json({} bytes)", self.0.len())
     }
 }

@@ -334,6 +334,8 @@ impl Object<'_> {
             extra: self.extra(MessageKind::Register.known()),
         };
         if register.topics.is_empty() && register.untopics.is_empty() {
+            //= docs/spec/zzw-push-proto.md#topic
+            //# A registration without topics MUST fail as incomplete.
             return Err(WireErrorKind::Missing("topic"));
         }
         Ok(register)

@@ -137,6 +137,9 @@ impl fmt::Debug for Text {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/zzw-push-proto.md#permission
+        //# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST
+        //# NOT appear in debug output.
         f.write_str("Token(..)")
     }
 }
