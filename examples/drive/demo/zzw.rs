@@ -197,7 +197,7 @@ impl Push {
         self.next += 1;
         let body = words::body(number, unix_now().0);
         let msg = Json::text(&body);
-        let publish = if number % 3 == 0 {
+        let publish = if number.is_multiple_of(3) {
             Publish::to_topics([words::CHANNEL].iter().collect(), msg, Num::Absent)
         } else {
             Publish::to_aliases([self.alias].iter().collect(), msg, Num::Absent)

@@ -146,7 +146,7 @@ impl Home {
         options.config.heartbeat = Duration::from_secs(5);
         // A person is watching.
         options.config.backoff_min = Duration::from_millis(300);
-        options.config.backoff_max = Duration::from_millis(1_000);
+        options.config.backoff_max = Duration::from_secs(1);
         options.door = (via == Via::Tcp).then(|| camera::ROOM.into());
         Self {
             options,
@@ -223,7 +223,7 @@ impl Centre {
     /// Reads its news, which nobody wants, as long as it runs.
     pub(super) async fn attend(&mut self) {
         if self.0.next().await.is_none() {
-            pending().await
+            pending::<()>().await;
         }
     }
 

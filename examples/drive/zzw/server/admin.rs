@@ -114,9 +114,18 @@ fn gauges(now: &Snapshot) -> Vec<Figure> {
     ]
 }
 
-fn counters(now: &Snapshot) -> Vec<Figure> {
-    let (broker, rooms, store) = (&now.broker, &now.rooms, &now.store);
-    let events = &now.socketio;
+fn counters(now: &Snapshot) -> impl Iterator<Item = Figure> {
+    let all = [
+        of_broker(now),
+        of_rooms(now),
+        of_store(now),
+        of_packets(now),
+    ];
+    all.into_iter().flatten()
+}
+
+fn of_broker(now: &Snapshot) -> Vec<Figure> {
+    let broker = &now.broker;
     vec![
         ("published_total", "Publications taken", broker.published),
         (
@@ -158,6 +167,12 @@ fn counters(now: &Snapshot) -> Vec<Figure> {
             broker.store_failures,
         ),
         ("slow_total", "Links that were too slow", broker.slow),
+    ]
+}
+
+fn of_rooms(now: &Snapshot) -> Vec<Figure> {
+    let rooms = &now.rooms;
+    vec![
         (
             "room_frames_received_total",
             "Frames that came into rooms",
@@ -183,6 +198,12 @@ fn counters(now: &Snapshot) -> Vec<Figure> {
             "Door and phone signals dropped",
             rooms.signals_dropped,
         ),
+    ]
+}
+
+fn of_store(now: &Snapshot) -> Vec<Figure> {
+    let store = &now.store;
+    vec![
         (
             "store_ops_total",
             "Requests the store has carried out",
@@ -198,6 +219,12 @@ fn counters(now: &Snapshot) -> Vec<Figure> {
             "Kept messages whose time was over",
             store.expired,
         ),
+    ]
+}
+
+fn of_packets(now: &Snapshot) -> Vec<Figure> {
+    let events = &now.socketio;
+    vec![
         (
             "socketio_binary_total",
             "Binary Socket.IO packets dropped",

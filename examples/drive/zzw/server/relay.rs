@@ -127,9 +127,10 @@ impl Hall {
         }
         let Some(token) = query(uri, "token") else {
             let line = "a token is needed: ?alias=ALIAS&token=v2.…";
-            return match self.tokens.are_required() {
-                true => refuse(StatusCode::UNAUTHORIZED, line),
-                false => Ok(()),
+            return if self.tokens.are_required() {
+                refuse(StatusCode::UNAUTHORIZED, line)
+            } else {
+                Ok(())
             };
         };
         let alias = query(uri, "alias").unwrap_or_default();
@@ -248,7 +249,7 @@ impl Settings {
         Self {
             per_address: 4_096,
             ping_after: Duration::from_secs(30),
-            message_time: Duration::from_secs(60),
+            message_time: Duration::from_mins(1),
             per_second: 200,
         }
     }
