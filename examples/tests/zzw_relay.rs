@@ -4,6 +4,9 @@ mod kit_zzw;
 
 use kit_zzw::{Guest, Heard, Raw, serve, soon};
 use std::time::Duration;
+use xtea_token::UnixSeconds;
+use xtea_token::v2::{MacKey, Scope, Ticket};
+use zzw_push_proto::platform::ClientToken;
 
 const CAMERA: &str = "/capture-7-3-2/0";
 const VIEWER: &str = "/capture-7-3-2/1";
@@ -227,16 +230,58 @@ async fn a_camera_without_websocket_posts() {
 
 #[tokio::test]
 async fn a_token_that_is_presented_must_be_valid() {
-    let server = serve(|_| {}).await;
-    let token = server.token().unwrap();
-    let mut camera = Guest::enter(&server, &format!("{CAMERA}?token={token}")).await;
+    let server = serve(|options| options.keys.mac.push(mac_key())).await;
+    let good = token("m_2", Scope::RELAY);
+    let mut camera = Guest::enter(&server, &format!("{CAMERA}?alias=m_2&token={good}")).await;
     let mut viewer = Guest::enter(&server, VIEWER).await;
     viewer.say("hello").await;
     camera.hears_text("hello").await;
+    let of_rest = server.token().unwrap();
+    for (alias, token) in [
+        ("m_3", good.clone()),
+        ("m_2", format!("{}x", &good[..good.len() - 1])),
+        ("m_2", token("m_2", Scope::CONNECT)),
+        ("m_2", of_rest),
+    ] {
+        let mut peer = Raw::dial(server.addresses().relay).await;
+        peer.say(request(&format!("{CAMERA}?alias={alias}&token={token}")))
+            .await;
+        let head = peer.head().await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{alias} {token}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn where_tokens_are_required_nobody_gets_in_without_one() {
+    let server = serve(|options| {
+        options.keys.mac.push(mac_key());
+        options.broker.client_token = ClientToken::Required;
+    })
+    .await;
     let mut peer = Raw::dial(server.addresses().relay).await;
-    peer.say(format!("GET {CAMERA}?token=0{} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: a\r\n\r\n", &token[1..])).await;
+    peer.say(request(CAMERA)).await;
     let head = peer.head().await;
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+    let good = token("m_2", Scope::RELAY);
+    Guest::enter(&server, &format!("{CAMERA}?alias=m_2&token={good}")).await;
+}
+
+fn request(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: a\r\n\r\n"
+    )
+}
+
+fn mac_key() -> MacKey {
+    MacKey::new(7, [0x42; 32])
+}
+
+fn token(alias: &str, scope: Scope) -> String {
+    let now = UnixSeconds(drive::cli::now().0 / 1000);
+    let expires = UnixSeconds(now.0 + 300);
+    let ticket = Ticket::new(scope, now, expires, [1; 8]).with_subject(alias);
+    mac_key().issue_unbound(&ticket).unwrap().to_string()
 }
 
 #[tokio::test]
