@@ -38,6 +38,8 @@ NODE_PACKAGES=(
   socket.io-client-1@npm:socket.io-client@1.7.4
   socket.io-client-2@npm:socket.io-client@2.5.0
   socket.io-client-4@npm:socket.io-client@4.8.4
+  socket.io-2@npm:socket.io@2.5.1
+  socket.io-4@npm:socket.io@4.8.1
 )
 
 fail() {

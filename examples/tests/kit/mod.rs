@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -48,11 +48,31 @@ pub fn example(name: &str) -> Command {
 
 impl Program {
     /// Starts `command` with its output connected to the test.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts `command` with this text as its standard input.
+    pub fn fed(command: Command, input: &str) -> Self {
+        let mut program = Self::start_with(command, Stdio::piped());
+        let (mut stdin, input) = (program.child.stdin.take().unwrap(), input.to_owned());
+        // It may end before it has read everything.
+        std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        program
+    }
+
+    /// Starts `command` and gives its standard input to the test.
+    pub fn typed(command: Command) -> (Self, ChildStdin) {
+        let mut program = Self::start_with(command, Stdio::piped());
+        let stdin = program.child.stdin.take().unwrap();
+        (program, stdin)
+    }
+
+    fn start_with(mut command: Command, stdin: Stdio) -> Self {
         let name = Path::new(command.get_program()).file_name();
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

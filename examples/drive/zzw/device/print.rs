@@ -1,8 +1,9 @@
-//! Both output streams, for lines of JSON.
+//! The three streams of a process, a line at a time.
 
 use super::DeviceNews;
 use super::line::{self, Stream};
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
+use tokio::sync::mpsc;
 use zzw_push_proto::wire::{Json, Text};
 
 /// Both output streams, a line at a time.
@@ -61,4 +62,19 @@ impl Printer {
             }
         }
     }
+}
+
+/// The lines of standard input. Read on a thread of their own, which does not keep the process from
+/// ending while nobody types.
+pub(super) fn input() -> mpsc::Receiver<io::Result<String>> {
+    let (lines_in, lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let is_over = line.is_err();
+            if lines_in.blocking_send(line).is_err() || is_over {
+                return;
+            }
+        }
+    });
+    lines
 }

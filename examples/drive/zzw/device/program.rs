@@ -2,7 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use super::line::{self, Stream};
-use super::print::Printer;
+use super::print::{self, Printer};
 use super::session::{self, Session};
 use super::{DeviceControl, DeviceNews, DeviceOptions, Place, Via, dial, publish, spawn_device};
 use crate::cli::told_to_end;
@@ -11,7 +11,6 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use zzw_push_proto::device::{Ack, Event, Reason};
 use zzw_push_proto::wire::{Door, Mid, Text, Token, is_name};
 
@@ -114,7 +113,8 @@ enum DeviceCommand {
     },
     /// Print how much the server has to do; over tcp
     ServerInfo,
-    /// Ask to open the door of a room; over tcp
+    /// Ask to open the door of a room; over tcp. Nothing answers that: what is printed says that the
+    /// server has read it
     OpenDoor {
         /// The room
         room: String,
@@ -133,6 +133,13 @@ pub async fn run(mut args: DeviceArgs) -> io::Result<()> {
     let Some(command) = args.command.take() else {
         return listen(args).await;
     };
+    let is_for_lines = matches!(
+        command,
+        DeviceCommand::ServerInfo | DeviceCommand::OpenDoor { .. }
+    );
+    if is_for_lines && args.via != Kind::Tcp {
+        return Err(invalid("there is that for lines only; use --via tcp"));
+    }
     let lone = !matches!(
         command,
         DeviceCommand::Publish(_) | DeviceCommand::Status { .. }
@@ -300,8 +307,8 @@ async fn listen(args: DeviceArgs) -> io::Result<()> {
 }
 
 async fn acknowledge_by_hand(control: DeviceControl) {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(mid)) = lines.next_line().await {
+    let mut lines = print::input();
+    while let Some(Ok(mid)) = lines.recv().await {
         if let Err(error) = control.acknowledge(Mid::new(mid.trim())).await {
             let mut line = Vec::new();
             line::push_failure(None, &error, &mut line);

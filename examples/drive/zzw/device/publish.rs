@@ -2,7 +2,7 @@
 
 use super::dial::call_rest;
 use super::line::{self, Stream};
-use super::print::Printer;
+use super::print::{Printer, input};
 use super::program::name;
 use super::session::Session;
 use super::{CommandError, DeviceNews};
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use zzw_push_proto::device::Answer;
@@ -56,7 +56,7 @@ struct Messages {
 
 enum Source {
     One(String),
-    Lines(Lines<BufReader<Stdin>>),
+    Lines(mpsc::Receiver<io::Result<String>>),
     Over,
 }
 
@@ -146,7 +146,7 @@ fn print(printer: &mut Printer, (num, outcome): Outcome) -> io::Result<()> {
 impl Messages {
     fn new(args: PublishArgs) -> Self {
         let source = match &*args.message {
-            "-" => Source::Lines(BufReader::new(tokio::io::stdin()).lines()),
+            "-" => Source::Lines(input()),
             message => Source::One(message.to_owned()),
         };
         Self {
@@ -173,7 +173,7 @@ impl Messages {
                 self.source = Source::Over;
                 Some(message)
             }
-            Source::Lines(lines) => lines.next_line().await?,
+            Source::Lines(lines) => lines.recv().await.transpose()?,
         };
         let Some(message) = message else {
             self.source = Source::Over;

@@ -1,0 +1,12 @@
+//! `zzw_device` as a process against the server of this workspace, and against others.
+
+mod commands;
+mod foreign;
+mod killed;
+mod links;
+mod wrong;
+
+#[path = "../kit/mod.rs"]
+mod kit;
+#[path = "../kit_push/mod.rs"]
+mod kit_push;
