@@ -1,38 +1,46 @@
 //! The server of the zzw push system: REST, Socket.IO, lines over TCP and relay rooms.
 
 use clap::Parser;
-use drive::cli::{self, KeyArgs};
-use drive::zzw::server::{Options, Ports, Server};
+use drive::cli;
+use drive::zzw::server::{KeyArgs, Options, Server, Settings};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use zzw_push_proto::platform::ClientToken;
 
 /// Serves the zzw push system: REST, Socket.IO, lines over TCP and relay rooms.
+///
+/// What is given here goes before what the configuration file says, and that before the defaults.
+/// SIGTERM or SIGINT lets links go over some seconds and ends; a second one ends at once.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    bind: IpAddr,
-    /// Port of REST
-    #[arg(long, value_name = "PORT", default_value_t = 9900)]
-    rest_port: u16,
-    /// Port of Socket.IO
-    #[arg(long, value_name = "PORT", default_value_t = 9906)]
-    socketio_port: u16,
-    /// Port of lines over TCP
-    #[arg(long, value_name = "PORT", default_value_t = 9800)]
-    push_port: u16,
-    /// Port of the relay rooms
-    #[arg(long, value_name = "PORT", default_value_t = 9000)]
-    relay_port: u16,
+    /// A configuration file in TOML; examples/zzw_server.toml is one that changes nothing
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<IpAddr>,
+    /// Port of REST [default: 9900]
+    #[arg(long, value_name = "PORT")]
+    rest_port: Option<u16>,
+    /// Port of Socket.IO [default: 9906]
+    #[arg(long, value_name = "PORT")]
+    socketio_port: Option<u16>,
+    /// Port of lines over TCP [default: 9800]
+    #[arg(long, value_name = "PORT")]
+    push_port: Option<u16>,
+    /// Port of the relay rooms [default: 9000]
+    #[arg(long, value_name = "PORT")]
+    relay_port: Option<u16>,
     /// Port of /metrics and /healthz [default: none]
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
     /// Where messages are kept [default: in memory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The name under which clients reach this server [default: as --bind]
+    /// The name under which clients reach this server; needed if --bind is every address
+    /// [default: as --bind]
     #[arg(long, value_name = "HOST")]
     advertise: Option<String>,
     #[command(flatten)]
@@ -45,21 +53,38 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> io::Result<()> {
-    let wrong = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
-    let mut options = Options::new(args.key.read().map_err(wrong)?);
-    options.bind = args.bind;
-    options.ports = Ports {
-        rest: args.rest_port,
-        socketio: args.socketio_port,
-        push: args.push_port,
-        relay: args.relay_port,
-        admin: args.admin_port,
-    };
-    options.data = args.data;
-    options.advertise = args.advertise;
+    let options = options(args)?;
+    let is_exposed = !options.bind.is_loopback() && options.broker.client_token == ClientToken::Off;
+    let data = options.data.clone();
     let told_to_end = cli::told_to_end();
     let server = Server::start(options).await?;
-    let at = server.addresses();
+    tell(&server)?;
+    if is_exposed {
+        eprintln!(
+            "warning: whoever reaches these ports may be any alias, read its messages and open \
+             doors; set client_token in [broker], or --bind 127.0.0.1"
+        );
+    }
+    match data {
+        Some(folder) => {
+            let kept = server.kept();
+            let (messages, aliases, folder) = (kept.messages, kept.aliases, folder.display());
+            eprintln!("store {folder}: {messages} messages kept, {aliases} aliases known");
+        }
+        None => eprintln!("store: in memory only, lost at the end; keep it with --data DIR"),
+    }
+    told_to_end.await;
+    let told_again = cli::told_to_end();
+    eprintln!("letting links go; once more to end at once");
+    tokio::select! {
+        ended = server.stop() => ended,
+        () = told_again => Err(io::Error::other("ended at once; links were not let go")),
+    }
+}
+
+/// The first lines are for programs, the others for people.
+fn tell(server: &Server) -> io::Result<()> {
+    let (at, token) = (server.addresses(), server.token()?);
     println!("rest http://{}", at.rest);
     println!("socketio http://{}", at.socketio);
     println!("push {}", at.push);
@@ -67,7 +92,29 @@ async fn run(args: Args) -> io::Result<()> {
     if let Some(admin) = at.admin {
         println!("admin http://{admin}");
     }
-    println!("token {}", server.token()?);
-    told_to_end.await;
-    server.stop().await
+    println!("token {token}");
+    println!("next:");
+    println!("  curl http://{}/info/servers/{token}", at.rest);
+    println!("  nc {} {}", at.push.ip(), at.push.port());
+    let device = "cargo run --example zzw_device --";
+    println!("  {device} --via tcp {} --alias m_2 --topic news", at.push);
+    println!("  {device} --via socketio {} --alias c_2", at.socketio);
+    Ok(())
+}
+
+fn options(args: Args) -> io::Result<Options> {
+    let wrong = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+    let settings = args.config.map(|file| Settings::read(&file)).transpose()?;
+    let keys = args.key.read().map_err(wrong)?;
+    let mut options = settings.unwrap_or_default().options(keys)?;
+    options.bind = args.bind.unwrap_or(options.bind);
+    let ports = &mut options.ports;
+    ports.rest = args.rest_port.unwrap_or(ports.rest);
+    ports.socketio = args.socketio_port.unwrap_or(ports.socketio);
+    ports.push = args.push_port.unwrap_or(ports.push);
+    ports.relay = args.relay_port.unwrap_or(ports.relay);
+    ports.admin = args.admin_port.or(ports.admin);
+    options.data = args.data.or(options.data);
+    options.advertise = args.advertise.or(options.advertise);
+    Ok(options)
 }

@@ -18,6 +18,7 @@ mod frame;
 mod lines;
 mod relay;
 mod rest;
+mod settings;
 mod socketio;
 mod tokens;
 
@@ -40,6 +41,7 @@ use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
 pub use relay::Settings as Relay;
+pub use settings::{KeyArgs, Settings};
 pub use socketio::Settings as SocketIo;
 pub use tokens::{Keys, Scope};
 
@@ -51,7 +53,7 @@ pub struct Options {
     pub bind: IpAddr,
     /// On which ports; the documented ones.
     pub ports: Ports,
-    /// The name under which clients reach it; what [`Self::bind`] says.
+    /// The name under which clients reach it; what [`Self::bind`] says, if that is one address.
     pub advertise: Option<String>,
     /// Keys of tokens.
     pub keys: Keys,
@@ -134,11 +136,16 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 impl Options {
     /// Loopback, the documented ports, messages in memory.
     pub fn new(key: Key) -> Self {
+        Self::with_keys(Keys::new(key))
+    }
+
+    /// The same with several keys.
+    pub fn with_keys(keys: Keys) -> Self {
         Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: Ports::default(),
             advertise: None,
-            keys: Keys::new(key),
+            keys,
             data: None,
             store: store::Settings::default(),
             broker: broker(),
@@ -219,7 +226,7 @@ impl Server {
             relay: relay.local_addr()?,
             admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
         };
-        broker.host = advertise.unwrap_or_else(|| bind.to_string()).into();
+        broker.host = host(advertise, bind)?.into();
         broker.service = addresses.service();
         let core = Core::start(
             broker,
@@ -293,6 +300,11 @@ impl Server {
         self.core.snapshot().broker
     }
 
+    /// How the store stands.
+    pub fn kept(&self) -> store::Figures {
+        self.core.snapshot().store
+    }
+
     /// Waits until the broker has ended by itself, which it does only when told to.
     pub async fn closed(&self) {
         self.core.closed().await;
@@ -338,6 +350,19 @@ impl Drop for Server {
         // The tasks of links hold on to it, and so on to the store.
         self.core.close();
         drop(self.core.take_store());
+    }
+}
+
+/// What clients are told (Z-31).
+fn host(advertise: Option<String>, bind: IpAddr) -> io::Result<String> {
+    match advertise {
+        Some(host) => Ok(host),
+        None if bind.is_unspecified() => {
+            let text =
+                format!("{bind} is every address: tell clients one of them, --advertise HOST");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+        None => Ok(bind.to_string()),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::cli;
 use sha2::{Digest as _, Sha256};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use xtea_token::v2::{self, MacKey, ReplayCache, Request};
+use xtea_token::v2::{self, MacKey, ReplayCache, Request, Ticket};
 use xtea_token::{Accept, Claim, Claims, Key, TokenFormat, UnixSeconds, Verifier};
 use zzw_push_proto::platform::{Grant, Scopes};
 use zzw_push_proto::rest::RestCall;
@@ -25,6 +27,10 @@ pub struct Keys {
     pub mac: Vec<MacKey>,
     /// Which tokens are taken; both kinds, if there are keys for both.
     pub accept: Option<Accept>,
+    /// How old an XTEA token may be; 5 min.
+    pub max_age: Duration,
+    /// How far ahead of this machine's clock the time of a token may be; 5 min.
+    pub max_skew: Duration,
 }
 
 /// Verifies tokens.
@@ -32,6 +38,8 @@ pub struct Keys {
 pub(super) struct Tokens {
     verifier: Verifier,
     format: TokenFormat,
+    /// What issues if XTEA tokens are not taken.
+    issuing: Option<MacKey>,
     secure: Option<v2::Verifier>,
     replays: Mutex<Box<ReplayCache>>,
     are_required: bool,
@@ -54,6 +62,8 @@ impl Keys {
             formats: vec![TokenFormat::LEGACY],
             mac: Vec::new(),
             accept: None,
+            max_age: Duration::from_mins(5),
+            max_skew: Duration::from_mins(5),
         }
     }
 }
@@ -63,7 +73,7 @@ impl Tokens {
         let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let (mut xtea, mut formats) = (keys.xtea.into_iter(), keys.formats.into_iter());
         let (Some(key), Some(format)) = (xtea.next(), formats.next()) else {
-            return Err(wrong("no key for tokens; give one"));
+            return Err(wrong("no key for tokens, or no format; give one"));
         };
         let timeless = "a token format without a time proves nothing; choose another";
         let mut verifier = Verifier::new(format, key).map_err(|_| wrong(timeless))?;
@@ -77,9 +87,10 @@ impl Tokens {
             verifier = added.map_err(|_| wrong(text))?;
         }
         let mut mac = keys.mac.into_iter();
-        let mut links = None;
+        let (mut links, mut issuing) = (None, None);
         if let Some(first) = mac.next() {
-            let mut secure = v2::Verifier::new(first);
+            issuing = Some(first.clone());
+            let mut secure = v2::Verifier::new(first).skew(keys.max_skew);
             for key in mac {
                 let added = secure.also_key(key);
                 let text = "more than four MAC keys, or two of one number; drop one";
@@ -91,25 +102,39 @@ impl Tokens {
         if let Some(accept) = keys.accept {
             verifier = verifier.accept(accept);
         }
+        let verifier = verifier.window(keys.max_age, keys.max_skew);
         let policy = verifier.policy();
+        let issuing = issuing.filter(|_| policy == Accept::SecureOnly);
+        if policy == Accept::SecureOnly && issuing.is_none() {
+            return Err(wrong("only authenticated tokens, but no MAC key; give one"));
+        }
         Ok(Self {
             verifier,
             format,
+            issuing,
             secure: links.filter(|_| policy != Accept::Legacy),
             replays: Mutex::new(Box::new(ReplayCache::new())),
             are_required,
         })
     }
 
-    /// A fresh token of the first format under the first key.
+    /// A fresh token of the first format under the first key. Where only authenticated ones are taken
+    /// it is one that reads everything for a day: what changes something needs one of its own.
     pub(super) fn issue(&self) -> io::Result<String> {
         let now = cli::now();
-        let claim = match self.format.claims {
-            Claims::UnixSeconds => Claim::AtSeconds(UnixSeconds(now.0 / 1000)),
-            _ => Claim::At(now),
+        let seconds = UnixSeconds(now.0 / 1000);
+        let token = if let Some(key) = &self.issuing {
+            let scope = Scope::INFO | Scope::STATUS | Scope::ALIAS_LISTS;
+            let end = UnixSeconds(seconds.0.saturating_add(86_400));
+            key.issue_unbound(&Ticket::new(scope, seconds, end, nonce()))
+        } else {
+            let claim = match self.format.claims {
+                Claims::UnixSeconds => Claim::AtSeconds(seconds),
+                _ => Claim::At(now),
+            };
+            self.verifier.issue(claim)
         };
-        let token = self.verifier.issue(claim).map_err(io::Error::other)?;
-        Ok(token.as_str().to_owned())
+        Ok(token.map_err(io::Error::other)?.as_str().to_owned())
     }
 
     /// True if the token allows that call.
@@ -146,6 +171,11 @@ impl Tokens {
     pub(super) fn are_required(&self) -> bool {
         self.are_required
     }
+}
+
+/// Random bytes: a hasher is keyed with such, and no two are keyed alike.
+fn nonce() -> [u8; 8] {
+    RandomState::new().build_hasher().finish().to_be_bytes()
 }
 
 fn scope_of(call: &RestCall) -> Scope {
