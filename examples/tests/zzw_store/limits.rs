@@ -112,7 +112,9 @@ fn what_has_expired_makes_room_in_a_full_store() {
     settings.max_bytes = 100_000;
     let [mut store, _] = both(&settings);
     let message = |nth| append_for(&format!("m_{nth}"), &"x".repeat(1000), Ttl::seconds(1));
-    let full = (0..).map(message).find(|op| store.ask(op.clone()).is_err());
+    let full = (0..1000)
+        .map(message)
+        .find(|op| store.ask(op.clone()).is_err());
     store.wall += 2000;
     let mut tries = (0..).take_while(|_| store.ask(full.clone().unwrap()).is_err());
     assert!(tries.by_ref().count() <= 2);

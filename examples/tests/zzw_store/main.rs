@@ -33,7 +33,7 @@ proptest! {
     fn a_store_in_memory_answers_as_a_naive_one_does(
         steps in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..400),
     ) {
-        play(InMemory(Memory::new(&small())), steps);
+        play(InMemory(Memory::new(small())), steps);
     }
 }
 
@@ -119,7 +119,7 @@ enum Place {
 fn both(settings: &Settings) -> [Bench; 2] {
     let disk = cut_disk::CutDisk::new(true);
     let kept = Kept::open(disk, settings.clone()).unwrap();
-    let memory = Memory::new(settings);
+    let memory = Memory::new(settings.clone());
     [Place::Memory(Box::new(memory)), Place::Disk(Box::new(kept))].map(Bench::new)
 }
 

@@ -19,13 +19,14 @@ fn memory_answers_at_once() {
     store.close().unwrap();
 }
 
+const COUNT: u64 = 3000;
+
 #[test]
 fn every_request_is_answered_once_and_those_of_an_alias_are_carried_out_in_order() {
     let folder = kit::Folder::new("zzw-store-thread");
     let (answers, answered) = mpsc::channel();
     let answer = move |inputs| answers.send(inputs).unwrap();
     let store = Store::open(folder.path(), roomy(), answer).unwrap();
-    const COUNT: u64 = 3000;
     for nth in 0..COUNT {
         let alias = format!("m_{}", nth % 37);
         later(&store, Seq(nth), append(&alias, &nth.to_string()));

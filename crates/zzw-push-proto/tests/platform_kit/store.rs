@@ -122,7 +122,8 @@ impl MemoryStore {
                     .filter(|(_, known)| known.owner.is_some_and(is_by))
                     .map(|(alias, _)| alias)
                     .collect();
-                let (skip, size) = (page.offset() as usize, page.size as usize);
+                let skip = usize::try_from(page.offset()).unwrap();
+                let size = page.size as usize;
                 StoreReply::Listed {
                     total: listed.len() as u64,
                     aliases: listed.into_iter().skip(skip).take(size).collect(),

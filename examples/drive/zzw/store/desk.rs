@@ -202,7 +202,7 @@ impl<S: Shelf> Desk<'_, S> {
         let members = self.shelf.members(topic)?;
         let mut fanned = Vec::with_capacity(members.len());
         if !members.is_empty() {
-            let names: usize = members.iter().map(|alias| alias.len()).sum();
+            let names: usize = members.iter().map(Text::len).sum();
             let shared = SHARED + topic.len() + body.as_bytes().len();
             if !self.charge(shared + names + ROW * members.len()) {
                 return Ok(Err(StoreError::Full));

@@ -1,7 +1,7 @@
 //! Everything in memory: answered at once, gone with the process (T-4).
 
 use super::clock::Clock;
-use super::desk::{Answer, Desk, Limits, Tally, Totals};
+use super::desk::{Answer, Desk, Tally, Totals};
 use super::owners::Owners;
 use super::shelf::{Body, Expiry, Record, Shelf, Taken};
 use super::{Figures, Settings};
@@ -21,8 +21,7 @@ pub struct Memory {
     totals: Totals,
     tally: Tally,
     clock: Clock,
-    limits: Limits,
-    max_bytes: u64,
+    settings: Settings,
     ops: u64,
     cursor: Text,
 }
@@ -32,31 +31,34 @@ const SWEEP_AFTER: u64 = 64;
 
 impl Memory {
     /// An empty store.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
             shelf: Things::default(),
             owners: Owners::default(),
             totals: Totals::default(),
             tally: Tally::default(),
             clock: Clock::default(),
-            limits: settings.limits(),
-            max_bytes: settings.max_bytes,
+            settings,
             ops: 0,
             cursor: Text::default(),
         }
     }
 
     /// Carries out a request. The wall clock shows `wall`.
+    ///
+    /// # Errors
+    ///
+    /// What the request is refused with.
     pub fn execute(&mut self, now: Instant, wall: UnixMillis, op: &StoreOp) -> Answer {
         let at = self.clock.read(now, wall);
         self.ops += 1;
-        let is_due = self.ops % SWEEP_AFTER == 0;
+        let is_due = self.ops.is_multiple_of(SWEEP_AFTER);
         let mut desk = Desk {
             shelf: &mut self.shelf,
             owners: &mut self.owners,
-            room: self.max_bytes.saturating_sub(self.totals.bytes),
+            room: self.settings.max_bytes.saturating_sub(self.totals.bytes),
             totals: &mut self.totals,
-            limits: self.limits,
+            limits: self.settings.limits(),
             at,
             tally: &mut self.tally,
         };

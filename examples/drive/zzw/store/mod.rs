@@ -108,7 +108,7 @@ impl Store {
     /// A store in memory. It answers at once, so `answer` is never called.
     pub fn memory(settings: Settings, answer: impl FnMut(Vec<Input>) + Send + 'static) -> Self {
         drop(answer);
-        let memory = Memory::new(&settings);
+        let memory = Memory::new(settings);
         Self(Place::Memory(Box::new(Mutex::new(memory))))
     }
 

@@ -17,7 +17,7 @@ use zzw_push_proto::wire::Text;
 #[derive(Debug)]
 pub(super) struct Thread {
     asks: Option<Sender<(Seq, StoreOp)>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    worker: Option<JoinHandle<io::Result<()>>>,
     shared: Arc<Shared>,
     max_waiting: usize,
 }
@@ -54,7 +54,7 @@ impl Thread {
         let thread = thread.map_err(|error| OpenError::Io { name, error })?;
         Ok(Self {
             asks: Some(asks),
-            thread: Some(thread),
+            worker: Some(thread),
             shared,
             max_waiting,
         })
@@ -89,7 +89,7 @@ impl Thread {
 
     fn end(&mut self) -> io::Result<()> {
         drop(self.asks.take());
-        let ended = self.thread.take().map(JoinHandle::join);
+        let ended = self.worker.take().map(JoinHandle::join);
         let panicked = |_| Err(io::Error::other("the store's thread has ended"));
         ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
     }

@@ -265,7 +265,8 @@ impl Kept {
                 Ok(answers)
             }
             Ok(()) => {
-                (self.tally, _) = (tally, self.owners.undo());
+                self.tally = tally;
+                self.owners.undo();
                 Err(Failure::NoRoom)
             }
             Err(error) => {
