@@ -187,6 +187,9 @@ async fn rooms_of_many_are_off_unless_they_are_on() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#room-path
+//# A GET without an upgrade MUST be answered with status 426, and a POST to another place than a
+//# camera's with 405.
 async fn a_camera_without_websocket_posts() {
     let server = serve(|options| options.rooms.max_picture = 50_000).await;
     let relay = server.addresses().relay;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use zzw_push_proto::rest::{Page, Post, RestCall, RestReply, RestRequest};
+use zzw_push_proto::rooms::{DeviceKind, Role, RoomKind, RoomPath};
 use zzw_push_proto::socketio::EventName;
 use zzw_push_proto::wire::*;
 use zzw_push_proto::{WireError, WireErrorKind};
@@ -97,6 +98,9 @@ fn type_2_registers() {
     let info = register.info.unwrap();
     assert_eq!(info.community_id, Some("小区id".into()));
     assert_eq!(info.name, Some("设备名称".into()));
+    // The sample's number is prose with a full-width comma in it, which is no comma of JSON.
+    let prose = r#"{"t":2,"topic":["频道"],"num":"号，1700"}"#;
+    both("register", prose, prose);
     both(
         "register_c",
         r#"{ "t":-2, "num":"" }"#,
@@ -246,6 +250,27 @@ fn type_6_publishes_on_every_way_in() {
 }
 
 #[test]
+fn the_empty_names_of_the_samples_are_read_and_name_nobody() {
+    for (sample, expected) in [
+        (
+            "{'t':6, 'method':'publish', 'topic': [''], 'msg': 'm', 'opts':{}, 'num': 1}",
+            r#"{"t":6,"method":"publish","topic":[""],"msg":"m","num":1}"#,
+        ),
+        (
+            "{'t':6, 'method':'publish_to_alias', 'alias': [''], 'msg': 'm', 'opts':{}, 'num': 1}",
+            r#"{"t":6,"method":"publish_to_alias","alias":[""],"msg":"m","num":1}"#,
+        ),
+    ] {
+        let message = both("do_push", sample, expected);
+        let Message::Publish(publish) = message else {
+            panic!("{message:?}");
+        };
+        assert!(publish.targets().iter().eq([""]));
+        assert!(!publish.targets().iter().any(|name| is_name(&name)));
+    }
+}
+
+#[test]
 //= docs/spec/zzw-push-proto.md#number-and-failure
 //# A failure MUST be written with type 0, with a text for people in `error` and with a code for
 //# programs in `code`.
@@ -311,6 +336,12 @@ fn types_8_to_10_name_a_room_and_a_user() {
             format!(r#"{{"t":{t},"r":"xx","u":"xxx"}}"#)
         );
     }
+    // As the document shows them, without a type, they cannot be told apart.
+    let sample = "{ \n \"r\":\"xx\",\n \"u\":\"xxx\"\n}";
+    assert!(matches!(
+        line(sample),
+        Message::Other(Other { t: None, .. })
+    ));
 }
 
 #[test]
@@ -481,4 +512,21 @@ fn rest_tells_who_is_connected() {
     let request =
         RestRequest::parse("GET", "/info/allSocketIOAlias/1/00ff", Lenience::Strict).unwrap();
     assert_eq!(request.call, RestCall::SocketIoAliases(Page::new(1)));
+}
+
+#[test]
+fn rooms_are_entered_by_their_addresses() {
+    for (d, role) in [("0", Role::Zero), ("1", Role::One)] {
+        let target = format!("http://192.0.2.1:9000/capture-3-12-1/{d}");
+        let path = RoomPath::parse(&target).unwrap();
+        assert_eq!(path, RoomPath::capture("3", "12", "1", role).unwrap());
+        assert_eq!(path.kind(), RoomKind::OneToMany);
+        for (device, kind) in [("android", DeviceKind::Android), ("ios", DeviceKind::Ios)] {
+            let target = format!("http://call.example.com/1203/{d}/{device}");
+            let path = RoomPath::parse(&target).unwrap();
+            assert_eq!(path, RoomPath::call("1203", role, kind).unwrap());
+            assert_eq!(path.kind(), RoomKind::OneToOne);
+            assert_eq!(path.to_string(), format!("/1203/{d}/{device}"));
+        }
+    }
 }

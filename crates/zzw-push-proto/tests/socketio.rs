@@ -238,8 +238,8 @@ fn what_is_no_packet_is_told_apart() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#socket-io
-//# A server SHOULD send the object of a reply as the acknowledgement, too, where the event asks for
-//# one.
+//# The object of a reply MUST be sent as the acknowledgement, too, where the event asks for one,
+//# and an empty acknowledgement where there is no reply.
 fn a_reply_event_and_its_acknowledgement_carry_the_same_object() {
     let event = event(r#"212["do_push",{"t":6,"num":"7"}]"#);
     let reply = event.known().and_then(EventName::reply).unwrap();

@@ -28,6 +28,8 @@ fn every_event_of_the_document_has_its_type_and_its_reply() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Deliveries MUST be sent under the event `push` unless another name is configured.
 fn names_and_types_lead_back_to_their_event() {
     for event in EventName::ALL {
         assert_eq!(EventName::of(event.as_str()), Some(event));

@@ -26,6 +26,14 @@ const CLIENTS: [Client; 5] = [
 const WITNESSES: [&str; 3] = ["w-js2", "w-js4", "w-tcp"];
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A server MUST send a DISCONNECT packet to a client that has said goodbye or was replaced, and
+//# MUST NOT send one to a client that is to come back.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The events of a link MUST be served in the order in which they came.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Text MUST arrive byte for byte at every other client, whichever client and transport it came
+//# from.
 async fn five_clients_do_every_documented_operation_over_every_transport() {
     let commands: Option<Vec<Command>> = CLIENTS.iter().map(Client::command).collect();
     let Some(commands) = commands else { return };

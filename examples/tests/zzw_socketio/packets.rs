@@ -5,6 +5,9 @@ use drive::ws::Message;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A server MUST send a DISCONNECT packet to a client that has said goodbye or was replaced, and
+//# MUST NOT send one to a client that is to come back.
 async fn a_raw_websocket_of_revision_3_connects_beats_and_leaves_by_events() {
     let server = server().await;
     let mut raw = Raw::dial(&server, "EIO=3").await;
@@ -30,6 +33,10 @@ async fn a_raw_websocket_of_revision_3_connects_beats_and_leaves_by_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# What `auth` says MUST count before what the query says.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A DISCONNECT packet from a client MUST count as its goodbye.
 async fn a_raw_websocket_of_revision_4_is_connected_when_it_asks_for_it() {
     let server = server().await;
     let mut raw = Raw::dial(&server, "EIO=4&alias=query").await;
@@ -53,6 +60,12 @@ async fn a_raw_websocket_of_revision_4_is_connected_when_it_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The object of a reply MUST be sent as the acknowledgement, too, where the event asks for one,
+//# and an empty acknowledgement where there is no reply.
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A failure MUST be sent under the name of the reply, also if nothing but the name of the request
+//# is known.
 async fn replies_failures_and_silence_are_acknowledged_where_that_is_asked_for() {
     let server = server().await;
     let mut raw = Raw::bound(&server, 4, "m_2").await;
@@ -185,6 +198,8 @@ async fn polling_of_revision_3_reads_text_encoded_twice_and_writes_none_that_cou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# The events of a link MUST be served in the order in which they came.
 async fn a_poll_carries_no_more_than_old_clients_take() {
     let server = server().await;
     let poller = Poller::open(&server, "EIO=4&alias=many").await;
@@ -207,6 +222,9 @@ async fn a_poll_carries_no_more_than_old_clients_take() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# A server MUST send a DISCONNECT packet to a client that has said goodbye or was replaced, and
+//# MUST NOT send one to a client that is to come back.
 async fn a_server_that_drains_closes_links_so_that_their_clients_come_back() {
     let server = server_with(|options| options.broker.drain_over = Duration::from_secs(1)).await;
     let mut raw = Raw::bound(&server, 4, "m_2").await;
@@ -233,6 +251,8 @@ async fn a_server_that_drains_closes_links_so_that_their_clients_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= docs/spec/zzw-push-proto.md#socket-io
+//# Deliveries MUST be sent under the event `push` unless another name is configured.
 async fn deliveries_go_out_under_the_name_that_is_configured() {
     let server = server_with(|options| options.socketio.delivery_event = "消息".to_owned()).await;
     let mut raw = Raw::bound(&server, 3, "m_2").await;

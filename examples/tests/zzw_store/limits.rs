@@ -6,6 +6,8 @@ use zzw_push_proto::platform::{StoreError, StoreOp, StoreReply};
 use zzw_push_proto::wire::{Texts, Ttl};
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# A queue MUST NOT hold more messages than its cap, and the oldest go for one more.
 fn the_oldest_message_goes_for_one_too_many_and_the_next_owner_is_told() {
     for mut store in both(&roomy()) {
         let mut evicted = 0;
@@ -22,6 +24,8 @@ fn the_oldest_message_goes_for_one_too_many_and_the_next_owner_is_told() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The gap of an alias MUST count what was pushed out and what expired before it was acknowledged.
 fn a_gap_is_what_was_pushed_out_and_what_expired_before_it_was_acknowledged() {
     for mut store in both(&roomy()) {
         let mut mids = Vec::new();

@@ -17,6 +17,8 @@ const LIVES: usize = 6;
 const CASES: u64 = 200;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# A store on disk MUST NOT confirm what a power cut could still undo.
 fn what_was_stored_survives_every_power_cut_and_nothing_else_appears() {
     let cases = std::env::var("POWER_CUTS").ok();
     let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));

@@ -22,6 +22,10 @@ fn memory_answers_at_once() {
 const COUNT: u64 = 3000;
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# Requests about one alias MUST be carried out in the order in which they were made.
+//= docs/spec/zzw-push-proto.md#store
+//# Every request MUST be answered once, whatever becomes of the store.
 fn every_request_is_answered_once_and_those_of_an_alias_are_carried_out_in_order() {
     let folder = kit::Folder::new("zzw-store-thread");
     let (answers, answered) = mpsc::channel();
@@ -130,6 +134,8 @@ fn too_many_requests_at_once_are_refused_but_nobody_stays_who_goes() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# Every request MUST be answered once, whatever becomes of the store.
 fn a_store_that_breaks_answers_everybody_and_says_why() {
     let folder = kit::Folder::new("zzw-store-thread-broken");
     let medium = drive::store::Folder::of(folder.path(), "broker").unwrap();

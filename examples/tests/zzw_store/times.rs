@@ -15,6 +15,8 @@ impl Bench {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The time of a store MUST NOT go back, whatever is done to the clock.
 fn a_message_lives_as_long_as_it_should_when_the_clock_is_set_back() {
     for mut store in both(&roomy()) {
         store

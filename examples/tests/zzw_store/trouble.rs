@@ -6,6 +6,8 @@ use drive::zzw::store::{Folder, Kept, Settings};
 use zzw_push_proto::platform::{StoreError, StoreOp, StoreReply};
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# A store whose disk has failed MUST fail every request until it is opened anew.
 fn a_failed_sync_breaks_the_store_until_it_is_opened_anew() {
     for fails_in in 0..6 {
         let folder = kit::Folder::new(&format!("zzw-store-sync-{fails_in}"));

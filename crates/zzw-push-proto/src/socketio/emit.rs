@@ -24,9 +24,6 @@ pub fn write_event(out: &mut Vec<u8>, id: Option<AckId>, name: &str, arguments: 
 }
 
 /// Appends an acknowledgement. `arguments` are JSON each.
-//= docs/spec/zzw-push-proto.md#socket-io
-//# A server SHOULD send the object of a reply as the acknowledgement, too, where the event asks for
-//# one.
 pub fn write_ack(out: &mut Vec<u8>, id: AckId, arguments: &[&[u8]]) {
     head(out, Kind::Ack, Some(id));
     out.push(b'[');

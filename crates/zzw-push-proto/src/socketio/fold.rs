@@ -39,6 +39,9 @@ pub enum FoldMemory {
 
 impl Fold {
     /// The text as its author wrote it. One pass; copies only what it folds.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# Text MUST arrive byte for byte at every other client, whichever client and transport it came
+    //# from.
     pub fn fold(&mut self, packet: Bytes) -> Bytes {
         if self.memory == FoldMemory::Plain || packet.is_ascii() {
             return packet;

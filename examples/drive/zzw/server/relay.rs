@@ -95,6 +95,9 @@ async fn answer(hall: Arc<Hall>, request: Request<Incoming>, from: IpAddr) -> Re
     }
     match *request.method() {
         Method::GET | Method::HEAD => hall.let_in(request, path, from),
+        //= docs/spec/zzw-push-proto.md#room-path
+        //# A GET without an upgrade MUST be answered with status 426, and a POST to another place
+        //# than a camera's with 405.
         Method::POST if path.takes_posts() => hall.take_picture(request, path).await,
         _ => {
             let line = "GET with an upgrade to WebSocket enters a room; POST is for pictures, \
@@ -156,6 +159,9 @@ impl Hall {
         let has_key = headers.contains_key(SEC_WEBSOCKET_KEY);
         let is_get = request.method() == Method::GET;
         let (response, connection) = ws::accept(request);
+        //= docs/spec/zzw-push-proto.md#room-path
+        //# A GET without an upgrade MUST be answered with status 426, and a POST to another place
+        //# than a camera's with 405.
         let Some(connection) = connection.filter(|_| is_known && is_get) else {
             let line = "rooms speak WebSocket only, version 13: dial them with ws://";
             let mut response = http::text(StatusCode::UPGRADE_REQUIRED, line);

@@ -25,6 +25,8 @@ impl Clock {
     }
 
     /// The time now, when the wall clock shows `wall`.
+    //= docs/spec/zzw-push-proto.md#store
+    //# The time of a store MUST NOT go back, whatever is done to the clock.
     pub(super) fn read(&mut self, now: Instant, wall: UnixMillis) -> UnixMillis {
         let since = self.read_at.replace(now).unwrap_or(now);
         let passed = now.saturating_duration_since(since).as_millis();
@@ -42,6 +44,9 @@ mod tests {
     const HOUR: u64 = 3_600_000;
 
     #[test]
+    //= docs/spec/zzw-push-proto.md#store
+    //= type=test
+    //# The time of a store MUST NOT go back, whatever is done to the clock.
     fn the_time_goes_on_when_the_wall_clock_goes_back() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

@@ -184,12 +184,17 @@ impl<S: Shelf> Desk<'_, S> {
         self.totals.bytes += bytes(ROW + alias.len() + own);
         record.len += 1;
         record.soonest = record.soonest.min(expires_at);
+        //= docs/spec/zzw-push-proto.md#store
+        //# A queue MUST NOT hold more messages than its cap, and the oldest go for one more.
         let over = record.len.saturating_sub(self.limits.cap);
         if over > 0 {
             let oldest = self.shelf.expiries(alias, count(over))?;
             for (mid, _) in oldest {
                 self.remove(alias, &mut record, mid)?;
             }
+            //= docs/spec/zzw-push-proto.md#store
+            //# The gap of an alias MUST count what was pushed out and what expired before it was
+            //# acknowledged.
             record.gap = record.gap.saturating_add(over);
             self.tally.evicted = self.tally.evicted.saturating_add(over);
         }

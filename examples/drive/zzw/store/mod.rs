@@ -147,6 +147,8 @@ impl Store {
     ///
     /// [detached]: zzw_push_proto::wire::Json::detached
     #[must_use = "an answer that is there"]
+    //= docs/spec/zzw-push-proto.md#store
+    //# Requests about one alias MUST be carried out in the order in which they were made.
     pub fn submit(&self, seq: Seq, op: StoreOp) -> Option<Input> {
         match &self.0 {
             Place::Memory(memory) => {

@@ -145,6 +145,8 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
 
     fn work(&mut self, seqs: &[Seq], ops: &[StoreOp]) {
         let (now, wall) = clocks();
+        //= docs/spec/zzw-push-proto.md#store
+        //# A store on disk MUST NOT confirm what a power cut could still undo.
         let answers = self.guarded(ops.len(), |kept| kept.apply(now, wall, ops));
         self.shared.waiting.fetch_sub(ops.len(), Ordering::Relaxed);
         let mut inputs = Vec::with_capacity(ops.len());
@@ -169,6 +171,8 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
 
     /// If the engine stumbles over a damaged page, the store is broken, but its thread is not: nobody
     /// may wait for an answer in vain.
+    //= docs/spec/zzw-push-proto.md#store
+    //# Every request MUST be answered once, whatever becomes of the store.
     fn guarded(
         &mut self,
         answers: usize,

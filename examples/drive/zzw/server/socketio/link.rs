@@ -267,6 +267,9 @@ impl Link {
     }
 
     /// An event of which nothing is known is answered by the same rule (Z-2).
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# A failure MUST be sent under the name of the reply, also if nothing but the name of the
+    //# request is known.
     fn unknown(&self, event: &Event) {
         let argument = event.argument().unwrap_or_default();
         let num = match Message::decode(argument, self.node.lenience) {
@@ -285,6 +288,8 @@ impl Link {
     }
 
     /// The client has left namespace `/`: the same as its event `disconnect`.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# A DISCONNECT packet from a client MUST count as its goodbye.
     fn goodbye(&self) {
         self.outbox.ask(GOODBYE.into(), Num::Absent, None);
         let goodbye = Message::Goodbye(Goodbye::default());
@@ -306,6 +311,8 @@ fn read(name: EventName, event: &Event, lenience: Lenience) -> Asked {
 
 impl Introduction {
     /// What the CONNECT of protocol 5 says counts before the query.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# What `auth` says MUST count before what the query says.
     fn or(self, connect: Option<&Connect>) -> Self {
         let said = |member: Option<std::borrow::Cow<'_, str>>| {
             member.filter(|text| !text.is_empty()).map(String::from)

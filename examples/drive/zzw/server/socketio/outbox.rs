@@ -106,6 +106,8 @@ impl Outbox {
         let Some(mut answer) = waiting.requests.answer(message) else {
             return false;
         };
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# Deliveries MUST be sent under the event `push` unless another name is configured.
         if let Message::Deliver(_) = message {
             answer.event = Cow::Borrowed(&self.style.delivery);
         }
@@ -136,6 +138,9 @@ impl Outbox {
                 self.put_ack(&mut waiting, id, &[]);
             }
         }
+        //= docs/spec/zzw-push-proto.md#socket-io
+        //# A server MUST send a DISCONNECT packet to a client that has said goodbye or was
+        //# replaced, and MUST NOT send one to a client that is to come back.
         let is_farewell = waiting.is_farewell;
         if is_farewell {
             let mut packet = Vec::new();
@@ -164,6 +169,9 @@ impl Outbox {
 
     /// There is no answer to the request that was remembered last under this name, unless it has
     /// been sent already.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The object of a reply MUST be sent as the acknowledgement, too, where the event asks for
+    //# one, and an empty acknowledgement where there is no reply.
     pub(super) fn settle(&self, reply: &str) {
         let mut waiting = lock(&self.waiting);
         if let Some(id) = waiting.requests.settle(reply).and_then(|answer| answer.ack) {
@@ -290,6 +298,9 @@ impl Outbox {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The object of a reply MUST be sent as the acknowledgement, too, where the event asks for
+    //# one, and an empty acknowledgement where there is no reply.
     fn put_answer(&self, waiting: &mut Waiting, answer: &Answer<'_>, object: &[u8]) -> bool {
         let mut packet = Vec::with_capacity(object.len().saturating_add(24));
         write_event(&mut packet, None, &answer.event, &[object]);

@@ -308,6 +308,8 @@ impl EngineIoHandler for Ears {
         }
     }
 
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# The events of a link MUST be served in the order in which they came.
     fn on_message(self: &Arc<Self>, text: Str, session: Arc<Session>) {
         if let Some(link) = session.data.get() {
             link.text(text.into());

@@ -218,6 +218,8 @@ impl Kept {
     }
 
     /// Takes nothing more.
+    //= docs/spec/zzw-push-proto.md#store
+    //# A store whose disk has failed MUST fail every request until it is opened anew.
     pub(super) fn let_go(&mut self, why: &str) {
         // Dropped, it lets go of the file.
         self.database = None;
