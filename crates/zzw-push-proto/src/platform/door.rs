@@ -20,7 +20,7 @@ impl Platform {
         if !is_authorised {
             self.counters.denied = self.counters.denied.saturating_add(1);
         }
-        self.out.push_back(Output::Door {
+        self.out.push(Output::Door {
             link,
             received,
             message,

@@ -44,13 +44,13 @@ impl Platform {
     }
 
     pub(super) fn subscribed(&mut self, id: LinkId, num: Num) {
-        if self.links.contains_key(&id) {
+        if self.links.contains(id) {
             self.send(id, Message::Registered(Numbered::new(num)));
         }
     }
 
     pub(super) fn topics_known(&mut self, id: LinkId, topics: Texts, num: Num) {
-        if self.links.contains_key(&id) {
+        if self.links.contains(id) {
             self.send(id, Message::TopicList(TopicList::new(topics, num)));
         }
     }
@@ -78,7 +78,7 @@ impl Platform {
         let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
         let is_online = is_elsewhere || self.is_online(&alias);
         match asker {
-            Asker::Link(link) if self.links.contains_key(&link) => {
+            Asker::Link(link) if self.links.contains(link) => {
                 let mut status = Status::new(Some(alias), topics, is_online);
                 status.num = num;
                 self.send(link, Message::StatusReply(status));
@@ -117,8 +117,8 @@ impl Platform {
 
     fn counts(&mut self, id: LinkId, num: Num) {
         // Over TCP only, where the document has it.
-        let link = self.links.get(&id);
-        if link.is_none_or(|link| link.peer.transport != Transport::Tcp) {
+        let link = self.links.get(id);
+        if link.is_none_or(|link| link.transport != Transport::Tcp) {
             return self.fail(id, Code::UnknownType, num);
         }
         let rooms = self.rooms;
@@ -146,7 +146,7 @@ impl Platform {
         let max = self.config.max_requests;
         let has_room = |link: &super::Link| link.requests < max;
         let is_publish = matches!(message, Message::Publish(_));
-        self.links.get(&id).is_some_and(has_room) && (!is_publish || self.afford_publish(now, id))
+        self.links.get(id).is_some_and(has_room) && (!is_publish || self.afford_publish(now, id))
     }
 }
 
