@@ -23,7 +23,7 @@ impl Platform {
         //= docs/spec/zzw-push-proto.md#permission
         //# A door frame MUST be handed to the rooms once, with the time at which it came, and never
         //# to the store.
-        self.out.push_back(Output::Door {
+        self.out.push(Output::Door {
             link,
             received,
             message,

@@ -1,7 +1,7 @@
 //! Who may do what, and asking the application.
 
 use super::access::{AskId, Question, Rule, Verdict};
-use super::link::{Frame, weight};
+use super::link::Frame;
 use super::vocabulary::{Event, Refused};
 use super::{LinkId, Platform, later};
 use crate::wire::{Code, Connect, Message, Method, Text, Token};
@@ -80,13 +80,11 @@ impl Platform {
         about: About,
     ) -> Option<AskId> {
         let deadline = later(now, self.config.ask_timeout);
-        let link = self.links.get_mut(&id)?;
+        let link = self.links.get_mut(id)?;
         self.next_ask = self.next_ask.saturating_add(1);
         let ask = AskId(self.next_ask);
-        let weight = weight(&frame.message);
         link.asking = Some(ask);
-        link.waiting.push_front(frame);
-        link.waiting_bytes = link.waiting_bytes.saturating_add(weight);
+        let weight = link.waiting.get_or_insert_default().push(frame, true);
         self.hold(weight);
         let link = id;
         let asked = Asked {
@@ -100,11 +98,9 @@ impl Platform {
 
     /// The frame that was set aside.
     pub(super) fn take_up(&mut self, id: LinkId) -> Option<Frame> {
-        let link = self.links.get_mut(&id)?;
+        let link = self.links.get_mut(id)?;
         link.asking = None;
-        let frame = link.waiting.pop_front()?;
-        let weight = weight(&frame.message);
-        link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
+        let (frame, weight) = link.next_waiting()?;
         self.let_go(weight);
         Some(frame)
     }
@@ -153,7 +149,7 @@ impl Platform {
 
     fn rule_for(&self, id: LinkId, message: &Message) -> Rule {
         let rules = &self.config.rules;
-        let is_bound = self.is_bound(id);
+        let is_bound = || self.is_bound(id);
         match message {
             Message::Heartbeat(_) | Message::Connect(_) => {
                 let alias = self.alias_to_bind(id, message);
@@ -163,23 +159,23 @@ impl Platform {
                 Method::Publish => rules.publish,
                 Method::PublishToAlias => rules.publish_to_alias,
             },
-            Message::Register(_) if is_bound => rules.register,
-            Message::Pull(_) if is_bound => rules.pull,
+            Message::Register(_) if is_bound() => rules.register,
+            Message::Pull(_) if is_bound() => rules.pull,
             Message::Status(_) => rules.status,
-            Message::OpenDoor(_) if is_bound => rules.open_door,
+            Message::OpenDoor(_) if is_bound() => rules.open_door,
             _ => Rule::Allow,
         }
     }
 
     fn ask(&mut self, now: Instant, id: LinkId, frame: Frame) {
-        let Some(link) = self.links.get(&id) else {
+        let Some(link) = self.links.get(id) else {
             return;
         };
         let bound = link.alias().cloned();
         let alias = bound.or_else(|| self.alias_to_bind(id, &frame.message).cloned());
         let question = Question {
             link: id,
-            address: link.peer.address,
+            address: link.address,
             alias,
             scopes: link.scopes(now),
             message: Arc::new(frame.message.clone()),

@@ -29,10 +29,10 @@ impl Platform {
         let over = u64::try_from(self.config.drain_over.as_millis()).unwrap_or(u64::MAX);
         let mut dice = self.config.seed;
         let mut ends = BTreeSet::new();
-        for id in self.links.keys() {
+        for id in self.links.ids() {
             let millis = draw(&mut dice).checked_rem(over).unwrap_or(0);
             let at = later(now, Duration::from_millis(millis)).unwrap_or(now);
-            ends.insert((at, *id));
+            ends.insert((at, id));
         }
         self.life = Life::Draining(ends);
         self.hurry_releases();
@@ -77,7 +77,7 @@ impl Platform {
                 return;
             };
             ends.remove(&(at, id));
-            if self.links.contains_key(&id) {
+            if self.links.contains(id) {
                 self.fail(id, Code::Draining, Num::Absent);
                 self.end(id, LinkEnd::Closing);
             }
@@ -105,7 +105,7 @@ impl Platform {
         if self.is_closed() {
             return;
         }
-        while let Some(id) = self.links.keys().next().copied() {
+        for id in self.links.ids() {
             self.end(id, LinkEnd::Closing);
         }
         self.pending.clear();

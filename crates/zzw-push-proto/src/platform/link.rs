@@ -1,19 +1,25 @@
 //! One link and what is known about it.
 
+use super::LinkId;
 use super::access::AskId;
 use super::bucket::Bucket;
-use super::store::{MessageId, UnixMillis};
+use super::config::Config;
+use super::store::{MessageId, Transport, UnixMillis};
 use super::token::Granted;
-use super::vocabulary::Peer;
-use crate::wire::{Message, Num, Text};
-use std::collections::{BTreeMap, VecDeque};
+use super::window::Window;
+use crate::wire::{Message, Num, Text, Token};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// A link.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) peer: Peer,
+    pub(super) transport: Transport,
+    pub(super) address: IpAddr,
+    /// What its handshake brought, until it is verified.
+    pub(super) token: Option<Box<Token>>,
     pub(super) session: Option<Session>,
     /// What a token allows here.
     pub(super) grant: Option<Box<Granted>>,
@@ -27,10 +33,16 @@ pub(super) struct Link {
     pub(super) garbled_since: Option<Instant>,
     /// What the frames in `waiting` wait for, besides a claim.
     pub(super) asking: Option<AskId>,
-    pub(super) waiting: VecDeque<Frame>,
-    pub(super) waiting_bytes: usize,
+    pub(super) waiting: Option<Box<Waiting>>,
     /// Requests that the store has not answered.
     pub(super) requests: usize,
+}
+
+/// Frames that wait, in order.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) frames: VecDeque<Frame>,
+    pub(super) bytes: usize,
 }
 
 /// A frame that came on a link.
@@ -65,9 +77,9 @@ pub(super) struct Session {
     /// Lost messages that an earlier link was to be told of.
     pub(super) gap: u64,
     pub(super) is_parked: bool,
-    pub(super) inflight: BTreeMap<MessageId, InFlight>,
+    pub(super) inflight: Window,
     pub(super) bytes: usize,
-    pub(super) batch: Option<PulledBatch>,
+    pub(super) batch: Option<Box<PulledBatch>>,
     /// Acknowledgements that the store is told of when it has answered the last ones.
     pub(super) acks: Vec<MessageId>,
     pub(super) is_acking: bool,
@@ -80,16 +92,6 @@ pub(super) enum Greeting {
     Heartbeat,
     /// A connect frame or a handshake is.
     Connect(crate::wire::ConnectCode),
-}
-
-/// A message that was sent and not acknowledged.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) message: Arc<Message>,
-    pub(super) len: usize,
-    pub(super) deadline: Option<Instant>,
-    pub(super) sent_at: Instant,
-    pub(super) tries: u8,
 }
 
 /// What the last pull brought.
@@ -121,7 +123,7 @@ impl Session {
             retry_at: None,
             gap: 0,
             is_parked: false,
-            inflight: BTreeMap::new(),
+            inflight: Window::default(),
             bytes: 0,
             batch: None,
             acks: Vec::new(),
@@ -153,9 +155,60 @@ impl Link {
         session.map(|s| &s.alias)
     }
 
+    /// True if it may be sent so many bytes more now.
+    pub(super) fn has_credit(&self, config: &Config, len: usize) -> bool {
+        let Some(session) = self.session.as_ref().filter(|s| s.epoch.is_some()) else {
+            return false;
+        };
+        //= docs/spec/zzw-push-proto.md#queue
+        //# A link MUST NOT have more than `window` messages and `window_bytes` bytes
+        //# unacknowledged, but for one message that is longer.
+        let fits = session.bytes.saturating_add(len) <= config.window_bytes;
+        let has_place = session.inflight.len() < config.window;
+        let is_open = self.slow_since.is_none() && !session.is_parked;
+        is_open && has_place && (fits || session.inflight.is_empty())
+    }
+
+    /// Lets its timer fire no later than then.
+    pub(super) fn arm(&mut self, due: &mut BTreeSet<(Instant, LinkId)>, id: LinkId, at: Instant) {
+        if self.timer.is_none_or(|timer| at < timer) {
+            if let Some(timer) = self.timer.replace(at) {
+                due.remove(&(timer, id));
+            }
+            due.insert((at, id));
+        }
+    }
+
+    /// The first of the frames that wait, and how many bytes it held.
+    pub(super) fn next_waiting(&mut self) -> Option<(Frame, usize)> {
+        let waiting = self.waiting.as_mut()?;
+        let frame = waiting.frames.pop_front()?;
+        let weight = weight(&frame.message);
+        waiting.bytes = waiting.bytes.saturating_sub(weight);
+        if waiting.frames.is_empty() {
+            self.waiting = None;
+        }
+        Some((frame, weight))
+    }
+
     pub(super) fn held(&self) -> usize {
         let session = self.session.as_ref().map_or(0, Session::held);
-        session.saturating_add(self.waiting_bytes)
+        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.bytes);
+        session.saturating_add(waiting)
+    }
+}
+
+impl Waiting {
+    /// Adds a frame behind the others, or before them.
+    pub(super) fn push(&mut self, frame: Frame, is_first: bool) -> usize {
+        let weight = weight(&frame.message);
+        self.bytes = self.bytes.saturating_add(weight);
+        if is_first {
+            self.frames.push_front(frame);
+        } else {
+            self.frames.push_back(frame);
+        }
+        weight
     }
 }
 

@@ -8,8 +8,10 @@ mod door;
 mod hooks;
 mod life;
 mod link;
+mod links;
 mod nodes;
 mod offline;
+mod outbox;
 mod publish;
 mod pull;
 mod release;
@@ -19,6 +21,7 @@ mod session;
 mod store;
 mod token;
 mod vocabulary;
+mod window;
 
 pub use crate::rooms::LinkId;
 pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
@@ -38,9 +41,11 @@ use bucket::Bucket;
 use hooks::Asked;
 use life::Life;
 use link::Link;
+use links::Links;
+use outbox::Outbox;
 use publish::Publication;
 use release::{Release, Releases};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +67,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Platform {
     config: Config,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
     /// Who has an alias, or has asked the store for it.
     owners: HashMap<Text, LinkId>,
     due: BTreeSet<(Instant, LinkId)>,
@@ -81,7 +86,7 @@ pub struct Platform {
     next_seq: u64,
     next_ask: u64,
     next_publish: u64,
-    out: VecDeque<Output>,
+    out: Outbox,
     counters: Counters,
 }
 
@@ -142,7 +147,7 @@ impl Platform {
     pub fn new(config: Config) -> Self {
         Self {
             config: config.sane(),
-            links: BTreeMap::new(),
+            links: Links::default(),
             owners: HashMap::new(),
             due: BTreeSet::new(),
             addresses: BTreeMap::new(),
@@ -158,7 +163,7 @@ impl Platform {
             next_seq: 0,
             next_ask: 0,
             next_publish: 0,
-            out: VecDeque::new(),
+            out: Outbox::default(),
             counters: Counters::default(),
         }
     }
@@ -207,7 +212,7 @@ impl Platform {
 
     /// Next thing to do, oldest first; `None` when there is nothing until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     /// When to call [`Self::handle_timeout`]; `None` means no timer is armed.
@@ -227,7 +232,7 @@ impl Platform {
 
     /// What has happened so far, and what is.
     pub fn snapshot(&self) -> Counters {
-        let online = self.links.values().filter(|link| link.alias().is_some());
+        let online = self.links.iter().filter(|(_, link)| link.alias().is_some());
         let online = u64::try_from(online.count()).unwrap_or(u64::MAX);
         Counters {
             online,
@@ -238,12 +243,12 @@ impl Platform {
 
     /// True if a link of this node has the alias.
     pub fn is_online(&self, alias: &str) -> bool {
-        let link = self.owners.get(alias).and_then(|id| self.links.get(id));
+        let link = self.owners.get(alias).and_then(|id| self.links.get(*id));
         link.is_some_and(|link| link.alias().is_some())
     }
 
     fn send(&mut self, id: LinkId, message: Message) {
-        self.out.push_back(Output::Send(id, Arc::new(message)));
+        self.out.send(id, Arc::new(message));
     }
 
     fn fail(&mut self, id: LinkId, code: Code, num: Num) {
@@ -254,17 +259,17 @@ impl Platform {
     }
 
     fn tell(&mut self, event: Event) {
-        self.out.push_back(Output::Event(event));
+        self.out.push(Output::Event(event));
     }
 
     fn ask_store(&mut self, op: StoreOp, pending: Pending) {
         self.next_seq = self.next_seq.saturating_add(1);
         let seq = Seq(self.next_seq);
-        if let Some(link) = pending.link().and_then(|id| self.links.get_mut(&id)) {
+        if let Some(link) = pending.link().and_then(|id| self.links.get_mut(id)) {
             link.requests = link.requests.saturating_add(1);
         }
         self.pending.insert(seq, pending);
-        self.out.push_back(Output::Store(seq, op));
+        self.out.push(Output::Store(seq, op));
     }
 
     //= docs/spec/zzw-push-proto.md#store
@@ -323,7 +328,7 @@ impl Platform {
                 },
                 StoreReply::Appended(appended),
             ) => {
-                self.appended(now, publication, &alias, None, asked_at, appended);
+                self.kept(now, publication, &alias, asked_at, appended);
                 self.part_done(publication, None);
             }
             (
@@ -389,7 +394,7 @@ impl Platform {
 
     fn answered(&mut self, seq: Seq) -> Option<Pending> {
         let pending = self.pending.remove(&seq)?;
-        if let Some(link) = pending.link().and_then(|id| self.links.get_mut(&id)) {
+        if let Some(link) = pending.link().and_then(|id| self.links.get_mut(id)) {
             link.requests = link.requests.saturating_sub(1);
         }
         Some(pending)

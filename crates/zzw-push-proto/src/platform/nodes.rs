@@ -1,6 +1,7 @@
 //! What other nodes say.
 
 use super::vocabulary::{LinkEnd, NodeMessage};
+use super::window::Content;
 use super::{NodeId, Platform};
 use crate::wire::{Code, Num};
 use std::time::Instant;
@@ -15,7 +16,7 @@ impl Platform {
                 let Some(link) = self.owners.get(&alias).copied() else {
                     return;
                 };
-                if let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut()) {
+                if let Some(session) = self.links.get_mut(link).and_then(|l| l.session.as_mut()) {
                     //= docs/spec/zzw-push-proto.md#node
                     //# A node that is told of a message MUST read the queue of its alias, and send
                     //# nothing twice for it.
@@ -27,7 +28,7 @@ impl Platform {
                 let Some(link) = self.owners.get(&alias).copied() else {
                     return;
                 };
-                let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut())
+                let Some(session) = self.links.get_mut(link).and_then(|l| l.session.as_mut())
                 else {
                     return;
                 };
@@ -45,7 +46,11 @@ impl Platform {
                 mid,
                 body,
                 topic,
-            } => self.send_direct(&alias, topic.as_ref(), mid, &body),
+            } => {
+                if let Some(link) = self.owners.get(&alias).copied() {
+                    self.send_direct(link, mid, &Content::new(body, topic));
+                }
+            }
             NodeMessage::Announce(info) => {
                 let is_known = self.nodes.contains_key(&node);
                 if node != self.config.node && (is_known || self.nodes.len() < MAX_NODES) {

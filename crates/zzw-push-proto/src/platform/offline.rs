@@ -1,11 +1,12 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
 use super::config::OnUnacked;
-use super::link::{InFlight, Link};
+use super::link::Link;
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
-use super::vocabulary::{LinkEnd, Output};
+use super::vocabulary::LinkEnd;
+use super::window::{Content, InFlight};
 use super::{LinkId, Pending, Platform, later};
-use crate::wire::{Ack, Code, Delivery, Message, Num};
+use crate::wire::{Ack, Code, Num};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ impl Platform {
     /// Asks the store for what the link has credit for, if there is anything.
     pub(super) fn pump(&mut self, now: Instant, id: LinkId) {
         let (window, window_bytes) = (self.config.window, self.config.window_bytes);
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let is_slow = link.slow_since.is_some();
@@ -85,7 +86,7 @@ impl Platform {
 
     pub(super) fn loaded(&mut self, now: Instant, id: LinkId, loaded: Loaded) {
         let is_full = loaded.entries.len() >= loaded.limit;
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return;
         };
         session.is_loading = false;
@@ -102,7 +103,8 @@ impl Platform {
                 self.pass_over(id, entry.mid);
                 continue;
             }
-            match self.deliver(now, id, entry, deadline) {
+            let content = Content::new(entry.body, entry.topic);
+            match self.deliver(now, id, entry.mid, &content, deadline) {
                 Sent::Done => {}
                 Sent::NoCredit => return,
                 //= docs/spec/zzw-push-proto.md#time-to-live
@@ -111,7 +113,7 @@ impl Platform {
                 Sent::Unsure => return self.pump(now, id),
             }
         }
-        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+        if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
             if !is_full {
                 session.cursor = session.cursor.max(loaded.end);
             }
@@ -122,7 +124,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#store
     //# A queue that the store failed to read MUST be read again.
     pub(super) fn not_loaded(&mut self, now: Instant, id: LinkId) {
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return;
         };
         session.is_loading = false;
@@ -137,21 +139,21 @@ impl Platform {
         &mut self,
         now: Instant,
         id: LinkId,
-        entry: Entry,
+        mid: MessageId,
+        content: &Arc<Content>,
         deadline: Option<Instant>,
     ) -> Sent {
-        let len = entry.body.as_bytes().len();
-        let is_credited = self.has_credit(id, len);
-        let redeliver_at = later(now, self.config.redeliver_after);
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(link) = self.links.get_mut(id) else {
             return Sent::Done;
         };
+        let len = content.len();
+        let is_credited = link.has_credit(&self.config, len);
         //= docs/spec/zzw-push-proto.md#queue
         //# Messages MUST be sent to a link for the first time in the order of their ids, in
         //# whichever order the store answers.
-        if entry.mid <= session.cursor {
+        let Some(session) = link.bound().filter(|session| mid > session.cursor) else {
             return Sent::Done;
-        }
+        };
         //= docs/spec/zzw-push-proto.md#time-to-live
         //# A message MUST NOT be sent, sent again or pulled when its time is over.
         if deadline.is_some_and(|deadline| deadline <= now) {
@@ -162,51 +164,33 @@ impl Platform {
             session.has_more = true;
             return Sent::NoCredit;
         }
-        session.cursor = entry.mid;
+        session.cursor = mid;
         session.bytes = session.bytes.saturating_add(len);
-        let mut delivery = Delivery::new(session.alias.clone(), entry.mid.to_mid(), entry.body);
-        delivery.topic = entry.topic;
-        let message = Arc::new(Message::Deliver(delivery));
-        let in_flight = InFlight {
-            message: Arc::clone(&message),
-            len,
+        session.inflight.push(InFlight {
+            mid,
+            content: Arc::clone(content),
             deadline,
             sent_at: now,
             tries: 1,
-        };
-        session.inflight.insert(entry.mid, in_flight);
+        });
+        let (alias, content) = (session.alias.clone(), Arc::clone(content));
+        self.out.deliver(id, alias, mid, content);
+        if let Some(at) = later(now, self.config.redeliver_after) {
+            link.arm(&mut self.due, id, at);
+        }
         self.hold(len);
         self.counters.delivered = self.counters.delivered.saturating_add(1);
-        self.out.push_back(Output::Send(id, message));
-        self.wake(id, redeliver_at);
         Sent::Done
     }
 
     /// The time of a message is over before it was sent.
     fn pass_over(&mut self, id: LinkId, mid: MessageId) {
-        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+        if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
             if mid > session.cursor {
                 session.cursor = mid;
                 self.counters.expired = self.counters.expired.saturating_add(1);
             }
         }
-    }
-
-    /// True if the link may be sent so many bytes more now.
-    pub(super) fn has_credit(&mut self, id: LinkId, len: usize) -> bool {
-        let (window, window_bytes) = (self.config.window, self.config.window_bytes);
-        let Some(link) = self.links.get_mut(&id) else {
-            return false;
-        };
-        let is_slow = link.slow_since.is_some();
-        link.bound().is_some_and(|session| {
-            //= docs/spec/zzw-push-proto.md#queue
-            //# A link MUST NOT have more than `window` messages and `window_bytes` bytes
-            //# unacknowledged, but for one message that is longer.
-            let fits = session.bytes.saturating_add(len) <= window_bytes;
-            let has_place = session.inflight.len() < window;
-            !is_slow && !session.is_parked && has_place && (fits || session.inflight.is_empty())
-        })
     }
 
     /// Sends again what was not acknowledged, and what it may be too late for is forgotten: the
@@ -216,7 +200,7 @@ impl Platform {
     //# times in all.
     pub(super) fn resend(&mut self, now: Instant, id: LinkId) {
         let (after, max_tries) = (self.config.redeliver_after, self.config.max_tries);
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let is_slow = link.slow_since.is_some();
@@ -226,7 +210,7 @@ impl Platform {
         }
         let mut next = session.retry_at;
         let (mut again, mut over, mut is_dead) = (Vec::new(), Vec::new(), false);
-        for (mid, sent) in &mut session.inflight {
+        for sent in session.inflight.iter_mut() {
             let due = later(sent.sent_at, after);
             if session.is_parked {
                 continue;
@@ -238,7 +222,7 @@ impl Platform {
             //= docs/spec/zzw-push-proto.md#time-to-live
             //# A message MUST NOT be sent, sent again or pulled when its time is over.
             if sent.deadline.is_some_and(|deadline| deadline <= now) {
-                over.push(*mid);
+                over.push(sent.mid);
                 continue;
             }
             if sent.tries >= max_tries {
@@ -250,17 +234,18 @@ impl Platform {
             // What cannot be written would only be late.
             if !is_slow {
                 sent.tries = sent.tries.saturating_add(1);
-                again.push(Arc::clone(&sent.message));
+                again.push((sent.mid, Arc::clone(&sent.content)));
             }
         }
         let mut freed = 0_usize;
         for mid in &over {
-            if let Some(sent) = session.inflight.remove(mid) {
-                session.bytes = session.bytes.saturating_sub(sent.len);
-                freed = freed.saturating_add(sent.len);
+            if let Some(sent) = session.inflight.remove(*mid) {
+                session.bytes = session.bytes.saturating_sub(sent.content.len());
+                freed = freed.saturating_add(sent.content.len());
             }
         }
         session.is_parked |= is_dead;
+        let alias = session.alias.clone();
         self.let_go(freed);
         let expired = u64::try_from(over.len()).unwrap_or(u64::MAX);
         self.counters.expired = self.counters.expired.saturating_add(expired);
@@ -272,8 +257,8 @@ impl Platform {
         }
         let count = u64::try_from(again.len()).unwrap_or(u64::MAX);
         self.counters.redelivered = self.counters.redelivered.saturating_add(count);
-        for message in again {
-            self.out.push_back(Output::Send(id, message));
+        for (mid, content) in again {
+            self.out.deliver(id, alias.clone(), mid, content);
         }
         self.wake(id, next);
         if self.is_idle_acking(id) {
@@ -288,7 +273,7 @@ impl Platform {
     //# A message that was acknowledged to its publisher MUST stay in the store until its alias has
     //# acknowledged it, its time is over, or newer ones have pushed it out.
     pub(super) fn acknowledged(&mut self, now: Instant, id: LinkId, ack: &Ack) {
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return self.fail(id, Code::NotBound, Num::Absent);
         };
         if ack
@@ -307,13 +292,13 @@ impl Platform {
         let Some(mid) = MessageId::of(&ack.mid) else {
             return;
         };
-        if let Some(sent) = session.inflight.remove(&mid) {
-            session.bytes = session.bytes.saturating_sub(sent.len);
-            self.let_go(sent.len);
+        if let Some(sent) = session.inflight.remove(mid) {
+            session.bytes = session.bytes.saturating_sub(sent.content.len());
+            self.let_go(sent.content.len());
             self.counters.acked = self.counters.acked.saturating_add(1);
             self.unpark(now, id);
         }
-        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+        if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
             if session.acks.len() < MAX_ACKS {
                 session.acks.push(mid);
             }
@@ -325,13 +310,13 @@ impl Platform {
     }
 
     fn is_idle_acking(&self, id: LinkId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let session = self.links.get(id).and_then(|link| link.session.as_ref());
         session.is_some_and(|session| !session.is_acking && session.retry_at.is_none())
     }
 
     /// Tells the store what was acknowledged since it was told last.
     pub(super) fn tell_acks(&mut self, id: LinkId) {
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return;
         };
         if session.acks.is_empty() {
@@ -344,7 +329,7 @@ impl Platform {
     }
 
     pub(super) fn acks_told(&mut self, id: LinkId) {
-        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+        if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
             session.is_acking = false;
             self.tell_acks(id);
         }
@@ -355,7 +340,7 @@ impl Platform {
     //# An acknowledgement MUST be told to the store until the store has done it, also if it was not
     //# waited for.
     pub(super) fn acks_not_told(&mut self, now: Instant, id: LinkId, mids: Vec<MessageId>) {
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return;
         };
         session.is_acking = false;
@@ -368,7 +353,7 @@ impl Platform {
 
     pub(super) fn slow(&mut self, now: Instant, id: LinkId) {
         let slow_at = later(now, self.config.slow_timeout);
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             if link.slow_since.is_none() {
                 link.slow_since = Some(now);
                 self.wake(id, slow_at);
@@ -377,7 +362,7 @@ impl Platform {
     }
 
     pub(super) fn drained(&mut self, now: Instant, id: LinkId) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.slow_since = None;
             self.pump(now, id);
         }
@@ -396,11 +381,11 @@ impl Platform {
     /// A client that acknowledges reads again: what it was sent counts from now.
     fn unpark(&mut self, now: Instant, id: LinkId) {
         let redeliver_at = later(now, self.config.redeliver_after);
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return;
         };
         if std::mem::take(&mut session.is_parked) {
-            for sent in session.inflight.values_mut() {
+            for sent in session.inflight.iter_mut() {
                 (sent.sent_at, sent.tries) = (now, 1);
             }
             self.wake(id, redeliver_at);

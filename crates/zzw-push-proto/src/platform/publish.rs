@@ -3,14 +3,16 @@
 use super::link::Link;
 use super::offline::Sent;
 use super::session::fault_of;
-use super::store::{Appended, Entry, MessageId, StoreOp, UnixMillis};
+use super::store::{Appended, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::{Event, NodeMessage, Output, PublishId, Refused};
+use super::window::Content;
 use super::{Asker, LinkId, Pending, Platform, later};
 use crate::rest::RestReply;
 use crate::wire::{
-    Code, Delivery, Failure, Json, MAX_ALIASES, MAX_TOPICS, Message, Method, Num, Numbered,
-    Publish, Text, Ttl,
+    Code, Failure, Json, MAX_ALIASES, MAX_TOPICS, Message, Method, Num, Numbered, Publish, Text,
+    Ttl,
 };
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A message that the store is to keep for somebody.
@@ -119,7 +121,8 @@ impl Platform {
             match (publish.method, is_kept) {
                 (Method::PublishToAlias, true) => self.append(now, id, target, publish),
                 (Method::PublishToAlias, false) => {
-                    self.direct(&target, None, at, &publish.msg);
+                    let content = Content::new(publish.msg.clone(), None);
+                    self.direct(&target, at, &content);
                     self.part_done(id, None);
                 }
                 (Method::Publish, true) => self.append_topic(now, id, target, publish),
@@ -180,19 +183,39 @@ impl Platform {
         asked_at: Instant,
         members: Vec<(Text, Appended)>,
     ) {
+        let Some(publication) = self.publications.get(&id) else {
+            return;
+        };
+        let content = Content::new(publication.body.clone(), Some(topic.clone()));
+        let deadline = later(asked_at, publication.ttl.duration());
         for (alias, appended) in members {
-            self.appended(now, id, &alias, Some(topic), asked_at, appended);
+            self.appended(now, &alias, &content, deadline, appended);
         }
     }
 
-    /// A message is kept: whoever has the alias hears of it.
-    pub(super) fn appended(
+    pub(super) fn kept(
         &mut self,
         now: Instant,
         id: PublishId,
         alias: &Text,
-        topic: Option<&Text>,
         asked_at: Instant,
+        appended: Appended,
+    ) {
+        let Some(publication) = self.publications.get(&id) else {
+            return;
+        };
+        let content = Content::new(publication.body.clone(), None);
+        let deadline = later(asked_at, publication.ttl.duration());
+        self.appended(now, alias, &content, deadline, appended);
+    }
+
+    /// A message is kept: whoever has the alias hears of it.
+    fn appended(
+        &mut self,
+        now: Instant,
+        alias: &Text,
+        content: &Arc<Content>,
+        deadline: Option<Instant>,
         appended: Appended,
     ) {
         self.counters.evicted = self.counters.evicted.saturating_add(appended.evicted);
@@ -206,16 +229,12 @@ impl Platform {
                 mid,
             };
             let node = owner.node;
-            self.out.push_back(Output::Relay { node, message });
+            self.out.push(Output::Relay { node, message });
         }
-        let Some(link) = self.owners.get(alias).copied() else {
+        let Some(id) = self.owners.get(alias).copied() else {
             return;
         };
-        let Some(publication) = self.publications.get(&id) else {
-            return;
-        };
-        let (body, ttl) = (publication.body.clone(), publication.ttl);
-        let Some(session) = self.links.get_mut(&link).and_then(|l| l.session.as_mut()) else {
+        let Some(session) = self.links.get_mut(id).and_then(|l| l.session.as_mut()) else {
             return;
         };
         // Right behind the last one that was sent, it need not be read from the store (P-6).
@@ -225,15 +244,8 @@ impl Platform {
             && session.known <= session.cursor
             && session.cursor == appended.prev;
         session.known = session.known.max(mid);
-        if is_next {
-            let deadline = later(asked_at, ttl.duration());
-            let expires_at = UnixMillis::default();
-            let entry = Entry::new(mid, body, topic.cloned(), expires_at);
-            if self.deliver(now, link, entry, deadline) == Sent::Unsure {
-                self.pump(now, link);
-            }
-        } else {
-            self.pump(now, link);
+        if !is_next || self.deliver(now, id, mid, content, deadline) == Sent::Unsure {
+            self.pump(now, id);
         }
     }
 
@@ -265,7 +277,7 @@ impl Platform {
             (Asker::Application, Some(code)) => self.tell(Event::NotPublished(id, code)),
             (asker, Some(code)) => self.refuse(asker, code, num),
             (Asker::Link(link), None) => {
-                if self.links.contains_key(&link) {
+                if self.links.contains(link) {
                     self.send(link, Message::Published(Numbered::new(num)));
                 }
             }
@@ -273,7 +285,7 @@ impl Platform {
                 //= docs/spec/zzw-push-proto.md#presence
                 //# A call MUST be answered with the number that its body has.
                 let reply = RestReply::Published(Numbered::new(num));
-                self.out.push_back(Output::Reply(exchange, reply));
+                self.out.push(Output::Reply(exchange, reply));
             }
         }
     }
@@ -281,13 +293,13 @@ impl Platform {
     /// Tells whoever asked that it did not work.
     pub(super) fn refuse(&mut self, asker: Asker, code: Code, num: Num) {
         match asker {
-            Asker::Link(link) if self.links.contains_key(&link) => self.fail(link, code, num),
+            Asker::Link(link) if self.links.contains(link) => self.fail(link, code, num),
             Asker::Exchange(exchange) => {
                 if code == Code::Busy {
                     self.counters.busy = self.counters.busy.saturating_add(1);
                 }
                 let reply = RestReply::Failure(Failure::new(code, num));
-                self.out.push_back(Output::Reply(exchange, reply));
+                self.out.push(Output::Reply(exchange, reply));
             }
             Asker::Link(_) | Asker::Application => {}
         }
@@ -303,9 +315,9 @@ impl Platform {
         let Some(publication) = self.publications.get(&id) else {
             return;
         };
-        let body = publication.body.clone();
+        let content = Content::new(publication.body.clone(), Some(topic.clone()));
         for alias in members {
-            self.direct(alias, Some(topic), at, &body);
+            self.direct(alias, at, &content);
         }
     }
 
@@ -313,11 +325,11 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#queue
     //# A publication with a time to live of 0 MUST be sent to the links that are bound and have
     //# room for it, and MUST NOT be stored.
-    fn direct(&mut self, alias: &Text, topic: Option<&Text>, at: UnixMillis, body: &Json) {
+    fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
         self.last_direct = MessageId::next_direct(self.last_direct, at);
         let mid = self.last_direct;
-        if self.owners.contains_key(alias) {
-            return self.send_direct(alias, topic, mid, body);
+        if let Some(link) = self.owners.get(alias).copied() {
+            return self.send_direct(link, mid, content);
         }
         for node in self.nodes.keys() {
             //= docs/spec/zzw-push-proto.md#node
@@ -326,39 +338,34 @@ impl Platform {
             let message = NodeMessage::Direct {
                 alias: alias.clone(),
                 mid,
-                body: body.clone(),
-                topic: topic.cloned(),
+                body: content.body.clone(),
+                topic: content.topic.clone(),
             };
             let node = *node;
-            self.out.push_back(Output::Relay { node, message });
+            self.out.push(Output::Relay { node, message });
         }
     }
 
-    pub(super) fn send_direct(
-        &mut self,
-        alias: &Text,
-        topic: Option<&Text>,
-        mid: MessageId,
-        body: &Json,
-    ) {
-        let Some(link) = self.owners.get(alias).copied() else {
+    pub(super) fn send_direct(&mut self, id: LinkId, mid: MessageId, content: &Arc<Content>) {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        if !self.has_credit(link, body.as_bytes().len()) {
+        let is_credited = link.has_credit(&self.config, content.len());
+        match link.alias().filter(|_| is_credited) {
+            Some(alias) => {
+                let alias = alias.clone();
+                self.out.deliver(id, alias, mid, Arc::clone(content));
+                self.counters.delivered = self.counters.delivered.saturating_add(1);
+            }
             //= docs/spec/zzw-push-proto.md#queue
             //# A publication with a time to live of 0 that a link has no room for MUST be dropped
             //# and counted.
-            self.counters.dropped = self.counters.dropped.saturating_add(1);
-            return;
+            None => self.counters.dropped = self.counters.dropped.saturating_add(1),
         }
-        let mut delivery = Delivery::new(alias.clone(), mid.to_mid(), body.clone());
-        delivery.topic = topic.cloned();
-        self.counters.delivered = self.counters.delivered.saturating_add(1);
-        self.send(link, Message::Deliver(delivery));
     }
 
     fn count_request(&mut self, id: LinkId, is_new: bool) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.requests = if is_new {
                 link.requests.saturating_add(1)
             } else {
@@ -373,6 +380,6 @@ impl Platform {
     pub(super) fn afford_publish(&mut self, now: Instant, id: LinkId) -> bool {
         let rate = self.config.publish_rate;
         let take = |link: &mut Link| link.publishes.take(rate, now);
-        self.links.get_mut(&id).is_some_and(take)
+        self.links.get_mut(id).is_some_and(take)
     }
 }

@@ -2,7 +2,6 @@
 
 use super::link::{Link, PulledBatch, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
-use super::vocabulary::Output;
 use super::{Asker, LinkId, Pending, Platform, later};
 use crate::wire::{Batch, Code, Message, Num, Pull, Text};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has
             //# none.
@@ -26,7 +25,7 @@ impl Platform {
         //= docs/spec/zzw-push-proto.md#pull
         //# A pull with the number of the last one MUST be answered with the same messages.
         if let Some(message) = session.same_batch(now, &pull.num) {
-            return self.out.push_back(Output::Send(id, message));
+            return self.out.send(id, message);
         }
         if let Some(batch) = session.batch.take() {
             // Another number says that the last batch has arrived; none says nothing.
@@ -69,12 +68,12 @@ impl Platform {
         at: UnixMillis,
     ) {
         let max_bytes = self.config.pull_bytes;
-        let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
+        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             return self.refuse(Asker::Link(id), Code::NotBound, num);
         };
         // The same number was asked twice before the store answered.
         if let Some(message) = session.same_batch(now, &num) {
-            return self.out.push_back(Output::Send(id, message));
+            return self.out.send(id, message);
         }
         let deadline = |entry: &Entry| {
             let left = entry.expires_at.0.saturating_sub(at.0);
@@ -105,9 +104,9 @@ impl Platform {
             //# Messages that were pulled on a link MUST NOT be pushed on it.
             // What is pulled is not pushed.
             session.cursor = session.cursor.max(entry.mid);
-            if let Some(sent) = session.inflight.remove(&entry.mid) {
-                session.bytes = session.bytes.saturating_sub(sent.len);
-                freed = freed.saturating_add(sent.len);
+            if let Some(sent) = session.inflight.remove(entry.mid) {
+                session.bytes = session.bytes.saturating_sub(sent.content.len());
+                freed = freed.saturating_add(sent.content.len());
             }
             if is_over {
                 expired = expired.saturating_add(1);
@@ -123,17 +122,17 @@ impl Platform {
         //# A pull MUST be answered with an empty list where nothing waits.
         let batch = Batch::new(bodies.into_iter().collect(), texts, num.clone());
         let message = Arc::new(Message::Batch(batch));
-        session.batch = Some(PulledBatch {
+        session.batch = Some(Box::new(PulledBatch {
             num,
             mids,
             message: Arc::clone(&message),
             len,
             deadline: batch_deadline,
-        });
+        }));
         self.let_go(freed);
         self.hold(len);
         self.counters.expired = self.counters.expired.saturating_add(expired);
-        self.out.push_back(Output::Send(id, message));
+        self.out.send(id, message);
         self.pump(now, id);
     }
 }
@@ -141,7 +140,7 @@ impl Platform {
 impl Session {
     /// The last batch, if it was asked for by that number and nothing in it is too old.
     fn same_batch(&self, now: Instant, num: &Num) -> Option<Arc<Message>> {
-        let is_same = |batch: &&PulledBatch| {
+        let is_same = |batch: &&Box<PulledBatch>| {
             let is_over = batch.deadline.is_some_and(|deadline| deadline <= now);
             batch.num == *num && is_telling(num) && !is_over
         };

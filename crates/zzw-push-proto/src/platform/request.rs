@@ -53,7 +53,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#topic
     //# The broker MUST answer type 2 when the store has done it and not before.
     pub(super) fn subscribed(&mut self, id: LinkId, num: Num) {
-        if self.links.contains_key(&id) {
+        if self.links.contains(id) {
             self.send(id, Message::Registered(Numbered::new(num)));
         }
     }
@@ -61,7 +61,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#topic
     //# An alias without topics MUST be told an empty list.
     pub(super) fn topics_known(&mut self, id: LinkId, topics: Texts, num: Num) {
-        if self.links.contains_key(&id) {
+        if self.links.contains(id) {
             self.send(id, Message::TopicList(TopicList::new(topics, num)));
         }
     }
@@ -92,7 +92,7 @@ impl Platform {
         //# node.
         let is_online = is_elsewhere || self.is_online(&alias);
         match asker {
-            Asker::Link(link) if self.links.contains_key(&link) => {
+            Asker::Link(link) if self.links.contains(link) => {
                 //= docs/spec/zzw-push-proto.md#presence
                 //# The status of an alias MUST be told with the alias over Socket.IO and without it
                 //# over REST.
@@ -147,8 +147,8 @@ impl Platform {
 
     fn counts(&mut self, id: LinkId, num: Num) {
         // Over TCP only, where the document has it.
-        let link = self.links.get(&id);
-        if link.is_none_or(|link| link.peer.transport != Transport::Tcp) {
+        let link = self.links.get(id);
+        if link.is_none_or(|link| link.transport != Transport::Tcp) {
             return self.fail(id, Code::UnknownType, num);
         }
         let rooms = self.rooms;
@@ -187,7 +187,7 @@ impl Platform {
         let max = self.config.max_requests;
         let has_room = |link: &super::Link| link.requests < max;
         let is_publish = matches!(message, Message::Publish(_));
-        self.links.get(&id).is_some_and(has_room) && (!is_publish || self.afford_publish(now, id))
+        self.links.get(id).is_some_and(has_room) && (!is_publish || self.afford_publish(now, id))
     }
 }
 

@@ -35,12 +35,12 @@ impl Platform {
             Call::Push(publish) => self.publish_for(now, asker, at, &publish),
             Call::Info => {
                 let reply = RestReply::Info(self.cluster());
-                self.out.push_back(Output::Reply(id, reply));
+                self.out.push(Output::Reply(id, reply));
             }
             Call::Servers => match self.least_loaded() {
                 Some(servers) => {
                     let reply = RestReply::Servers(servers);
-                    self.out.push_back(Output::Reply(id, reply));
+                    self.out.push(Output::Reply(id, reply));
                 }
                 //= docs/spec/zzw-push-proto.md#presence
                 //# The question for a server MUST be answered with `draining` and status 503 where
@@ -58,13 +58,12 @@ impl Platform {
     }
 
     pub(super) fn reply_status(&mut self, id: ExchangeId, status: Status) {
-        self.out
-            .push_back(Output::Reply(id, RestReply::Status(status)));
+        self.out.push(Output::Reply(id, RestReply::Status(status)));
     }
 
     pub(super) fn listed(&mut self, id: ExchangeId, total: u64, aliases: Texts) {
         let reply = RestReply::Aliases(AliasPage::new(total, aliases));
-        self.out.push_back(Output::Reply(id, reply));
+        self.out.push(Output::Reply(id, reply));
     }
 
     /// How this node is.

@@ -8,12 +8,11 @@ use crate::WireError;
 use crate::wire::{
     Code, Connect, ConnectCode, Connected, Heartbeat, MAX_NAME, Message, Num, Text, is_name,
 };
-use std::collections::VecDeque;
 use std::time::Instant;
 
 impl Platform {
     pub(super) fn connected(&mut self, now: Instant, id: LinkId, mut peer: Peer) {
-        if self.links.contains_key(&id) {
+        if self.links.contains(id) {
             return;
         }
         let refusal = if self.is_draining() {
@@ -25,12 +24,14 @@ impl Platform {
         };
         if let Some(code) = refusal {
             self.fail(id, code, Num::Absent);
-            return self.out.push_back(Output::Disconnect(id));
+            return self.out.push(Output::Disconnect(id));
         }
         let alias = peer.alias.take();
         self.count_link(peer.transport, true);
         let link = Link {
-            peer,
+            transport: peer.transport,
+            address: peer.address,
+            token: peer.token.map(Box::new),
             session: None,
             grant: None,
             last_seen: now,
@@ -41,8 +42,7 @@ impl Platform {
             garbled: 0,
             garbled_since: None,
             asking: None,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            waiting: None,
             requests: 0,
         };
         self.links.insert(id, link);
@@ -61,7 +61,7 @@ impl Platform {
     }
 
     pub(super) fn received(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         link.last_seen = now;
@@ -72,7 +72,7 @@ impl Platform {
         if !link.is_free(&message) && !self.afford(now, id) {
             return self.fail(id, Code::Busy, message.num().clone());
         }
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         if !link.is_undecided() {
@@ -83,24 +83,24 @@ impl Platform {
             };
             return self.process(now, id, frame);
         }
-        let weight = weight(&message);
-        let bytes = link.waiting_bytes.saturating_add(weight);
+        let waiting = link.waiting.get_or_insert_default();
+        let bytes = waiting.bytes.saturating_add(weight(&message));
         //= docs/spec/zzw-push-proto.md#load
         //# A frame MUST be answered with `busy` while `max_waiting` wait on its link.
-        if link.waiting.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
+        if waiting.frames.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
             return self.fail(id, Code::Busy, message.num().clone());
         }
-        link.waiting.push_back(Frame {
+        let frame = Frame {
             received: now,
             at,
             message,
-        });
-        link.waiting_bytes = bytes;
+        };
+        let weight = waiting.push(frame, false);
         self.hold(weight);
     }
 
     pub(super) fn garbled(&mut self, now: Instant, id: LinkId, error: &WireError) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         link.last_seen = now;
@@ -114,7 +114,7 @@ impl Platform {
     //# The broker MUST answer what is no message with a failure, and close a link with
     //# `max_garbled` of them within `garbled_within`.
     pub(super) fn misbehaved(&mut self, now: Instant, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let is_recent = link
@@ -134,12 +134,10 @@ impl Platform {
     //# Frames of a link MUST wait while it is being bound or one of them is being decided about,
     //# and then be served in their order.
     pub(super) fn go_on(&mut self, now: Instant, id: LinkId) {
-        while let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_undecided()) {
-            let Some(frame) = link.waiting.pop_front() else {
+        while let Some(link) = self.links.get_mut(id).filter(|link| !link.is_undecided()) {
+            let Some((frame, weight)) = link.next_waiting() else {
                 return;
             };
-            let weight = weight(&frame.message);
-            link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
             self.let_go(weight);
             self.process(now, id, frame);
         }
@@ -182,7 +180,7 @@ impl Platform {
         let mut replaced = None;
         let mut gap = 0;
         if let Some(old) = self.owners.get(&alias).copied().filter(|old| *old != id) {
-            let session = self.links.get(&old).and_then(|link| link.session.as_ref());
+            let session = self.links.get(old).and_then(|link| link.session.as_ref());
             replaced = session.and_then(|session| session.epoch.or(session.replaced));
             gap = session.map_or(0, |session| session.gap);
             // Last wins (Z-42).
@@ -192,13 +190,13 @@ impl Platform {
             self.fail(old, Code::Replaced, Num::Absent);
             self.end(old, LinkEnd::Replaced);
         }
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let mut session = Session::new(alias.clone(), greeting, replaced);
         session.gap = gap;
         link.session = Some(session);
-        let owner = Owner::new(self.config.node, link.peer.transport);
+        let owner = Owner::new(self.config.node, link.transport);
         self.owners.insert(alias.clone(), id);
         let op = StoreOp::Claim {
             alias: alias.clone(),
@@ -225,15 +223,15 @@ impl Platform {
                 epoch,
             };
             let node = owner.node;
-            self.out.push_back(Output::Relay { node, message });
+            self.out.push(Output::Relay { node, message });
         }
         let Some(owner) = self.owners.get(alias).copied() else {
             return self.release(alias.clone(), epoch);
         };
-        let Some(link) = self.links.get_mut(&owner) else {
+        let Some(link) = self.links.get_mut(owner) else {
             return;
         };
-        let transport = link.peer.transport;
+        let transport = link.transport;
         let Some(session) = link.session.as_mut() else {
             return;
         };
@@ -272,7 +270,7 @@ impl Platform {
     //# A link whose alias the store does not give MUST be told so and stay unbound, so that it can
     //# try again.
     pub(super) fn not_claimed(&mut self, now: Instant, id: LinkId, alias: &Text) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let is_for = |s: &&mut Session| s.alias == *alias && s.epoch.is_none();
@@ -293,7 +291,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#alias
     //# The broker MUST NOT send anything on a link that is over.
     pub(super) fn end(&mut self, id: LinkId, why: LinkEnd) {
-        let Some(link) = self.links.remove(&id) else {
+        let Some(link) = self.links.remove(id) else {
             return;
         };
         if let Some(timer) = link.timer {
@@ -304,12 +302,12 @@ impl Platform {
             self.asked.remove(&ask);
         }
         self.let_go(link.held());
-        self.count_link(link.peer.transport, false);
+        self.count_link(link.transport, false);
         if why == LinkEnd::Slow {
             self.counters.slow = self.counters.slow.saturating_add(1);
         }
         if why != LinkEnd::Remote {
-            self.out.push_back(Output::Disconnect(id));
+            self.out.push(Output::Disconnect(id));
         }
         let Some(session) = link.session else { return };
         self.owners.remove(&session.alias);
@@ -330,21 +328,15 @@ impl Platform {
 
     /// Lets a timer of a link fire no later than then.
     pub(super) fn wake(&mut self, id: LinkId, at: Option<Instant>) {
-        let Some((link, at)) = self.links.get_mut(&id).zip(at) else {
-            return;
-        };
-        if link.timer.is_none_or(|timer| at < timer) {
-            if let Some(timer) = link.timer.replace(at) {
-                self.due.remove(&(timer, id));
-            }
-            self.due.insert((at, id));
+        if let Some((link, at)) = self.links.get_mut(id).zip(at) {
+            link.arm(&mut self.due, id, at);
         }
     }
 
     /// Does what is due on a link and arms its next timer. Hearing a frame moves no timer: only here
     /// is it found out that the link has not been silent.
     pub(super) fn overdue(&mut self, now: Instant, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         if let Some(timer) = link.timer.take() {
@@ -374,11 +366,11 @@ impl Platform {
     }
 
     pub(super) fn alias_of(&self, id: LinkId) -> Option<Text> {
-        self.links.get(&id)?.alias().cloned()
+        self.links.get(id)?.alias().cloned()
     }
 
     pub(super) fn is_bound(&self, id: LinkId) -> bool {
-        let link = self.links.get(&id);
+        let link = self.links.get(id);
         link.is_some_and(|link| link.alias().is_some())
     }
 
@@ -408,10 +400,10 @@ impl Platform {
     /// True if the link and its address may do one thing more now.
     fn afford(&mut self, now: Instant, id: LinkId) -> bool {
         let rate = self.config.frame_rate;
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return false;
         };
-        let address = link.peer.address;
+        let address = link.address;
         link.frames.take(rate, now) && self.afford_address(now, address)
     }
 
@@ -437,7 +429,7 @@ impl Link {
             Message::Heartbeat(_) => !self.brings_token(message),
             Message::Ack(ack) => super::MessageId::of(&ack.mid).is_some_and(|mid| {
                 let session = self.session.as_ref();
-                session.is_some_and(|session| session.inflight.contains_key(&mid))
+                session.is_some_and(|session| session.inflight.contains(mid))
             }),
             _ => false,
         }

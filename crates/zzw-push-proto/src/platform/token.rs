@@ -46,14 +46,14 @@ impl Platform {
         if self.config.client_token == ClientToken::Off {
             return Some(frame);
         }
-        let bound = self.alias_of(id);
-        let link = self.links.get_mut(&id)?;
         let Some((alias, token)) = alias_and_token(&mut frame.message) else {
             return Some(frame);
         };
+        let link = self.links.get_mut(id)?;
+        let bound = link.alias().cloned();
         // The token of a handshake is for the first frame with an alias.
         if token.is_none() && bound.is_none() && alias.is_some() {
-            *token = link.peer.token.take();
+            *token = link.token.take().map(|token| *token);
         }
         let known = link.granted(now).map(|granted| &granted.token);
         let Some(token) = token.as_ref().filter(|token| known != Some(token)) else {
@@ -66,12 +66,12 @@ impl Platform {
         };
         let presented = Presented {
             link: id,
-            address: link.peer.address,
+            address: link.address,
             alias,
             token: token.clone(),
         };
         if let Some(ask) = self.set_aside(now, id, frame, About::Token) {
-            self.out.push_back(Output::Verify(ask, presented));
+            self.out.push(Output::Verify(ask, presented));
         }
         None
     }
@@ -102,7 +102,7 @@ impl Platform {
     //# to connect.
     pub(super) fn may_be(&self, now: Instant, id: LinkId, alias: &str) -> bool {
         let is_required = self.config.client_token == ClientToken::Required;
-        match self.links.get(&id).and_then(|link| link.granted(now)) {
+        match self.links.get(id).and_then(|link| link.granted(now)) {
             Some(granted) => {
                 let is_enough = !is_required || granted.scopes.contains(Scopes::CONNECT);
                 //= docs/spec/zzw-push-proto.md#permission
@@ -115,7 +115,7 @@ impl Platform {
 
     /// True if a valid token of the link allows all of that.
     pub(super) fn has_scopes(&self, now: Instant, id: LinkId, scopes: Scopes) -> bool {
-        let link = self.links.get(&id);
+        let link = self.links.get(id);
         link.is_some_and(|link| link.scopes(now).contains(scopes))
     }
 
@@ -127,7 +127,7 @@ impl Platform {
         if self.config.client_token != ClientToken::Required {
             return false;
         }
-        let Some(link) = self.links.get(&id) else {
+        let Some(link) = self.links.get(id) else {
             return false;
         };
         let granted = link.granted(now);
@@ -142,7 +142,7 @@ impl Platform {
     }
 
     fn grant(&mut self, now: Instant, id: LinkId, grant: &Grant, token: &Token) {
-        let Some(link) = self.links.get_mut(&id) else {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let granted = Granted {

@@ -52,8 +52,8 @@ impl Encoded {
     }
 
     fn is_for(&self, delivery: &Delivery) -> bool {
-        let (one, other) = (self.body.as_bytes(), delivery.msg.as_bytes());
-        std::ptr::eq(one, other) && self.topic == delivery.topic && delivery.extra.is_empty()
+        let is_plain = delivery.extra.is_empty();
+        is_plain && self.body.is_same(&delivery.msg) && self.topic == delivery.topic
     }
 }
 
