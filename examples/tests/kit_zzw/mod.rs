@@ -8,10 +8,11 @@
 use drive::ws::{self, ClientSocket, Message};
 use drive::zzw::server::{Options, Ports, Server};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use xtea_token::Key;
 
@@ -191,6 +192,93 @@ impl Raw {
             }
         }
         None
+    }
+}
+
+/// What a call over HTTP was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+/// Sends these bytes, and reads the answer to its end; what they ask must not be kept open.
+pub async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    let mut peer = Raw::dial(address).await;
+    // Who is refused may be hung up on before all is sent.
+    let _ = peer.0.write_all(request.as_ref()).await;
+    let mut head = peer.head().await;
+    while head.starts_with("HTTP/1.1 100 ") {
+        head = peer.head().await;
+    }
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    let status = status
+        .parse()
+        .unwrap_or_else(|_| panic!("no answer: {head}"));
+    Answer {
+        status,
+        body: peer.rest().await,
+        head,
+    }
+}
+
+/// A call with a body, which may be empty.
+pub async fn ask(address: SocketAddr, method: &str, path: &str, body: impl AsRef<[u8]>) -> Answer {
+    let body = body.as_ref();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    exchange(address, [head.as_bytes(), body].concat()).await
+}
+
+/// Somebody who speaks in lines.
+pub struct Caller(BufReader<TcpStream>);
+
+impl Caller {
+    pub async fn dial(server: &Server) -> Self {
+        Self(BufReader::new(Raw::dial(server.addresses().push).await.0))
+    }
+
+    /// One who has an alias.
+    pub async fn bound(server: &Server, alias: &str) -> Self {
+        let mut caller = Self::dial(server).await;
+        let answer = caller.asks(&json!({"t": 14, "alias": alias})).await;
+        assert_eq!(answer, json!({"t": -14, "alias": alias}));
+        caller
+    }
+
+    pub async fn says(&mut self, message: &Value) {
+        self.writes(format!("{message}\n")).await;
+    }
+
+    pub async fn writes(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The next message; `Null` once it is hung up.
+    pub async fn hears(&mut self) -> Value {
+        let mut line = String::new();
+        // Some hang up rudely.
+        let _ = soon("a line", self.0.read_line(&mut line)).await;
+        serde_json::from_str(&line).unwrap_or_default()
+    }
+
+    pub async fn asks(&mut self, message: &Value) -> Value {
+        self.says(message).await;
+        self.hears().await
     }
 }
 

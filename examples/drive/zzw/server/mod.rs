@@ -207,8 +207,7 @@ impl Server {
             socketio: sockets,
             doors,
         } = options;
-        let are_required = broker.client_token == ClientToken::Required;
-        let tokens = Arc::new(Tokens::new(keys, are_required)?);
+        let tokens = Arc::new(Tokens::new(keys)?);
         if !tokens.knows_links() {
             broker.client_token = without_keys(broker.client_token)?;
         }
@@ -228,6 +227,7 @@ impl Server {
         };
         broker.host = host(advertise, bind)?.into();
         broker.service = addresses.service();
+        let client_token = broker.client_token;
         let core = Core::start(
             broker,
             rooms.clone(),
@@ -244,7 +244,14 @@ impl Server {
         let mut https = vec![
             socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
             rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,
-            relay::serve(relay, Arc::clone(&core), Arc::clone(&tokens), gate, &rooms)?,
+            relay::serve(
+                relay,
+                Arc::clone(&core),
+                Arc::clone(&tokens),
+                client_token,
+                gate,
+                &rooms,
+            )?,
         ];
         if let Some(admin) = admin {
             https.push(admin::serve(admin, Arc::clone(&core))?);

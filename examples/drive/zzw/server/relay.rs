@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use zzw_push_proto::platform::ClientToken;
 use zzw_push_proto::rooms::{self, Input, Role, RoomFrame, RoomKind, RoomPath};
 
 /// Settings of port 9000 beside those of the rooms.
@@ -41,6 +42,7 @@ pub struct Settings {
 struct Hall {
     core: Arc<Core>,
     tokens: Arc<Tokens>,
+    asks: ClientToken,
     settings: Settings,
     /// Longest message of a camera, and of others.
     max_picture: usize,
@@ -67,12 +69,14 @@ pub(super) fn serve(
     listener: TcpListener,
     core: Arc<Core>,
     tokens: Arc<Tokens>,
+    asks: ClientToken,
     settings: Settings,
     rooms: &rooms::Config,
 ) -> io::Result<Server> {
     let hall = Arc::new(Hall {
         core,
         tokens,
+        asks,
         settings,
         max_picture: rooms.max_picture,
         max_frame: rooms.max_frame,
@@ -128,9 +132,10 @@ impl Hall {
                 "draining; use another server",
             );
         }
-        let Some(token) = query(uri, "token") else {
-            let line = "a token is needed: ?alias=ALIAS&token=v2.…";
-            return if self.tokens.are_required() {
+        let token = query(uri, "token").filter(|_| self.asks != ClientToken::Off);
+        let Some(token) = token else {
+            return if self.asks == ClientToken::Required {
+                let line = "a token is needed: ?alias=ALIAS&token=v2.…";
                 refuse(StatusCode::UNAUTHORIZED, line)
             } else {
                 Ok(())

@@ -5,11 +5,13 @@ use super::tokens::{Asked, Tokens};
 use crate::http::{self, Body, Limits, Request, Response, Server, StatusCode};
 use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderValue};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use zzw_push_proto::RestError;
 use zzw_push_proto::platform::{Call, Transport};
 use zzw_push_proto::rest::{Post, RestCall, RestReply, RestRequest};
 use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
@@ -48,7 +50,7 @@ async fn answer(
     let path = head.uri.path();
     let asked = match RestRequest::parse(head.method.as_str(), path, lenience) {
         Ok(asked) => asked,
-        Err(error) => return write(error.status(), &Message::Failure(error.to_failure())),
+        Err(error) => return refuse(error),
     };
     let body = match http::collect(body, &LIMITS).await {
         Ok(body) => body,
@@ -123,6 +125,16 @@ fn num_of(call: &RestCall, body: Bytes, lenience: Lenience) -> Num {
         },
         _ => Num::Absent,
     }
+}
+
+/// The answer to what is no call.
+fn refuse(error: RestError) -> Response<Body> {
+    let mut response = write(error.status(), &Message::Failure(error.to_failure()));
+    if let RestError::Method { allowed } = error {
+        let allowed = HeaderValue::from_static(allowed);
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 fn fail(failure: &Failure) -> Response<Body> {

@@ -42,7 +42,6 @@ pub(super) struct Tokens {
     issuing: Option<MacKey>,
     secure: Option<v2::Verifier>,
     replays: Mutex<Box<ReplayCache>>,
-    are_required: bool,
 }
 
 /// What a request is about, for tokens that are bound to it.
@@ -69,7 +68,7 @@ impl Keys {
 }
 
 impl Tokens {
-    pub(super) fn new(keys: Keys, are_required: bool) -> io::Result<Self> {
+    pub(super) fn new(keys: Keys) -> io::Result<Self> {
         let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let (mut xtea, mut formats) = (keys.xtea.into_iter(), keys.formats.into_iter());
         let (Some(key), Some(format)) = (xtea.next(), formats.next()) else {
@@ -114,7 +113,6 @@ impl Tokens {
             issuing,
             secure: links.filter(|_| policy != Accept::Legacy),
             replays: Mutex::new(Box::new(ReplayCache::new())),
-            are_required,
         })
     }
 
@@ -165,11 +163,6 @@ impl Tokens {
     /// True if there is a key for tokens of links.
     pub(super) fn knows_links(&self) -> bool {
         self.secure.is_some()
-    }
-
-    /// True if no link is let in without a token.
-    pub(super) fn are_required(&self) -> bool {
-        self.are_required
     }
 }
 
