@@ -2,12 +2,13 @@
 
 mod platform_kit;
 
-use platform_kit::{ADDRESS, Rig, config, secs};
+use platform_kit::{ADDRESS, Rig, config, message, secs};
+use std::collections::BTreeSet;
 use zzw_push_proto::platform::{
     Call, Input, LinkId, MessageId, NodeId, NodeInfo, NodeMessage, Output, Owner, Peer, Rate,
     Transport, UnixMillis,
 };
-use zzw_push_proto::wire::{NodeCounts, Service};
+use zzw_push_proto::wire::{Message, NodeCounts, Service};
 
 fn busy(heard: &[String]) -> usize {
     let is_busy = |json: &&String| json.contains(r#""code":"busy""#);
@@ -194,6 +195,47 @@ fn ids_grow_with_time_and_stay_below_2_to_the_53_until_2089() {
         assert!(next > last);
         assert_eq!(MessageId::of(&next.to_mid()), Some(next));
         last = next;
+    }
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#store
+//# The ids of messages that are kept and of those that are not MUST differ, whatever the clock does.
+fn a_message_that_is_not_kept_has_no_id_of_one_that_is() {
+    let mut config = config();
+    config.window = 100_000;
+    let mut rig = Rig::new(config);
+    rig.store.cap = 100_000;
+    rig.bind(1, "m_1");
+    rig.heard(1);
+    // So many that each half of a millisecond is used up, at one time, and then at one before.
+    for n in 0..5_000 {
+        let at = UnixMillis(rig.at().0 - n / 2_500);
+        for ttl in [0, 60] {
+            let publish = format!(
+                r#"{{"t":6,"alias":["m_1"],"msg":"","opts":{{"time_to_live":{ttl}}},"num":""}}"#
+            );
+            let Message::Publish(publish) = message(&publish) else {
+                panic!("another type");
+            };
+            rig.platform.publish(rig.now, at, publish).unwrap();
+            rig.drain();
+        }
+    }
+    let mids: Vec<u64> = rig.log.iter().filter_map(mid_of).collect();
+    let distinct: BTreeSet<u64> = mids.iter().copied().collect();
+    assert_eq!((mids.len(), distinct.len()), (10_000, 10_000));
+    let upper = mids.iter().filter(|mid| *mid & 2048 != 0).count();
+    assert_eq!(upper, 5_000);
+}
+
+fn mid_of(output: &Output) -> Option<u64> {
+    match output {
+        Output::Send(_, message) => match &**message {
+            Message::Deliver(delivery) => delivery.mid.as_str().parse().ok(),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -134,6 +134,25 @@ fn too_many_requests_at_once_are_refused_but_nobody_stays_who_goes() {
 }
 
 #[test]
+fn the_store_may_be_dropped_by_whoever_it_answers() {
+    let disk = crate::cut_disk::CutDisk::new(true);
+    let (given, taken) = mpsc::channel::<Store>();
+    let (done, ended) = mpsc::channel();
+    let answer = move |_| {
+        drop(taken.recv());
+        done.send(()).unwrap();
+    };
+    let store = Store::open_on(disk.clone(), roomy(), answer).unwrap();
+    later(&store, Seq(1), append("m_1", "a"));
+    given.send(store).unwrap();
+    ended.recv().unwrap();
+    // Its thread has closed the file once nothing of it is left.
+    assert_eq!(ended.recv(), Err(mpsc::RecvError));
+    let store = Store::open_on(disk, roomy(), drop).unwrap();
+    assert_eq!(store.figures().messages, 1);
+}
+
+#[test]
 //= docs/spec/zzw-push-proto.md#store
 //# Every request MUST be answered once, whatever becomes of the store.
 fn a_store_that_breaks_answers_everybody_and_says_why() {

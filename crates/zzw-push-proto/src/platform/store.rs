@@ -258,6 +258,9 @@ impl MessageId {
 
     /// The same for messages that are not kept: in the upper half.
     #[must_use]
+    //= docs/spec/zzw-push-proto.md#store
+    //# The ids of messages that are kept and of those that are not MUST differ, whatever the clock
+    //# does.
     pub(super) fn next_direct(last: Self, at: UnixMillis) -> Self {
         let next = Self::earliest(at).max(last.0.saturating_add(1));
         if next & Self::HALF == 0 {

@@ -64,16 +64,16 @@ impl Thread {
         let waiting = self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // Releases are few, and an alias that is not released would be shown for ever.
         let is_urgent = matches!(op, StoreOp::Release { .. });
-        let is_taken = (is_urgent || waiting < self.max_waiting)
-            && self
-                .asks
-                .as_ref()
-                .is_some_and(|asks| asks.send((seq, op)).is_ok());
-        if is_taken {
-            return None;
-        }
+        let refused = if !is_urgent && waiting >= self.max_waiting {
+            StoreError::Full
+        } else {
+            match self.asks.as_ref().map(|asks| asks.send((seq, op))) {
+                Some(Ok(())) => return None,
+                _ => StoreError::Unavailable,
+            }
+        };
         self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(Input::StoreFailed(seq, StoreError::Full))
+        Some(Input::StoreFailed(seq, refused))
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -89,7 +89,10 @@ impl Thread {
 
     fn end(&mut self) -> io::Result<()> {
         drop(self.asks.take());
-        let ended = self.worker.take().map(JoinHandle::join);
+        // Whoever is answered may be the last who knows the store: its thread ends by itself.
+        let here = std::thread::current().id();
+        let other = |worker: &JoinHandle<_>| worker.thread().id() != here;
+        let ended = self.worker.take().filter(other).map(JoinHandle::join);
         let panicked = |_| Err(io::Error::other("the store's thread has ended"));
         ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
     }

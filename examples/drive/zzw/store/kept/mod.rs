@@ -50,6 +50,9 @@ enum Failure {
 /// A sweep comes after so many requests.
 const SWEEP_AFTER: usize = 64;
 
+/// Most sweeps that come together when there is nothing else to do.
+const IDLE_SWEEPS: usize = 16;
+
 /// What the file needs for itself.
 const SPARE: u64 = 1 << 20;
 
@@ -141,8 +144,12 @@ impl Kept {
         if self.sweep_due().is_some_and(|due| due <= now) {
             self.swept_at = Some(now);
             let at = self.clock.read(now, wall);
-            // For lack of room it can be left for later, like anything that is broken now.
-            let _ = self.transact(at, &[], true);
+            for _ in 0..IDLE_SWEEPS {
+                // For lack of room it can be left for later; if the store breaks, it says so.
+                if self.transact(at, &[], true).is_err() || self.cursor.is_empty() {
+                    break;
+                }
+            }
         }
         if self.wants_compaction(now) {
             self.compacted_at = Some(now);
