@@ -165,6 +165,23 @@ fn what_the_queue_has_no_place_for_is_told_as_a_gap() {
 }
 
 #[test]
+fn a_gap_is_told_when_a_link_connects_that_a_heartbeat_has_bound() {
+    let mut rig = Rig::new(config());
+    rig.store.cap = 3;
+    rig.connect(1);
+    for n in 0..5 {
+        rig.says(1, &publish("m_2", &n.to_string(), 600));
+    }
+    rig.connect(2);
+    rig.says(2, r#"{"t":1,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2)[0], r#"{"t":-1,"alias":"m_2"}"#);
+    rig.says(2, r#"{"t":14,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2), [r#"{"t":-14,"alias":"m_2","gap":2}"#]);
+    rig.says(2, r#"{"t":14,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2), [r#"{"t":-14,"alias":"m_2"}"#]);
+}
+
+#[test]
 //= docs/spec/zzw-push-proto.md#queue
 //# A link that is slow MUST be sent nothing of the queue, and be closed when it stays slow for
 //# `slow_timeout`.
