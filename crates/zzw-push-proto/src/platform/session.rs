@@ -249,9 +249,6 @@ impl Platform {
             return self.end(id, LinkEnd::Replaced);
         }
         match (session.greeting, transport) {
-            //= docs/spec/zzw-push-proto.md#queue
-            //# The number of messages that were lost MUST be told in `gap` when an alias is bound
-            //# by a handshake or a connect frame.
             (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code),
             (Greeting::Heartbeat, Transport::Tcp) => self.beat(id, alias),
             //= docs/spec/zzw-push-proto.md#alias
@@ -396,6 +393,9 @@ impl Platform {
 
     /// Tells what was lost, too. A heartbeat's reply cannot, so who was bound by one is told when it
     /// connects.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# The number of messages that an alias has lost MUST be told once in `gap`, with the first
+    //# answer to a handshake or a connect frame.
     fn greet(&mut self, id: LinkId, alias: Text, code: ConnectCode) {
         let session = self
             .links
