@@ -43,6 +43,9 @@ fn connect(token: &str) -> String {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A client token MUST be an authenticated one of its alias, in time and with the scope for what it
+//# is used for.
 async fn a_required_token_has_to_be_the_clients_own_and_valid() {
     let key = Key::from_hex("000102030405060708090a0b0c0d0e0f").unwrap();
     let mut options = Options::new(key);

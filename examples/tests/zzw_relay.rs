@@ -232,6 +232,12 @@ async fn a_camera_without_websocket_posts() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A client token MUST be an authenticated one of its alias, in time and with the scope for what it
+//# is used for.
+//= docs/spec/zzw-push-proto.md#permission
+//# A room MUST NOT be entered with a token that is not valid, nor without one where client tokens
+//# are required.
 async fn a_token_that_is_presented_must_be_valid() {
     let server = serve(|options| options.keys.mac.push(mac_key())).await;
     let good = token("m_2", Scope::RELAY);
@@ -255,6 +261,9 @@ async fn a_token_that_is_presented_must_be_valid() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A room MUST NOT be entered with a token that is not valid, nor without one where client tokens
+//# are required.
 async fn where_tokens_are_required_nobody_gets_in_without_one() {
     let server = serve(|options| {
         options.keys.mac.push(mac_key());

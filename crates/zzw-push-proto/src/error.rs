@@ -131,8 +131,8 @@ impl RestError {
     pub fn status(&self) -> u16 {
         match self {
             //= docs/spec/zzw-push-proto.md#rest
-            //# A path that is no call MUST be answered with status 404, and a call by another
-            //# method with status 405.
+            //# A path that is no call MUST be answered with status 404, a call by another method
+            //# with 405, and one that cannot be decoded with 400.
             Self::NotFound => 404,
             Self::Method { .. } => 405,
             Self::Token => 401,

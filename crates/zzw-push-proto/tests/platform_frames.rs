@@ -238,7 +238,7 @@ fn an_answer_that_is_none_to_what_the_store_was_asked_counts_as_its_failure() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#queue
-//# A publication to topics MUST reach each alias once for each topic that it has, also the
+//# A publication to topics MUST reach each alias once for each of those that it has, also the
 //# publisher.
 fn an_alias_in_two_topics_gets_one_copy_for_each() {
     let mut rig = Rig::new(config());

@@ -96,11 +96,11 @@ fn a_link_that_only_pulls_may_be_parked_instead() {
 }
 
 #[test]
-//= docs/spec/zzw-push-proto.md#queue
-//# The number of messages that were lost MUST be told in `gap` when an alias is bound by a
-//# handshake or a connect frame.
 //= docs/spec/zzw-push-proto.md#time-to-live
 //# A message MUST NOT be sent, sent again or pulled when its time is over.
+//= docs/spec/zzw-push-proto.md#queue
+//# The number of messages that an alias has lost MUST be told once in `gap`, with the first answer
+//# to a handshake or a connect frame.
 fn nothing_is_sent_when_its_time_is_over() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -148,8 +148,8 @@ fn an_answer_of_the_store_that_took_too_long_makes_no_message_late() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#queue
-//# The number of messages that were lost MUST be told in `gap` when an alias is bound by a
-//# handshake or a connect frame.
+//# The number of messages that an alias has lost MUST be told once in `gap`, with the first answer
+//# to a handshake or a connect frame.
 fn what_the_queue_has_no_place_for_is_told_as_a_gap() {
     let mut rig = Rig::new(config());
     rig.store.cap = 3;
@@ -162,6 +162,26 @@ fn what_the_queue_has_no_place_for_is_told_as_a_gap() {
     assert_eq!(heard[0], r#"{"t":-14,"alias":"m_2","gap":2}"#);
     assert_eq!(count(&heard), 3);
     assert_eq!(rig.platform.snapshot().evicted, 2);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# The number of messages that an alias has lost MUST be told once in `gap`, with the first answer
+//# to a handshake or a connect frame.
+fn a_gap_is_told_when_a_link_connects_that_a_heartbeat_has_bound() {
+    let mut rig = Rig::new(config());
+    rig.store.cap = 3;
+    rig.connect(1);
+    for n in 0..5 {
+        rig.says(1, &publish("m_2", &n.to_string(), 600));
+    }
+    rig.connect(2);
+    rig.says(2, r#"{"t":1,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2)[0], r#"{"t":-1,"alias":"m_2"}"#);
+    rig.says(2, r#"{"t":14,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2), [r#"{"t":-14,"alias":"m_2","gap":2}"#]);
+    rig.says(2, r#"{"t":14,"alias":"m_2"}"#);
+    assert_eq!(rig.heard(2), [r#"{"t":-14,"alias":"m_2"}"#]);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn read(json: &str) -> Publish {
 //# The broker MUST add the topics of type 2 to those that the alias has, keep them until they are
 //# removed, and take what is there already for done.
 //= docs/spec/zzw-push-proto.md#queue
-//# A publication to topics MUST reach each alias once for each topic that it has, also the
+//# A publication to topics MUST reach each alias once for each of those that it has, also the
 //# publisher.
 fn a_topic_reaches_its_members_there_and_away() {
     let mut rig = Rig::new(config());

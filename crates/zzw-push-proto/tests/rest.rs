@@ -21,8 +21,8 @@ fn parse(path: &str) -> Result<RestRequest, RestError> {
 //= docs/spec/zzw-push-proto.md#rest
 //# What stands behind a question mark MUST NOT be looked at.
 //= docs/spec/zzw-push-proto.md#rest
-//# A path that is no call MUST be answered with status 404, and a call by another method with
-//# status 405.
+//# A path that is no call MUST be answered with status 404, a call by another method with 405, and
+//# one that cannot be decoded with 400.
 fn the_number_of_segments_decides() {
     for (path, call, token) in [
         ("/info/servers", RestCall::Info, "servers"),
@@ -106,8 +106,8 @@ fn a_page_holds_1000_aliases_at_most() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#rest
-//# A path that is no call MUST be answered with status 404, and a call by another method with
-//# status 405.
+//# A path that is no call MUST be answered with status 404, a call by another method with 405, and
+//# one that cannot be decoded with 400.
 fn a_wrong_method_says_which_is_right() {
     let get = RestRequest::parse("GET", "/push/t", Lenience::Vendor);
     assert_eq!(get, Err(RestError::Method { allowed: "POST" }));
@@ -154,9 +154,9 @@ fn a_post_may_leave_its_type_out_but_not_have_another() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#rest
-//# A failure MUST be answered with status 401 if it is about a token, with 429 if there is too much
-//# to do, with 503 if the store fails or the server is about to stop, and with 200 in all other
-//# cases.
+//# A call that fails MUST be answered with status 401 if it is about a token, with 429 if there is
+//# too much to do, with 503 if the store fails or the server is about to stop, and with 200 in all
+//# other cases.
 fn failures_about_tokens_and_load_have_a_status_of_their_own() {
     for (code, status) in [
         (Code::Token, 401),
@@ -175,6 +175,9 @@ fn failures_about_tokens_and_load_have_a_status_of_their_own() {
 //= docs/spec/zzw-push-proto.md#rest
 //# Every answer with another status than 200 MUST hold a failure in its body, because old clients
 //# read nothing else.
+//= docs/spec/zzw-push-proto.md#rest
+//# A path that is no call MUST be answered with status 404, a call by another method with 405, and
+//# one that cannot be decoded with 400.
 fn every_call_that_is_none_has_a_failure_for_an_answer() {
     for (error, status) in [
         (RestError::NotFound, 404),

@@ -46,7 +46,7 @@ fn a_short_frame_does_not_overtake_a_long_one() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#room
-//# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before it
+//# A link MUST NOT be handed more than `window` frames and `queue` bytes, or one picture, before it
 //# has written them.
 fn no_more_than_a_window_of_frames_is_with_the_driver() {
     let mut relay = Relay::with(Config::new(), &[CALLER, CALLEE]);

@@ -32,12 +32,12 @@ fn all_viewers_share_one_frame() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#room
-//# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before it
-//# has written them.
-//= docs/spec/zzw-push-proto.md#room
 //# Frames that are thrown away MUST be counted and reported with the reason.
 //= docs/spec/zzw-push-proto.md#capture
 //# A viewer that is busy MUST be sent the latest picture when it is ready, and none in between.
+//= docs/spec/zzw-push-proto.md#room
+//# A link MUST NOT be handed more than `window` frames and `queue` bytes, or one picture, before it
+//# has written them.
 fn a_slow_viewer_gets_the_latest_picture_and_is_told_what_it_missed() {
     let mut relay = Relay::with(Config::new(), &[CAMERA, VIEWER, VIEWER]);
     for shot in ["a", "b", "c", "d"] {

@@ -26,7 +26,8 @@ fn why(relay: &mut Relay) -> Option<SignalDrop> {
 //# A command to open a door MUST be sent to the links that have announced the door of its room, and
 //# to nobody else.
 //= docs/spec/zzw-push-proto.md#door
-//# A door frame MUST be sent on with the time after which it is worth nothing.
+//# A door frame MUST be sent on with the time after which it is worth nothing, and not be written
+//# after that.
 fn a_door_is_told_to_open_and_nobody_else() {
     let mut relay = doorstep();
     relay.announce(3, SignalKind::Door, "1204");

@@ -67,6 +67,12 @@ struct Got {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= docs/spec/zzw-push-proto.md#door
+//# A door frame MUST be sent on with the time after which it is worth nothing, and not be written
+//# after that.
+//= docs/spec/zzw-push-proto.md#queue
+//# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+//# acknowledged it, its time is over, or newer ones have pushed it out.
 async fn whoever_is_killed_every_kept_message_arrives_once_in_order_and_no_door_opens_late() {
     let folder = Folder::new("zzw-chaos");
     let mut plant = Plant::start(&folder);

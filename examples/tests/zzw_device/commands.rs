@@ -185,6 +185,8 @@ fn rest_publishes_to_whoever_speaks_what() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A call without a valid token MUST be answered with status 401 and do nothing.
 fn the_server_is_the_one_that_rest_names() {
     let push = Push::start();
     let rest = push.rest();

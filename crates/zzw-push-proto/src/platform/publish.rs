@@ -159,7 +159,7 @@ impl Platform {
     }
 
     //= docs/spec/zzw-push-proto.md#queue
-    //# A publication to topics MUST reach each alias once for each topic that it has, also the
+    //# A publication to topics MUST reach each alias once for each of those that it has, also the
     //# publisher.
     fn append_topic(&mut self, now: Instant, id: PublishId, topic: Text, publish: &Publish) {
         let op = StoreOp::AppendTopic {

@@ -164,7 +164,7 @@ impl Platform {
         match self.alias_of(id) {
             None => self.bind(id, alias, Greeting::Connect(code)),
             Some(bound) if bound != *alias => self.fail(id, Code::AliasMismatch, Num::Absent),
-            Some(bound) => self.greet(id, bound, code, 0),
+            Some(bound) => self.greet(id, bound, code),
         }
     }
 
@@ -246,18 +246,14 @@ impl Platform {
             self.fail(id, Code::Replaced, Num::Absent);
             return self.end(id, LinkEnd::Replaced);
         }
-        let gap = std::mem::take(&mut session.gap);
         match (session.greeting, transport) {
-            //= docs/spec/zzw-push-proto.md#queue
-            //# The number of messages that were lost MUST be told in `gap` when an alias is bound
-            //# by a handshake or a connect frame.
-            (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code, gap),
+            (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code),
             (Greeting::Heartbeat, Transport::Tcp) => self.beat(id, alias),
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST send `connect_c` over Socket.IO when a link is bound, also if a
             //# heartbeat has bound it.
             (Greeting::Heartbeat, Transport::SocketIo) => {
-                self.greet(id, alias.clone(), ConnectCode::Fourteen, gap);
+                self.greet(id, alias.clone(), ConnectCode::Fourteen);
                 self.beat(id, alias);
             }
         }
@@ -387,7 +383,17 @@ impl Platform {
         self.send(id, Message::HeartbeatReply(reply));
     }
 
-    fn greet(&mut self, id: LinkId, alias: Text, code: ConnectCode, gap: u64) {
+    /// Tells what was lost, too. A heartbeat's reply cannot, so who was bound by one is told when it
+    /// connects.
+    //= docs/spec/zzw-push-proto.md#queue
+    //# The number of messages that an alias has lost MUST be told once in `gap`, with the first
+    //# answer to a handshake or a connect frame.
+    fn greet(&mut self, id: LinkId, alias: Text, code: ConnectCode) {
+        let session = self
+            .links
+            .get_mut(&id)
+            .and_then(|link| link.session.as_mut());
+        let gap = session.map_or(0, |session| std::mem::take(&mut session.gap));
         let connected = Connected {
             code,
             alias: Some(alias),

@@ -218,8 +218,8 @@ impl Room for OneToMany {
 
 impl Viewer {
     //= docs/spec/zzw-push-proto.md#room
-    //# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before
-    //# it has written them.
+    //# A link MUST NOT be handed more than `window` frames and `queue` bytes, or one picture,
+    //# before it has written them.
     fn is_free(&self) -> bool {
         !self.is_busy && !self.is_slow
     }

@@ -118,8 +118,8 @@ impl Outbox {
     }
 
     //= docs/spec/zzw-push-proto.md#room
-    //# A link MUST be handed no more than `window` frames and `queue` bytes, or one picture, before
-    //# it has written them.
+    //# A link MUST NOT be handed more than `window` frames and `queue` bytes, or one picture,
+    //# before it has written them.
     fn takes(&self, frame: &RoomFrame, desk: &Desk) -> bool {
         let bytes = self.sent_bytes.saturating_add(frame.cost());
         let is_room = self.sent < desk.config.window && bytes <= desk.config.queue;

@@ -117,7 +117,8 @@ impl Switchboard {
         // A time beyond all time has no end that could be kept.
         let end = after(signal.received, desk.config.door_ttl).ok_or(SignalDrop::Late)?;
         //= docs/spec/zzw-push-proto.md#door
-        //# A door frame MUST be sent on with the time after which it is worth nothing.
+        //# A door frame MUST be sent on with the time after which it is worth nothing, and not be
+        //# written after that.
         let deadline = after(now, desk.config.door_ttl).map_or(end, |latest| latest.min(end));
         //= docs/spec/zzw-push-proto.md#door
         //# A door frame MUST NOT be sent on when it is as old as `door_ttl`, which is at most 5 s.

@@ -138,9 +138,9 @@ impl Code {
     /// The HTTP status of a failure over REST (Z-36). Old clients read the body only, so whatever is
     /// not about tokens and load is 200.
     //= docs/spec/zzw-push-proto.md#rest
-    //# A failure MUST be answered with status 401 if it is about a token, with 429 if there is too
-    //# much to do, with 503 if the store fails or the server is about to stop, and with 200 in all
-    //# other cases.
+    //# A call that fails MUST be answered with status 401 if it is about a token, with 429 if there
+    //# is too much to do, with 503 if the store fails or the server is about to stop, and with 200
+    //# in all other cases.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Token => 401,

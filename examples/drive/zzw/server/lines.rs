@@ -285,6 +285,9 @@ impl Outbox {
             let now = now();
             let signals = std::mem::take(&mut waiting.signals).into_iter();
             let mut first: Vec<u8> = signals
+                //= docs/spec/zzw-push-proto.md#door
+                //# A door frame MUST be sent on with the time after which it is worth nothing, and
+                //# not be written after that.
                 .filter(|(deadline, _)| *deadline > now)
                 .flat_map(|(_, line)| line)
                 .collect();

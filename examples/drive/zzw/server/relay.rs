@@ -124,6 +124,9 @@ impl Hall {
     ///
     /// A token that is presented must be valid. One of the second generation is for one alias, which
     /// is then to be told, too: `?alias=m_2&token=v2.…`.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A room MUST NOT be entered with a token that is not valid, nor without one where client
+    //# tokens are required.
     fn judge(&self, uri: &Uri) -> Result<(), Box<Response<Body>>> {
         let refuse = |status, line| Err(Box::new(http::text(status, line)));
         if self.core.is_draining() {

@@ -68,6 +68,8 @@ async fn answer(
         path,
         body: &body,
     };
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A call without a valid token MUST be answered with status 401 and do nothing.
     if !tokens.admit(asked.token.as_str(), about, &asked.call) {
         return fail(&Failure::new(
             Code::Token,

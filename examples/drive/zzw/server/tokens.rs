@@ -151,6 +151,9 @@ impl Tokens {
     /// What the token allows that alias on a link, if at least `scope`.
     ///
     /// An XTEA token is none for a link: it says nothing of whose it is (K-2).
+    //= docs/spec/zzw-push-proto.md#permission
+    //# A client token MUST be an authenticated one of its alias, in time and with the scope for
+    //# what it is used for.
     pub(super) fn grant(&self, token: &str, alias: &str, scope: Scope) -> Option<Grant> {
         let now = UnixSeconds(cli::now().0 / 1000);
         let secure = self.secure.as_ref()?;
