@@ -391,7 +391,7 @@ impl Platform {
     fn greet(&mut self, id: LinkId, alias: Text, code: ConnectCode) {
         let session = self
             .links
-            .get_mut(&id)
+            .get_mut(id)
             .and_then(|link| link.session.as_mut());
         let gap = session.map_or(0, |session| std::mem::take(&mut session.gap));
         let connected = Connected {
