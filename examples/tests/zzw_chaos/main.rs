@@ -323,8 +323,7 @@ impl Ledger {
                 // Growing: in order, and none twice.
                 assert!(
                     *number > last[*publisher],
-                    "{} of {publisher} at {alias}: {got:?}",
-                    number
+                    "{number} of {publisher} at {alias}: {got:?}"
                 );
                 last[*publisher] = *number;
                 if let Some(sent) = kept.get(&(*publisher, *number)) {

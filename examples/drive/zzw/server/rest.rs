@@ -20,7 +20,7 @@ use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
 const LIMITS: Limits = Limits {
     connections: 4_096,
     per_address: 1_024,
-    head: Duration::from_secs(60),
+    head: Duration::from_mins(1),
     body: 64 << 10,
     exchange: Duration::from_secs(30),
     ..Limits::DEFAULT
