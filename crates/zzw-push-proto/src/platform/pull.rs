@@ -140,11 +140,11 @@ impl Platform {
 impl Session {
     /// The last batch, if it was asked for by that number and nothing in it is too old.
     fn same_batch(&self, now: Instant, num: &Num) -> Option<Arc<Message>> {
-        let is_same = |batch: &&Box<PulledBatch>| {
+        let is_same = |batch: &&PulledBatch| {
             let is_over = batch.deadline.is_some_and(|deadline| deadline <= now);
             batch.num == *num && is_telling(num) && !is_over
         };
-        let batch = self.batch.as_ref().filter(is_same)?;
+        let batch = self.batch.as_deref().filter(is_same)?;
         Some(Arc::clone(&batch.message))
     }
 }

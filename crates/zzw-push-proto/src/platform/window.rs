@@ -42,7 +42,7 @@ impl Content {
     /// The frame of one of them. Its body is a clone: senders can tell by [`Json::is_same`].
     pub(super) fn to_message(&self, alias: Text, mid: MessageId) -> Message {
         let mut delivery = Delivery::new(alias, mid.to_mid(), self.body.clone());
-        delivery.topic = self.topic.clone();
+        delivery.topic.clone_from(&self.topic);
         Message::Deliver(delivery)
     }
 }
