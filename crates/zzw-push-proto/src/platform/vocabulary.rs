@@ -220,6 +220,8 @@ pub enum LinkEnd {
     Goodbye,
     /// Its alias has a newer link (Z-42).
     Replaced,
+    /// It has taken another alias; it stays open.
+    Rebound,
     /// Nothing was heard for [`Config::link_timeout`].
     Silent,
     /// It acknowledged nothing.
