@@ -66,6 +66,12 @@ pub struct Config {
     pub bare_type7: bool,
     /// Messages for an alias that nobody has ever had fail with `unknown_alias`; false.
     pub reject_unknown_alias: bool,
+    /// A link that states another alias than it has takes that and loses the one it has; false: it is
+    /// an error (Z-15).
+    pub allow_rebind: bool,
+    /// A link without an alias may do nothing but get one, by a heartbeat or a connect frame; false:
+    /// it may publish and ask (Z-14).
+    pub require_heartbeat_first: bool,
     /// Whether clients need tokens (K-2); [`ClientToken::Optional`].
     pub client_token: ClientToken,
     /// Who may do what.
@@ -138,6 +144,8 @@ impl Config {
             drain_over: Duration::from_secs(5),
             bare_type7: false,
             reject_unknown_alias: false,
+            allow_rebind: false,
+            require_heartbeat_first: false,
             client_token: ClientToken::default(),
             rules: Rules::default(),
         }

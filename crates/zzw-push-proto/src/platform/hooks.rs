@@ -1,7 +1,7 @@
 //! Who may do what, and asking the application.
 
 use super::access::{AskId, Question, Rule, Verdict};
-use super::link::Frame;
+use super::link::{Frame, Link};
 use super::vocabulary::{Event, Refused};
 use super::{LinkId, Platform, later};
 use crate::wire::{Code, Connect, Message, Method, Text, Token};
@@ -58,6 +58,9 @@ impl Platform {
             if !self.may_be(now, id, alias) {
                 return self.deny(id, frame, Code::Token);
             }
+        }
+        if self.is_too_early(id, &frame.message) {
+            return self.fail(id, Code::NotBound, frame.message.num().clone());
         }
         //= docs/spec/zzw-push-proto.md#permission
         //# Each kind of operation MUST have a rule that allows it, denies it, asks for scopes of a
@@ -137,14 +140,25 @@ impl Platform {
         self.asked.first_key_value()?.1.deadline
     }
 
-    /// The alias that a frame wants for its link, which has none.
+    /// True for what needs no alias, on a link that has none, where it should have.
+    fn is_too_early(&self, id: LinkId, message: &Message) -> bool {
+        let needs_none = matches!(
+            message,
+            Message::Publish(_) | Message::Status(_) | Message::Counts(_)
+        );
+        self.config.require_heartbeat_first && needs_none && !self.is_bound(id)
+    }
+
+    /// The alias that a frame wants for its link, which has none or may change it.
     fn alias_to_bind<'m>(&self, id: LinkId, message: &'m Message) -> Option<&'m Text> {
         let alias = match message {
             Message::Heartbeat(heartbeat) => heartbeat.alias.as_ref()?,
             Message::Connect(connect) => &connect.alias,
             _ => return None,
         };
-        (!self.is_bound(id)).then_some(alias)
+        let bound = self.links.get(id).and_then(Link::alias);
+        let is_wanted = bound.is_none_or(|bound| self.config.allow_rebind && bound != alias);
+        is_wanted.then_some(alias)
     }
 
     fn rule_for(&self, id: LinkId, message: &Message) -> Rule {

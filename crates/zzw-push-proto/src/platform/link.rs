@@ -57,6 +57,8 @@ pub(super) struct Frame {
 /// A link that has an alias.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Tells it from an earlier one of the same link.
+    pub(super) serial: u64,
     pub(super) alias: Text,
     /// None until the store has answered the claim.
     pub(super) epoch: Option<u64>,
@@ -106,8 +108,9 @@ pub(super) struct PulledBatch {
 }
 
 impl Session {
-    pub(super) fn new(alias: Text, greeting: Greeting, replaced: Option<u64>) -> Self {
+    pub(super) fn new(serial: u64, alias: Text, greeting: Greeting, replaced: Option<u64>) -> Self {
         Self {
+            serial,
             alias,
             epoch: None,
             kicked: 0,
@@ -148,6 +151,11 @@ impl Link {
     /// The session, once the alias is its own.
     pub(super) fn bound(&mut self) -> Option<&mut Session> {
         self.session.as_mut().filter(|s| s.epoch.is_some())
+    }
+
+    /// The session of that number, once the alias is its own.
+    pub(super) fn session(&mut self, serial: u64) -> Option<&mut Session> {
+        self.bound().filter(|session| session.serial == serial)
     }
 
     pub(super) fn alias(&self) -> Option<&Text> {

@@ -1,7 +1,7 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
 use super::config::OnUnacked;
-use super::link::Link;
+use super::link::{Link, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
 use super::window::{Content, InFlight};
@@ -72,6 +72,7 @@ impl Platform {
         let alias = session.alias.clone();
         let pending = Pending::Load {
             link: id,
+            session: session.serial,
             asked_at: now,
             limit,
             known,
@@ -84,9 +85,9 @@ impl Platform {
         self.ask_store(op, pending);
     }
 
-    pub(super) fn loaded(&mut self, now: Instant, id: LinkId, loaded: Loaded) {
+    pub(super) fn loaded(&mut self, now: Instant, id: LinkId, serial: u64, loaded: Loaded) {
         let is_full = loaded.entries.len() >= loaded.limit;
-        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
+        let Some(session) = self.session(id, serial) else {
             return;
         };
         session.is_loading = false;
@@ -123,8 +124,8 @@ impl Platform {
 
     //= docs/spec/zzw-push-proto.md#store
     //# A queue that the store failed to read MUST be read again.
-    pub(super) fn not_loaded(&mut self, now: Instant, id: LinkId) {
-        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
+    pub(super) fn not_loaded(&mut self, now: Instant, id: LinkId, serial: u64) {
+        let Some(session) = self.session(id, serial) else {
             return;
         };
         session.is_loading = false;
@@ -324,12 +325,16 @@ impl Platform {
         }
         session.is_acking = true;
         let (alias, mids) = (session.alias.clone(), std::mem::take(&mut session.acks));
-        let pending = Pending::Ack(id, mids.clone());
+        let pending = Pending::Ack {
+            link: id,
+            session: session.serial,
+            mids: mids.clone(),
+        };
         self.ask_store(StoreOp::Ack { alias, mids }, pending);
     }
 
-    pub(super) fn acks_told(&mut self, id: LinkId) {
-        if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
+    pub(super) fn acks_told(&mut self, id: LinkId, serial: u64) {
+        if let Some(session) = self.session(id, serial) {
             session.is_acking = false;
             self.tell_acks(id);
         }
@@ -339,8 +344,14 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#queue
     //# An acknowledgement MUST be told to the store until the store has done it, also if it was not
     //# waited for.
-    pub(super) fn acks_not_told(&mut self, now: Instant, id: LinkId, mids: Vec<MessageId>) {
-        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
+    pub(super) fn acks_not_told(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        serial: u64,
+        mids: Vec<MessageId>,
+    ) {
+        let Some(session) = self.session(id, serial) else {
             return;
         };
         session.is_acking = false;
@@ -376,6 +387,10 @@ impl Platform {
             };
             self.pump(now, id);
         }
+    }
+
+    fn session(&mut self, id: LinkId, serial: u64) -> Option<&mut Session> {
+        self.links.get_mut(id)?.session(serial)
     }
 
     /// A client that acknowledges reads again: what it was sent counts from now.

@@ -7,6 +7,15 @@ use crate::wire::{Batch, Code, Message, Num, Pull, Text};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What the store has for a pull.
+pub(super) struct Pulled {
+    pub(super) num: Num,
+    pub(super) asked_at: Instant,
+    pub(super) entries: Vec<Entry>,
+    /// The store's time, somewhat behind `asked_at`.
+    pub(super) at: UnixMillis,
+}
+
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
         let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
@@ -15,7 +24,7 @@ impl Platform {
             //# none.
             return self.fail(id, Code::NotBound, pull.num);
         };
-        let alias = session.alias.clone();
+        let (serial, alias) = (session.serial, session.alias.clone());
         //= docs/spec/zzw-push-proto.md#alias
         //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its
         //# link, and do nothing else with it.
@@ -38,13 +47,13 @@ impl Platform {
         }
         // What was acknowledged is not to be pulled.
         self.tell_acks(id);
-        self.read_batch(now, id, alias, pull.num);
+        self.read_batch(now, id, serial, alias, pull.num);
     }
 
     //= docs/spec/zzw-push-proto.md#pull
     //# A pull MUST be answered with the oldest unacknowledged messages, their bodies in `msg` and
     //# their ids in the same order in `mid`.
-    fn read_batch(&mut self, now: Instant, id: LinkId, alias: Text, num: Num) {
+    fn read_batch(&mut self, now: Instant, id: LinkId, session: u64, alias: Text, num: Num) {
         let op = StoreOp::Load {
             alias,
             after: MessageId::default(),
@@ -52,23 +61,23 @@ impl Platform {
         };
         let pending = Pending::Pull {
             link: id,
+            session,
             asked_at: now,
             num,
         };
         self.ask_store(op, pending);
     }
 
-    pub(super) fn pulled(
-        &mut self,
-        now: Instant,
-        id: LinkId,
-        num: Num,
-        asked_at: Instant,
-        entries: Vec<Entry>,
-        at: UnixMillis,
-    ) {
+    pub(super) fn pulled(&mut self, now: Instant, id: LinkId, serial: u64, pulled: Pulled) {
+        let Pulled {
+            num,
+            asked_at,
+            entries,
+            at,
+        } = pulled;
         let max_bytes = self.config.pull_bytes;
-        let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
+        let link = self.links.get_mut(id);
+        let Some(session) = link.and_then(|link| link.session(serial)) else {
             return self.refuse(Asker::Link(id), Code::NotBound, num);
         };
         // The same number was asked twice before the store answered.
@@ -85,7 +94,7 @@ impl Platform {
         };
         if entries.iter().any(is_unsure) {
             let alias = session.alias.clone();
-            return self.read_batch(now, id, alias, num);
+            return self.read_batch(now, id, serial, alias, num);
         }
         let (mut bodies, mut mids, mut len, mut expired) = (Vec::new(), Vec::new(), 0_usize, 0_u64);
         let mut batch_deadline = None;

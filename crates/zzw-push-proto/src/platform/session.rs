@@ -151,7 +151,7 @@ impl Platform {
             //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
             //# its link, and do nothing else with it.
             (Some(alias), Some(bound)) if alias != bound => {
-                self.fail(id, Code::AliasMismatch, Num::Absent);
+                self.rebind(id, &alias, Greeting::Heartbeat);
             }
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer a heartbeat with the alias of its link, and without one if it
@@ -163,9 +163,26 @@ impl Platform {
     pub(super) fn connect(&mut self, id: LinkId, alias: &Text, code: ConnectCode) {
         match self.alias_of(id) {
             None => self.bind(id, alias, Greeting::Connect(code)),
-            Some(bound) if bound != *alias => self.fail(id, Code::AliasMismatch, Num::Absent),
+            Some(bound) if bound != *alias => self.rebind(id, alias, Greeting::Connect(code)),
             Some(bound) => self.greet(id, bound, code),
         }
+    }
+
+    /// The link wants another alias than it has (Z-15).
+    fn rebind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
+        if !self.config.allow_rebind {
+            return self.fail(id, Code::AliasMismatch, Num::Absent);
+        }
+        if let Some(code) = fault_of(alias) {
+            return self.fail(id, code, Num::Absent);
+        }
+        let link = self.links.get_mut(id);
+        if let Some(session) = link.and_then(|link| link.session.take()) {
+            self.starved.remove(&id);
+            self.let_go(session.held());
+            self.end_session(id, session, LinkEnd::Rebound);
+        }
+        self.bind(id, alias, greeting);
     }
 
     /// The alias is this link's from now on; the store is asked for the next epoch of it.
@@ -193,7 +210,8 @@ impl Platform {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        let mut session = Session::new(alias.clone(), greeting, replaced);
+        self.next_session = self.next_session.saturating_add(1);
+        let mut session = Session::new(self.next_session, alias.clone(), greeting, replaced);
         session.gap = gap;
         link.session = Some(session);
         let owner = Owner::new(self.config.node, link.transport);
@@ -305,7 +323,12 @@ impl Platform {
         if why != LinkEnd::Remote {
             self.out.push(Output::Disconnect(id));
         }
-        let Some(session) = link.session else { return };
+        if let Some(session) = link.session {
+            self.end_session(id, session, why);
+        }
+    }
+
+    fn end_session(&mut self, id: LinkId, session: Session, why: LinkEnd) {
         self.owners.remove(&session.alias);
         if !session.acks.is_empty() {
             let (alias, mids) = (session.alias.clone(), session.acks);

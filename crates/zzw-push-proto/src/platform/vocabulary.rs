@@ -91,7 +91,9 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send a message.
+    /// Send a message. Deliveries of one publication follow one another and have bodies that are the
+    /// same ([`Json::is_same`]), so that what they share need be encoded only once
+    /// ([`crate::wire::DeliveryFrame`]).
     Send(LinkId, Arc<Message>),
     /// Answer a REST call. The first answer is the only one.
     Reply(ExchangeId, RestReply),
@@ -218,6 +220,8 @@ pub enum LinkEnd {
     Goodbye,
     /// Its alias has a newer link (Z-42).
     Replaced,
+    /// It has taken another alias; it stays open.
+    Rebound,
     /// Nothing was heard for [`Config::link_timeout`].
     Silent,
     /// It acknowledged nothing.

@@ -18,6 +18,9 @@ pub struct Texts {
     len: usize,
 }
 
+/// So many are compared one by one faster than by their hashes.
+const FEW: usize = 16;
+
 /// The topics of a message.
 pub type Topics = Texts;
 
@@ -57,6 +60,15 @@ impl Texts {
     //= docs/spec/zzw-push-proto.md#publication
     //# A name that occurs twice in a publication MUST count once, where it occurs first.
     pub fn distinct(&self) -> Vec<Text> {
+        if self.len <= FEW {
+            let mut distinct = Vec::with_capacity(self.len);
+            for text in self.texts() {
+                if !distinct.contains(&text) {
+                    distinct.push(text);
+                }
+            }
+            return distinct;
+        }
         let mut seen = HashSet::with_capacity(self.len);
         let is_new = |text: &Text| seen.insert(text.clone());
         self.texts().filter(is_new).collect()
