@@ -134,7 +134,10 @@ pub(crate) struct Raw {
 impl Raw {
     /// Dials with this query, and reads the opening packet of Engine.IO.
     pub(crate) async fn dial(server: &Server, query: &str) -> Self {
-        let at = server.addresses().socketio;
+        Self::dial_at(server.addresses().socketio, query).await
+    }
+
+    async fn dial_at(at: SocketAddr, query: &str) -> Self {
         let url = format!("ws://{at}/socket.io/?{query}&transport=websocket");
         let mut raw = Self {
             socket: drive::ws::dial(&url).await.unwrap(),
@@ -146,7 +149,11 @@ impl Raw {
 
     /// A link of revision 3 or 4 that has the alias.
     pub(crate) async fn bound(server: &Server, eio: u8, alias: &str) -> Self {
-        let mut raw = Self::dial(server, &format!("EIO={eio}&alias={alias}")).await;
+        Self::bound_at(server.addresses().socketio, eio, alias).await
+    }
+
+    pub(crate) async fn bound_at(at: SocketAddr, eio: u8, alias: &str) -> Self {
+        let mut raw = Self::dial_at(at, &format!("EIO={eio}&alias={alias}")).await;
         if eio == 4 {
             raw.say("40").await;
         }
@@ -158,6 +165,11 @@ impl Raw {
 
     pub(crate) async fn say(&mut self, text: &str) {
         self.send(Message::text(text)).await;
+    }
+
+    /// The same; false if the server does not take it any more.
+    pub(crate) async fn try_say(&mut self, text: &str) -> bool {
+        self.socket.send(Message::text(text)).await.is_ok()
     }
 
     pub(crate) async fn send(&mut self, message: Message) {
@@ -227,6 +239,10 @@ impl Poller {
         let sid = opening.split('"').nth(3).unwrap();
         let path = format!("{path}&sid={sid}");
         Self { at, path }
+    }
+
+    pub(crate) fn place(&self) -> (SocketAddr, &str) {
+        (self.at, &self.path)
     }
 
     pub(crate) async fn get(&self) -> (u16, String) {

@@ -5,5 +5,6 @@
 mod programs;
 
 mod clients;
+mod hostile;
 mod kit;
 mod packets;

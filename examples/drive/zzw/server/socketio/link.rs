@@ -31,6 +31,8 @@ pub(in super::super) struct Link {
 struct State {
     decoder: Decoder,
     stage: Stage,
+    /// It is being closed for what it sent: what comes behind counts no more.
+    is_over: bool,
 }
 
 /// How far a link has come.
@@ -90,6 +92,7 @@ impl Link {
             state: Mutex::new(State {
                 decoder,
                 stage: Stage::Opening(visitor.introduction.clone()),
+                is_over: false,
             }),
         });
         if let Some(wire) = &visitor.wire {
@@ -127,6 +130,9 @@ impl Link {
     /// A text has come.
     pub(super) fn text(&self, text: Bytes) {
         let mut state = lock(&self.state);
+        if state.is_over {
+            return;
+        }
         let before = state.decoder.counters();
         let packet = state.decoder.text(text);
         self.node
@@ -153,7 +159,7 @@ impl Link {
             Ok(Packet::Ack(_)) if !is_opening => {}
             Err(PacketError::Binary { .. }) => {}
             // Out of turn, or no packet.
-            _ => self.end(DisconnectReason::PacketParsingError),
+            _ => self.refuse(),
         }
     }
 
@@ -168,7 +174,7 @@ impl Link {
             .add(before, state.decoder.counters());
         drop(state);
         if !is_expected {
-            self.end(DisconnectReason::PacketParsingError);
+            self.refuse();
         }
     }
 
@@ -207,6 +213,12 @@ impl Link {
 
     fn is_opening(&self) -> bool {
         matches!(lock(&self.state).stage, Stage::Opening(_))
+    }
+
+    /// As the official servers do with what they cannot read.
+    fn refuse(&self) {
+        lock(&self.state).is_over = true;
+        self.end(DisconnectReason::PacketParsingError);
     }
 
     fn end(&self, reason: DisconnectReason) {
