@@ -147,6 +147,8 @@ async fn the_server_with_least_to_do_is_told_with_its_ports() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A segment MUST be percent-decoded exactly once, as UTF-8.
 async fn the_status_of_any_alias_is_told_however_it_is_spelt() {
     let (server, rest, token) = start().await;
     let long = "长".repeat(42) + "ab"; // 128 bytes
@@ -256,6 +258,8 @@ async fn lists_of_aliases_come_in_pages() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A call without a valid token MUST be answered with status 401 and do nothing.
 async fn no_call_is_done_without_a_valid_token() {
     let (_server, rest, token) = start().await;
     let now = drive::cli::now().0;
@@ -466,6 +470,8 @@ async fn where_only_authenticated_tokens_are_taken_others_are_not() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#rest
+//# The `Content-Type` of a posted publication MUST NOT matter.
 async fn bodies_come_in_every_way_that_http_has() {
     let (server, rest, token) = start().await;
     let mut listener = Caller::bound(&server, "m_2").await;
@@ -544,6 +550,12 @@ async fn a_body_has_at_most_64_kib() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#rest
+//# A path that is no call MUST be answered with status 404, a call by another method with 405, and
+//# one that cannot be decoded with 400.
+//= docs/spec/zzw-push-proto.md#rest
+//# Every answer with another status than 200 MUST hold a failure in its body, because old clients
+//# read nothing else.
 async fn another_method_or_path_is_refused_with_a_failure() {
     let (_server, rest, token) = start().await;
     for (method, path) in CALLS {
@@ -584,6 +596,8 @@ async fn another_method_or_path_is_refused_with_a_failure() {
 }
 
 #[tokio::test]
+//= docs/spec/zzw-push-proto.md#load
+//# Calls of an address beyond `address_rate` MUST be answered with status 429.
 async fn whoever_asks_too_often_is_told_to_wait() {
     let server = serve(|options| options.broker.address_rate = Rate::new(1, 5)).await;
     let (rest, token) = (server.addresses().rest, server.token().unwrap());

@@ -93,6 +93,8 @@ async fn answer(
 /// What the machine is asked.
 fn call(call: RestCall, body: Bytes, lenience: Lenience) -> Result<Call, Box<Failure>> {
     Ok(match call {
+        //= docs/spec/zzw-push-proto.md#rest
+        //# The `Content-Type` of a posted publication MUST NOT matter.
         RestCall::Push => match Post::decode(body, lenience) {
             Ok(decoded) => match decoded.message {
                 Message::Publish(mut publish) => {
