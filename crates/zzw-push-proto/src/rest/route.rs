@@ -1,6 +1,6 @@
 //! Which call a method and a path are.
 
-use crate::wire::{Decoded, Form, Lenience, Message, Publish, Text, Token, read_message};
+use crate::wire::{Decoded, Form, Lenience, Message, Publish, Source, Text, Token, read_message};
 use crate::{RestError, WireError};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -203,7 +203,7 @@ impl Post {
     ///
     /// [`WireError`] for what is none.
     pub fn decode(body: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(body, Form::Post, lenience)
+        read_message(&Source::Held(body), Form::Post, lenience)
     }
 
     /// Appends the body that publishes.
