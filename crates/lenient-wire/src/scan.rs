@@ -102,6 +102,7 @@ impl<'a> Scanner<'a> {
     /// A scanner at the start of `json` that accepts at most `max_depth` levels (capped at 64).
     ///
     /// Of a text beyond 4 GiB it reads nothing and says [`ScanError::TooLong`].
+    #[inline]
     pub fn new(json: &'a [u8], max_depth: u32) -> Self {
         let is_too_long = u32::try_from(json.len()).is_err();
         let json = if is_too_long { &[] } else { json };
@@ -120,6 +121,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     ///
     /// [`ScanError::Syntax`] if something else stands there, [`ScanError::TooDeep`] at the limit.
+    #[inline]
     pub fn enter_object(&mut self) -> Result<(), ScanError> {
         self.enter(b'{')
     }
@@ -151,13 +153,16 @@ impl<'a> Scanner<'a> {
     /// [`ScanError`] as the text has it.
     #[inline]
     pub fn key(&mut self) -> Result<Option<Value>, ScanError> {
-        if self.leaves(b'}')? {
-            return Ok(None);
+        // Without white space and escapes, as machines write it, one look at the text is enough.
+        if let (true, [b'"', text @ ..]) | (false, [b',', b'"', text @ ..]) =
+            (self.fresh, self.rest)
+        {
+            if let Some((key, [b':', behind @ ..])) = self.plain_text(text) {
+                (self.rest, self.fresh) = (behind, false);
+                return Ok(Some(key));
+            }
         }
-        self.expect(b'"')?;
-        let key = self.string()?;
-        self.expect(b':')?;
-        Ok(Some(key))
+        self.odd_key()
     }
 
     /// Takes the next member's name if it is `name`, written without white space and escapes.
@@ -182,6 +187,46 @@ impl<'a> Scanner<'a> {
         behind.is_some()
     }
 
+    /// Takes the next member's name if it has at most seven bytes, no white space stands around it,
+    /// and `known` knows it by those bytes, the first lowest, with zeros behind them.
+    ///
+    /// To match a number costs less than to read a name and compare it with others. `None` says
+    /// nothing about the document; [`Self::key`] then tells what stands there.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
+    pub fn key_known<T>(&mut self, known: impl FnOnce(u64) -> Option<T>) -> Option<T> {
+        let ((true, [b'"', text @ ..]) | (false, [b',', b'"', text @ ..])) =
+            (self.fresh, self.rest)
+        else {
+            return None;
+        };
+        let eight = u64::from_le_bytes(*text.first_chunk()?);
+        let others = eight ^ (ONES * 0x22);
+        let quotes = others.wrapping_sub(ONES) & !others & HIGH_BITS;
+        let bytes = (quotes.trailing_zeros() / 8) as usize; // 8 if there is none
+        let [b'"', b':', behind @ ..] = text.get(bytes..)? else {
+            return None;
+        };
+        // Everything below the lowest mark, which is the highest bit of the quote.
+        let below = quotes.wrapping_sub(1) & !quotes;
+        let found = known(eight & (below >> 7))?;
+        (self.rest, self.fresh) = (behind, false);
+        Some(found)
+    }
+
+    /// Leaves the object entered last if it ends here, without white space.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
+    pub fn leave_object(&mut self) -> bool {
+        let [b'}', behind @ ..] = self.rest else {
+            return false;
+        };
+        self.rest = behind;
+        self.depth = self.depth.saturating_sub(1);
+        self.fresh = false;
+        true
+    }
+
     /// True if the array entered last has another element, which is what stands next; false when it
     /// ends (the scanner then stands behind it).
     ///
@@ -199,15 +244,36 @@ impl<'a> Scanner<'a> {
     /// [`ScanError`] as the text has it.
     #[inline]
     pub fn value(&mut self) -> Result<Value, ScanError> {
-        match self.peek() {
-            Some(b'"') => {
-                self.step();
-                self.string()
-            }
-            Some(b'{' | b'[') => self.composite(),
-            Some(_) => self.scalar(),
-            None => Err(self.syntax()),
+        match self.plain_value() {
+            Some(value) => Ok(value),
+            None => self.odd_value(),
         }
+    }
+
+    /// Takes the next value if it is text without escapes or a number of one digit, and no white space
+    /// stands before it.
+    ///
+    /// Whoever reads many short documents asks this before [`Self::value`], of a copy: a scanner
+    /// that no call has a reference to can stay in registers. `None` says nothing about the document.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
+    pub fn plain_value(&mut self) -> Option<Value> {
+        let start = self.offset();
+        let (value, behind) = match self.rest {
+            [b'"', text @ ..] => self.plain_text(text)?,
+            [b'0'..=b'9', behind @ ..] => {
+                (span(Kind::Number, start, start.wrapping_add(1)), behind)
+            }
+            [b'-', b'0'..=b'9', behind @ ..] => {
+                (span(Kind::Number, start, start.wrapping_add(2)), behind)
+            }
+            _ => return None,
+        };
+        if value.kind == Kind::Number && !matches!(behind, [b',' | b'}' | b']', ..]) {
+            return None;
+        }
+        self.rest = behind;
+        Some(value)
     }
 
     /// Takes the next value like [`Self::value`], except that text is only searched for its end.
@@ -252,11 +318,39 @@ impl<'a> Scanner<'a> {
     }
 
     /// Bytes walked so far.
+    #[inline]
     pub fn offset(&self) -> usize {
         // `rest` is a tail of `json`, so it cannot wrap.
         self.json.len().wrapping_sub(self.rest.len())
     }
 
+    /// As [`Self::key`], however it is written.
+    #[inline(never)]
+    fn odd_key(&mut self) -> Result<Option<Value>, ScanError> {
+        if self.leaves(b'}')? {
+            return Ok(None);
+        }
+        self.expect(b'"')?;
+        let key = self.string()?;
+        self.expect(b':')?;
+        Ok(Some(key))
+    }
+
+    /// As [`Self::value`], whatever it is.
+    #[inline(never)]
+    fn odd_value(&mut self) -> Result<Value, ScanError> {
+        match self.peek() {
+            Some(b'"') => {
+                self.step();
+                self.string()
+            }
+            Some(b'{' | b'[') => self.composite(),
+            Some(_) => self.scalar(),
+            None => Err(self.syntax()),
+        }
+    }
+
+    #[inline]
     fn enter(&mut self, open: u8) -> Result<(), ScanError> {
         self.expect(open)?;
         if self.depth >= self.max_depth {
@@ -338,34 +432,65 @@ impl<'a> Scanner<'a> {
         Ok(span(kind, start, self.offset()))
     }
 
-    /// The text behind an opening quote, eight bytes at a time.
-    #[inline]
-    fn string(&mut self) -> Result<Value, ScanError> {
-        let start = self.offset();
-        let mut seen = 0;
-        while let Some((eight, behind)) = self.rest.split_first_chunk::<8>() {
-            let bytes = u64::from_le_bytes(*eight);
+    /// The text at the front of `text`, a tail of the document, and what follows its closing quote.
+    /// `None` if it has an escape or a fault.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
+    fn plain_text(&self, text: &'a [u8]) -> Option<(Value, &'a [u8])> {
+        let (mut rest, mut seen) = (text, 0);
+        let (plain, byte) = loop {
+            let bytes = self.eight(rest)?;
             let stops = stops_in(bytes);
             if stops != 0 {
                 // Everything below the lowest mark stands before the stop.
                 seen |= bytes & stops.wrapping_sub(1) & !stops;
-                let plain = (stops.trailing_zeros() / 8) as usize;
-                self.rest = self.rest.get(plain..).unwrap_or_default();
-                if let [b'"', ..] = self.rest {
-                    return self.string_end(start, Kind::Text, seen);
-                }
-                break;
+                let bits = stops.trailing_zeros() & !7;
+                break ((bits / 8) as usize, bytes.wrapping_shr(bits) & 0xff);
             }
             seen |= bytes;
-            self.rest = behind;
+            rest = rest.get(8..)?;
+        };
+        if byte != u64::from(b'"') {
+            return None;
         }
-        self.escaped_string(start, seen)
+        let (_, behind) = rest.split_at_checked(plain)?;
+        let start = self.json.len().wrapping_sub(text.len());
+        let end = self.json.len().wrapping_sub(behind.len());
+        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
+            return None;
+        }
+        Some((span(Kind::Text, start, end), behind.get(1..)?))
     }
 
-    /// As [`Self::string`], one byte at a time: behind the first escape, and at the document's end.
-    fn escaped_string(&mut self, start: usize, seen: u64) -> Result<Value, ScanError> {
-        let (mut kind, mut seen) = (Kind::Text, seen);
+    /// The next eight bytes; behind the document's end stand zeros, which are no text.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
+    fn eight(&self, rest: &[u8]) -> Option<u64> {
+        if let Some(eight) = rest.first_chunk::<8>() {
+            return Some(u64::from_le_bytes(*eight));
+        }
+        let last = u64::from_le_bytes(*self.json.last_chunk::<8>()?);
+        let missing = 8_usize.wrapping_sub(rest.len());
+        last.checked_shr(u32::try_from(missing).ok()?.wrapping_mul(8))
+    }
+
+    /// The text behind an opening quote, whatever is in it.
+    fn string(&mut self) -> Result<Value, ScanError> {
+        let (start, mut kind, mut seen) = (self.offset(), Kind::Text, 0);
         loop {
+            // Up to what is special, eight bytes at a time.
+            while let Some((eight, behind)) = self.rest.split_first_chunk::<8>() {
+                let bytes = u64::from_le_bytes(*eight);
+                let stops = stops_in(bytes);
+                if stops != 0 {
+                    seen |= bytes & stops.wrapping_sub(1) & !stops;
+                    let plain = (stops.trailing_zeros() / 8) as usize;
+                    self.rest = self.rest.get(plain..).unwrap_or_default();
+                    break;
+                }
+                seen |= bytes;
+                self.rest = behind;
+            }
             match self.rest {
                 [b'"', ..] => return self.string_end(start, kind, seen),
                 [b'\\', ..] => {
@@ -386,9 +511,8 @@ impl<'a> Scanner<'a> {
     fn string_end(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
         let end = self.offset();
         self.step();
-        if seen & HIGH_BITS != 0 {
-            let text = self.json.get(start..end).unwrap_or_default();
-            std::str::from_utf8(text).map_err(|_| ScanError::Utf8 { at: start })?;
+        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
+            return Err(ScanError::Utf8 { at: start });
         }
         Ok(span(kind, start, end))
     }
@@ -458,13 +582,13 @@ impl std::fmt::Display for ScanError {
 
 impl std::error::Error for ScanError {}
 
+const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
 /// character. Marks above the first one may be false.
 #[inline]
 fn stops_in(bytes: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     // Turning bit 1 over takes the quote below the space and leaves control characters there.
     let low = (bytes ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (bytes ^ (ONES * 0x5c)).wrapping_sub(ONES);
@@ -481,6 +605,12 @@ fn span(kind: Kind, start: usize, end: usize) -> Value {
         start: start as u32,
         end: end as u32,
     }
+}
+
+#[inline(never)]
+fn is_utf8(json: &[u8], start: usize, end: usize) -> bool {
+    let text = json.get(start..end).unwrap_or_default();
+    std::str::from_utf8(text).is_ok()
 }
 
 /// What follows the escape at the front of `text`.

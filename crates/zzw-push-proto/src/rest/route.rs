@@ -1,6 +1,6 @@
 //! Which call a method and a path are.
 
-use crate::wire::{Decoded, Form, Lenience, Message, Publish, Text, Token, read_message};
+use crate::wire::{Decoded, Form, Lenience, Message, Publish, Source, Text, Token, read_message};
 use crate::{RestError, WireError};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -219,7 +219,7 @@ impl Post {
     //= docs/spec/zzw-push-proto.md#rest
     //# A posted publication MUST be refused if it has another type than 6.
     pub fn decode(body: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(body, Form::Post, lenience)
+        read_message(&Source::Held(body), Form::Post, lenience)
     }
 
     /// Appends the body that publishes.

@@ -3,6 +3,7 @@
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
 use super::object::{Object, Read};
+use super::slice::Source;
 use super::write::{Writer, push_text};
 use super::{
     AliasPage, ClusterInfo, Extra, Failure, Lenience, Message, MessageKind, NodeCounts, Numbered,
@@ -36,8 +37,10 @@ pub(crate) fn read_reply<T>(
         }
         (Err(kind), _) => return Err(kind),
     };
+    let source = Source::Held(json);
     read(&Object {
-        json: &json,
+        json: source.bytes(),
+        source: &source,
         fields: &fields,
         lenience,
     })
@@ -69,7 +72,7 @@ impl Object<'_> {
         }
         Ok(Servers {
             host: self.needed(Slot::Host, "host")?,
-            service: Service::read(&object_at(self.json, service))?,
+            service: Service::read(&object_at(self, service))?,
             extra: self.extra(Servers::KNOWN),
         })
     }
@@ -91,8 +94,8 @@ impl Object<'_> {
             let value = scan.value()?;
             match value.kind {
                 Kind::Object => {
-                    let host = Text::of(self.json, key).unwrap_or_default();
-                    let counts = NodeCounts::read(&object_at(self.json, value))?;
+                    let host = Text::of(self, key).unwrap_or_default();
+                    let counts = NodeCounts::read(&object_at(self, value))?;
                     info.nodes.push((host, counts));
                 }
                 Kind::True | Kind::False if key.of(self.json) == b"stale" => {

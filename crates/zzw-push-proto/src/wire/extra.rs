@@ -2,6 +2,7 @@
 
 use super::json::whole;
 use super::name::{Slot, Slots};
+use super::slice::Cut;
 use super::write::{push_raw, push_text};
 use super::{Json, MAX_DEPTH, Text};
 use bytes::Bytes;
@@ -13,10 +14,10 @@ use std::fmt;
 ///
 /// They are kept, compared, and written again behind the known ones. `Debug` shows their names.
 #[derive(Clone, Default)]
-pub struct Extra(Option<Box<Source>>); // boxed: it is rare, and every message has room for it
+pub struct Extra(Option<Box<Origin>>); // boxed: it is rare, and every message has room for it
 
 #[derive(Clone)]
-struct Source {
+struct Origin {
     json: Bytes, // the whole object they stand in
     known: Slots,
 }
@@ -29,7 +30,7 @@ impl Extra {
 
     /// Name and JSON of each, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
-        self.0.as_deref().into_iter().flat_map(Source::members)
+        self.0.as_deref().into_iter().flat_map(Origin::members)
     }
 
     /// The last member of this name.
@@ -60,7 +61,7 @@ impl Extra {
         push_raw(&mut object, json.as_bytes());
         object.push(b'}');
         let json = object.into();
-        self.0 = Some(Box::new(Source {
+        self.0 = Some(Box::new(Origin {
             json,
             known: Slots::default(),
         }));
@@ -71,11 +72,11 @@ impl Extra {
     //# Members that nobody knows MUST be kept as the JSON text they came in and be written behind
     //# the known ones.
     pub(crate) fn of(json: Bytes, known: Slots) -> Self {
-        Self(Some(Box::new(Source { json, known })))
+        Self(Some(Box::new(Origin { json, known })))
     }
 }
 
-impl Source {
+impl Origin {
     fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
         let json = &self.json;
         let mut scan = Scanner::new(json, MAX_DEPTH);
@@ -113,6 +114,6 @@ impl fmt::Debug for Extra {
 }
 
 /// The range of an object's text as [`Extra::of`] wants it.
-pub(crate) fn object_at(json: &Bytes, value: lenient_wire::Value) -> Bytes {
-    json.slice(whole(value))
+pub(crate) fn object_at(json: &impl Cut, value: lenient_wire::Value) -> Bytes {
+    json.share(whole(value))
 }

@@ -1,6 +1,7 @@
 //! JSON that is carried, not understood.
 
 use super::MAX_BODY_DEPTH;
+use super::slice::{Cut, Slice};
 use super::write::{push_raw, push_text};
 use bytes::Bytes;
 use lenient_wire::{Kind, ScanError, Scanner, Value};
@@ -12,7 +13,7 @@ use std::fmt;
 /// Two are equal if their texts are, but for line breaks between tokens, which no encoder writes.
 /// `Debug` shows the length only.
 #[derive(Clone)]
-pub struct Json(Bytes); // validated
+pub struct Json(Slice); // validated
 
 impl Json {
     /// The JSON of a text.
@@ -58,7 +59,7 @@ impl Json {
     /// A value of its own bytes: it does not hold on to the message it came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self(Slice::copied(&self.0))
     }
 
     /// True if both are the same bytes in memory, not only equal: clones of one value. A delivery to
@@ -67,8 +68,9 @@ impl Json {
         std::ptr::eq(self.as_bytes(), other.as_bytes())
     }
 
-    pub(crate) fn of(json: &Bytes, value: Value) -> Self {
-        Self(json.slice(whole(value)))
+    #[inline]
+    pub(crate) fn of(json: &impl Cut, value: Value) -> Self {
+        Self(json.cut(whole(value)))
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -79,7 +81,7 @@ impl Json {
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         let is_kept = |byte: &&u8| !matches!(byte, b'\n' | b'\r');
-        self.0 == other.0 || {
+        *self.0 == *other.0 || {
             let ours = self.0.iter().filter(is_kept);
             ours.eq(other.0.iter().filter(is_kept))
         }

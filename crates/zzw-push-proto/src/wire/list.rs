@@ -1,8 +1,9 @@
 //! Lists, walked when someone asks.
 
+use super::name::List;
+use super::slice::{Cut, Slice};
 use super::write::{push_raw, push_text};
 use super::{Json, MAX_DEPTH, Text};
-use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,8 +15,9 @@ use std::fmt;
 /// decoded; each walk reads it again.
 #[derive(Clone, Default)]
 pub struct Texts {
-    json: Bytes, // an array of texts and numbers, or one text
+    json: Slice, // an array of texts and numbers, or one text
     len: usize,
+    is_compact: bool, // the array as we write it
 }
 
 /// So many are compared one by one faster than by their hashes.
@@ -30,7 +32,7 @@ pub type Aliases = Texts;
 /// JSON values in order: the bodies that a pull brings. Cheap to clone, read like [`Texts`].
 #[derive(Clone, Default)]
 pub struct Bodies {
-    json: Bytes, // an array, or one value
+    json: Slice, // an array, or one value
     len: usize,
 }
 
@@ -74,15 +76,25 @@ impl Texts {
         self.texts().filter(is_new).collect()
     }
 
+    /// A list whose elements have been looked at already.
+    #[inline]
+    pub(crate) fn of_list(json: &impl Cut, value: Value, list: List) -> Self {
+        Self {
+            json: json.cut(value.range()),
+            len: list.len,
+            is_compact: list.is_compact,
+        }
+    }
+
     /// A list found in a message: an array, or one value that is none. `None` if something in it is
     /// neither text nor, where numbers are accepted, a number.
-    pub(crate) fn of(json: &Bytes, value: Value, accepts_numbers: bool) -> Option<Self> {
+    pub(crate) fn of(json: &impl Cut, value: Value, accepts_numbers: bool) -> Option<Self> {
         let is_fit = |kind: Kind| match kind {
             Kind::Text | Kind::EscapedText => true,
             Kind::Number => accepts_numbers,
             _ => false,
         };
-        let json = json.slice(super::json::whole(value));
+        let json = json.cut(super::json::whole(value));
         let mut len = 0_usize;
         for value in values(&json) {
             if !is_fit(value.kind) {
@@ -90,10 +102,17 @@ impl Texts {
             }
             len = len.saturating_add(1);
         }
-        Some(Self { json, len })
+        Some(Self {
+            json,
+            len,
+            is_compact: false,
+        })
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if self.is_compact {
+            return out.extend_from_slice(&self.json);
+        }
         out.push(b'[');
         for (nth, text) in self.iter().enumerate() {
             if nth > 0 {
@@ -121,8 +140,8 @@ impl Bodies {
         values(&self.json).map(|value| Json::of(&self.json, value))
     }
 
-    pub(crate) fn of(json: &Bytes, value: Value) -> Self {
-        let json = json.slice(super::json::whole(value));
+    pub(crate) fn of(json: &impl Cut, value: Value) -> Self {
+        let json = json.cut(super::json::whole(value));
         let len = values(&json).count();
         Self { json, len }
     }
@@ -150,7 +169,11 @@ impl<T: AsRef<str>> FromIterator<T> for Texts {
         }
         json.push(b']');
         let json = json.into();
-        Self { json, len }
+        Self {
+            json,
+            len,
+            is_compact: true,
+        }
     }
 }
 

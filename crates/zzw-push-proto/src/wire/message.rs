@@ -1,6 +1,7 @@
 //! One type for all messages.
 
 use super::read::{Form, read_message};
+use super::slice::Source;
 use super::{
     Ack, Batch, Connect, Connected, Counts, Delivery, Door, Failure, Goodbye, Heartbeat,
     HeartbeatReply, Lenience, MessageKind, Num, Numbered, Other, Publish, Pull, Register, Status,
@@ -99,7 +100,17 @@ impl Message {
     ///
     /// [`WireError`] for what is no message; [`WireError::to_failure`] is the answer to it.
     pub fn decode(json: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(json, Form::Line, lenience)
+        read_message(&Source::Held(json), Form::Line, lenience)
+    }
+
+    /// Reads the content of a line that is only lent, as [`LineBuffer`](crate::line::LineBuffer)
+    /// lends it. A message with a long member copies the line, once; most have none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`].
+    pub fn decode_lent(json: &[u8], lenience: Lenience) -> Result<Decoded, WireError> {
+        read_message(&Source::lent(json), Form::Line, lenience)
     }
 
     /// Reads the content of a line from a server: whatever has an id and a body is a delivery, of
@@ -109,7 +120,16 @@ impl Message {
     ///
     /// As [`Self::decode`].
     pub fn decode_from_server(json: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(json, Form::FromServer, lenience)
+        read_message(&Source::Held(json), Form::FromServer, lenience)
+    }
+
+    /// Reads such a line that is only lent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`].
+    pub fn decode_lent_from_server(json: &[u8], lenience: Lenience) -> Result<Decoded, WireError> {
+        read_message(&Source::lent(json), Form::FromServer, lenience)
     }
 
     /// Reads the object that a Socket.IO event carries. The event's name tells the type (Z-24); a
@@ -123,7 +143,7 @@ impl Message {
         json: Bytes,
         lenience: Lenience,
     ) -> Result<Decoded, WireError> {
-        read_message(json, Form::Event(kind), lenience)
+        read_message(&Source::Held(json), Form::Event(kind), lenience)
     }
 
     /// Its kind, if it has a known one.

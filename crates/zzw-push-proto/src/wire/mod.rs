@@ -20,6 +20,7 @@ mod num;
 mod object;
 mod publish;
 mod read;
+mod slice;
 mod text;
 mod write;
 
@@ -41,6 +42,7 @@ pub use text::{Text, Token};
 
 pub(crate) use answers::read_reply;
 pub(crate) use read::{Form, read_message};
+pub(crate) use slice::Source;
 
 /// The deepest nesting of a message, in levels.
 pub const MAX_DEPTH: u32 = 64;

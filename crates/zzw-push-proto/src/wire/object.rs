@@ -1,18 +1,21 @@
 //! Reading the members of an object.
 
 use super::name::{Fields, Slot, Slots};
+use super::slice::{Cut, Source};
 use super::{
     Bodies, Extra, Json, Lenience, MAX_BODY_DEPTH, MAX_DEPTH, Mid, Num, Text, Texts, Token,
 };
 use crate::WireErrorKind;
 use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, Value, integer};
+use std::ops::Range;
 
 pub(crate) type Read<T> = Result<T, WireErrorKind>;
 
 /// An object that was received, and where its members are.
 pub(crate) struct Object<'a> {
-    pub(crate) json: &'a Bytes,
+    pub(crate) json: &'a [u8],
+    pub(crate) source: &'a Source<'a>, // of the same bytes
     pub(crate) fields: &'a Fields,
     pub(crate) lenience: Lenience,
 }
@@ -41,7 +44,7 @@ impl Object<'_> {
         let value = self.fields.value(Slot::Msg);
         match (value.kind, self.lenience) {
             (Kind::Missing | Kind::Null, _) => Ok(Bodies::default()),
-            (Kind::Array, _) | (_, Lenience::Vendor) => Ok(Bodies::of(self.json, value)),
+            (Kind::Array, _) | (_, Lenience::Vendor) => Ok(Bodies::of(self, value)),
             _ => Err(WireErrorKind::Shape("msg")),
         }
     }
@@ -57,9 +60,9 @@ impl Object<'_> {
                 //# delivers it can be read.
                 let depth = Scanner::new(value.of(self.json), MAX_BODY_DEPTH).value();
                 depth.map_err(WireErrorKind::from)?;
-                Ok(Json::of(self.json, value))
+                Ok(Json::of(self, value))
             }
-            _ => Ok(Json::of(self.json, value)),
+            _ => Ok(Json::of(self, value)),
         }
     }
 
@@ -90,9 +93,9 @@ impl Object<'_> {
             //= docs/spec/zzw-push-proto.md#number-and-failure
             //# A number that is missing or null MUST be read as absent and not be echoed.
             Kind::Missing | Kind::Null => Ok(Num::Absent),
-            Kind::Number => Ok(Num::Num(Text::of(self.json, value).unwrap_or_default())),
+            Kind::Number => Ok(Num::Num(Text::of(self, value).unwrap_or_default())),
             Kind::Text | Kind::EscapedText => {
-                Ok(Num::Str(Text::of(self.json, value).unwrap_or_default()))
+                Ok(Num::Str(Text::of(self, value).unwrap_or_default()))
             }
             _ => Err(WireErrorKind::Shape("num")),
         }
@@ -103,7 +106,7 @@ impl Object<'_> {
     //# An id MUST be read from text and from a number alike, and go back as it came.
     pub(crate) fn mid(&self) -> Read<Mid> {
         let value = self.fields.value(Slot::Mid);
-        let text = || Text::of(self.json, value).unwrap_or_default();
+        let text = || Text::of(self, value).unwrap_or_default();
         match value.kind {
             Kind::Number => Ok(Mid::Num(text())),
             Kind::Text | Kind::EscapedText if value.start < value.end => Ok(Mid::Str(text())),
@@ -123,7 +126,7 @@ impl Object<'_> {
         //= docs/spec/zzw-push-proto.md#message
         //# The room and the user of a door frame MUST be read from text and from numbers alike.
         if is_door(slot) && value.kind == Kind::Number {
-            return Ok(Text::of(self.json, value));
+            return Ok(Text::of(self, value));
         }
         self.text_at(value, name)
     }
@@ -135,7 +138,7 @@ impl Object<'_> {
         match value.kind {
             Kind::Missing | Kind::Null => Ok(None),
             Kind::Number if self.lenience == Lenience::Strict => Err(WireErrorKind::Shape(name)),
-            Kind::Number | Kind::Text | Kind::EscapedText => Ok(Text::of(self.json, value)),
+            Kind::Number | Kind::Text | Kind::EscapedText => Ok(Text::of(self, value)),
             _ => Err(WireErrorKind::Shape(name)),
         }
     }
@@ -151,6 +154,12 @@ impl Object<'_> {
     #[inline]
     pub(crate) fn texts(&self, slot: Slot, name: &'static str, max: usize) -> Read<Texts> {
         let value = self.fields.value(slot);
+        if let (Kind::Array, Some(list)) = (value.kind, self.fields.list_of_texts(slot)) {
+            if list.len > max {
+                return Err(WireErrorKind::TooMany { field: name, max });
+            }
+            return Ok(Texts::of_list(self, value, list));
+        }
         let is_number_fit = self.lenience == Lenience::Vendor;
         match value.kind {
             Kind::Missing | Kind::Null => return Ok(Texts::default()),
@@ -160,7 +169,7 @@ impl Object<'_> {
             Kind::Number if is_number_fit => {}
             _ => return Err(WireErrorKind::Shape(name)),
         }
-        let texts = Texts::of(self.json, value, is_number_fit).ok_or(WireErrorKind::Shape(name))?;
+        let texts = Texts::of(self, value, is_number_fit).ok_or(WireErrorKind::Shape(name))?;
         if texts.len() > max {
             //= docs/spec/zzw-push-proto.md#publication
             //# A publication to more than 1000 aliases or 100 topics MUST fail as too large.
@@ -182,10 +191,21 @@ impl Object<'_> {
     #[inline]
     pub(crate) fn extra(&self, known: Slots) -> Extra {
         if self.fields.exceeds(known) {
-            Extra::of(self.json.clone(), known)
+            Extra::of(self.source.whole().clone(), known)
         } else {
             Extra::default()
         }
+    }
+}
+
+impl Cut for Object<'_> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.json
+    }
+
+    fn share(&self, part: Range<usize>) -> Bytes {
+        self.source.whole().slice(part)
     }
 }
 

@@ -92,12 +92,16 @@ impl Method {
 
     /// The method of this name.
     pub fn of(name: &str) -> Option<Self> {
+        Self::named(name.as_bytes())
+    }
+
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
         match name {
-            "publish" => Some(Self::Publish),
+            b"publish" => Some(Self::Publish),
             //= docs/spec/zzw-push-proto.md#publication
             //# The method `publish_to_alias_batch` with its list `aliases` MUST be read as
             //# `publish_to_alias`.
-            "publish_to_alias" | "publish_to_alias_batch" => Some(Self::PublishToAlias),
+            b"publish_to_alias" | b"publish_to_alias_batch" => Some(Self::PublishToAlias),
             _ => None,
         }
     }
@@ -124,6 +128,20 @@ impl Ttl {
     /// As a duration.
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
+    }
+
+    /// The time in `{"time_to_live":60}`, which is all that most `opts` are.
+    pub(crate) fn alone_in(opts: &[u8]) -> Option<Self> {
+        let number = opts
+            .strip_prefix(b"{\"time_to_live\":")?
+            .strip_suffix(b"}")?;
+        let is_short = (1..=9).contains(&number.len());
+        let digits = number.iter().all(u8::is_ascii_digit);
+        if !is_short || !digits {
+            return None;
+        }
+        let add = |sum: u64, digit: &u8| sum.wrapping_mul(10).wrapping_add(u64::from(digit & 0xf));
+        Some(Self::seconds(number.iter().fold(0, add)))
     }
 
     /// `time_to_live` as it was written. A fraction counts as a whole second, so that no message

@@ -3,6 +3,7 @@
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
 use super::object::{Object, Read};
+use super::slice::Source;
 use super::{
     Ack, Batch, Code, Connect, ConnectCode, Connected, Counts, Decoded, Delivery, Door, Extra,
     Failure, Goodbye, Heartbeat, HeartbeatReply, Info, Json, Lenience, MAX_ALIASES, MAX_DEPTH,
@@ -27,16 +28,15 @@ pub(crate) enum Form {
 }
 
 /// Reads a message; repairs it once if it is broken and that is put up with.
-#[inline]
 pub(crate) fn read_message(
-    json: Bytes,
+    source: &Source<'_>,
     form: Form,
     lenience: Lenience,
 ) -> Result<Decoded, WireError> {
     let mut fields = Fields::new();
-    match fields.read(&json) {
-        Ok(()) => read_fields(json, &fields, form, lenience, false),
-        Err(error) => read_odd(&json, error, form, lenience),
+    match fields.read(source.bytes()) {
+        Ok(()) => read_fields(source, &fields, form, lenience, false),
+        Err(error) => read_odd(source.whole(), error, form, lenience),
     }
 }
 
@@ -63,7 +63,8 @@ fn read_odd(
     //= docs/spec/zzw-push-proto.md#lenience
     //# A byte order mark in front of a message MUST be skipped.
     if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
-        return read_message(json.slice_ref(rest), form, lenience).map_err(as_it_came);
+        let rest = json.slice_ref(rest);
+        return read_message(&Source::Held(rest), form, lenience).map_err(as_it_came);
     }
     if let Some(value) = single(json) {
         return match value.kind {
@@ -82,7 +83,8 @@ fn read_odd(
                 let mut fields = Fields::new();
                 let read = fields.read(&inner);
                 read.map_err(|_| fault(WireErrorKind::NotObject))?;
-                let read = read_fields(inner, &fields, form, lenience, false);
+                let inner = Source::Held(inner);
+                let read = read_fields(&inner, &fields, form, lenience, false);
                 read.map_err(as_it_came)
             }
             _ => Err(fault(WireErrorKind::NotObject)),
@@ -97,7 +99,8 @@ fn read_odd(
             if fields.read(&repaired).is_ok() {
                 //= docs/spec/zzw-push-proto.md#lenience
                 //# A message that was repaired MUST be told from one that was not.
-                let read = read_fields(repaired, &fields, form, lenience, true);
+                let repaired = Source::Held(repaired);
+                let read = read_fields(&repaired, &fields, form, lenience, true);
                 return read.map_err(as_it_came);
             }
         }
@@ -112,52 +115,79 @@ fn single(json: &[u8]) -> Option<Value> {
     scan.end().ok().map(|()| value)
 }
 
-#[inline]
 fn read_fields(
-    json: Bytes,
+    source: &Source<'_>,
     fields: &Fields,
     form: Form,
     lenience: Lenience,
     is_repaired: bool,
 ) -> Result<Decoded, WireError> {
     let object = Object {
-        json: &json,
+        json: source.bytes(),
+        source,
         fields,
         lenience,
     };
-    match object.message(form) {
-        Ok(message) => Ok(Decoded {
-            message,
-            is_repaired,
+    let (t, kind) = match object.t().and_then(|t| Ok((t, object.kind(t, form)?))) {
+        Ok((t, Some(kind))) => (t, kind),
+        Ok((t, None)) => return object.decoded(is_repaired, |object| object.other(t)),
+        Err(kind) => return Err(object.fault(kind)),
+    };
+    // A message is large. One that comes often is written in its place, all others are moved there.
+    match kind {
+        MessageKind::Heartbeat => object.decoded(is_repaired, |object| {
+            object.heartbeat().map(Message::Heartbeat)
         }),
-        Err(kind) => {
-            //= docs/spec/zzw-push-proto.md#number-and-failure
-            //# A failure MUST carry the number of the request that failed wherever it can be read.
-            let (t, num) = (object.t().unwrap_or(None), object.num().unwrap_or_default());
-            Err(WireError {
-                kind,
-                t,
-                num,
-                raw: json,
-            })
+        MessageKind::Ack => object.decoded(is_repaired, |object| object.ack().map(Message::Ack)),
+        MessageKind::Deliver => object.decoded(is_repaired, |object| {
+            object.delivery().map(Message::Deliver)
+        }),
+        MessageKind::Publish => {
+            object.decoded(is_repaired, |object| object.publish().map(Message::Publish))
         }
+        MessageKind::Register => object.decoded(is_repaired, |object| {
+            object.register().map(Message::Register)
+        }),
+        _ => object.decoded(is_repaired, |object| object.of_kind(kind, t)),
     }
 }
 
 impl Object<'_> {
-    #[inline]
-    fn message(&self, form: Form) -> Read<Message> {
-        let t = self.t()?;
-        let Some(kind) = self.kind(t, form)? else {
-            //= docs/spec/zzw-push-proto.md#message
-            //# A message of no known type MUST be kept whole together with its number.
-            return Ok(Message::Other(Other {
-                t,
-                num: self.num()?,
-                raw: Json::of(self.json, single(self.json).unwrap_or_default()),
-            }));
-        };
-        self.of_kind(kind, t)
+    #[inline(never)]
+    fn decoded(
+        &self,
+        is_repaired: bool,
+        read: impl FnOnce(&Self) -> Read<Message>,
+    ) -> Result<Decoded, WireError> {
+        match read(self) {
+            Ok(message) => Ok(Decoded {
+                message,
+                is_repaired,
+            }),
+            Err(kind) => Err(self.fault(kind)),
+        }
+    }
+
+    #[cold]
+    fn fault(&self, kind: WireErrorKind) -> WireError {
+        WireError {
+            kind,
+            t: self.t().unwrap_or(None),
+            //= docs/spec/zzw-push-proto.md#number-and-failure
+            //# A failure MUST carry the number of the request that failed wherever it can be read.
+            num: self.num().unwrap_or_default(),
+            raw: self.source.whole().clone(),
+        }
+    }
+
+    //= docs/spec/zzw-push-proto.md#message
+    //# A message of no known type MUST be kept whole together with its number.
+    fn other(&self, t: Option<i64>) -> Read<Message> {
+        Ok(Message::Other(Other {
+            t,
+            num: self.num()?,
+            raw: Json::of(self, single(self.json).unwrap_or_default()),
+        }))
     }
 
     /// What the object is; `None` if that is not known.
@@ -212,15 +242,10 @@ impl Object<'_> {
         is_mid && self.fields.has(Slot::Msg)
     }
 
-    #[inline]
     pub(crate) fn of_kind(&self, kind: MessageKind, t: Option<i64>) -> Read<Message> {
         let extra = || self.extra(kind.known());
         Ok(match kind {
-            MessageKind::Heartbeat => Message::Heartbeat(Heartbeat {
-                alias: self.text(Slot::Alias, "alias")?,
-                token: self.token()?,
-                extra: extra(),
-            }),
+            MessageKind::Heartbeat => Message::Heartbeat(self.heartbeat()?),
             MessageKind::HeartbeatReply => Message::HeartbeatReply(HeartbeatReply {
                 alias: self.text(Slot::Alias, "alias")?,
                 extra: extra(),
@@ -245,11 +270,7 @@ impl Object<'_> {
                 extra: extra(),
             }),
             MessageKind::Deliver => Message::Deliver(self.delivery()?),
-            MessageKind::Ack => Message::Ack(Ack {
-                alias: self.text(Slot::Alias, "alias")?,
-                mid: self.mid()?,
-                extra: extra(),
-            }),
+            MessageKind::Ack => Message::Ack(self.ack()?),
             MessageKind::Publish => Message::Publish(self.publish()?),
             MessageKind::Published => Message::Published(self.numbered(kind)?),
             MessageKind::Counts => Message::Counts(self.numbered(kind)?),
@@ -296,6 +317,25 @@ impl Object<'_> {
         })
     }
 
+    #[inline]
+    fn heartbeat(&self) -> Read<Heartbeat> {
+        Ok(Heartbeat {
+            alias: self.text(Slot::Alias, "alias")?,
+            token: self.token()?,
+            extra: self.extra(MessageKind::Heartbeat.known()),
+        })
+    }
+
+    #[inline]
+    fn ack(&self) -> Read<Ack> {
+        Ok(Ack {
+            alias: self.text(Slot::Alias, "alias")?,
+            mid: self.mid()?,
+            extra: self.extra(MessageKind::Ack.known()),
+        })
+    }
+
+    #[inline]
     fn delivery(&self) -> Read<Delivery> {
         // Other servers may write something else there; the message matters more.
         //= docs/spec/zzw-push-proto.md#message
@@ -361,7 +401,7 @@ impl Object<'_> {
             Ok(())
         })?;
         if has_novel {
-            info.extra = Extra::of(object_at(self.json, value), Info::KNOWN);
+            info.extra = Extra::of(object_at(self, value), Info::KNOWN);
         }
         Ok(Some(info))
     }
@@ -373,15 +413,20 @@ impl Object<'_> {
             _ => Slot::Alias,
         };
         let aliases = self.texts(slot, "alias", MAX_ALIASES)?;
-        let method = match text(self.json, self.fields.value(Slot::Method)) {
-            Some(name) => Method::of(&name).ok_or(WireErrorKind::Shape("method"))?,
-            None if self.fields.has(Slot::Method) => return Err(WireErrorKind::Shape("method")),
+        let method = match self.fields.value(Slot::Method) {
+            name if name.kind == Kind::Text => {
+                Method::named(name.of(self.json)).ok_or(WireErrorKind::Shape("method"))?
+            }
+            name if name.kind != Kind::Missing => {
+                let name = text(self.json, name).ok_or(WireErrorKind::Shape("method"))?;
+                Method::of(&name).ok_or(WireErrorKind::Shape("method"))?
+            }
             //= docs/spec/zzw-push-proto.md#publication
             //# The method MUST be inferred where it is missing and only one of the lists has
             //# something in it.
-            None if !topics.is_empty() && aliases.is_empty() => Method::Publish,
-            None if topics.is_empty() && !aliases.is_empty() => Method::PublishToAlias,
-            None => return Err(WireErrorKind::Missing("method")),
+            _ if !topics.is_empty() && aliases.is_empty() => Method::Publish,
+            _ if topics.is_empty() && !aliases.is_empty() => Method::PublishToAlias,
+            _ => return Err(WireErrorKind::Missing("method")),
         };
         let (ttl, opts) = self.opts()?;
         let publish = Publish {
@@ -411,6 +456,9 @@ impl Object<'_> {
             Kind::Object => {}
             _ => return Err(WireErrorKind::Shape("opts")),
         }
+        if let Some(ttl) = Ttl::alone_in(value.of(self.json)) {
+            return Ok((Some(ttl), Extra::default()));
+        }
         let (mut ttl, mut extra) = (None, Extra::default());
         let mut has_novel = false;
         self.members(value, |slot, member| {
@@ -421,7 +469,7 @@ impl Object<'_> {
             Ok(())
         })?;
         if has_novel {
-            extra = Extra::of(object_at(self.json, value), Publish::KNOWN_OPTS);
+            extra = Extra::of(object_at(self, value), Publish::KNOWN_OPTS);
         }
         Ok((ttl, extra))
     }

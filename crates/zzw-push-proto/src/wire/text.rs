@@ -1,16 +1,18 @@
 //! Texts: slices of what was received, or our own.
 
-use bytes::Bytes;
+use super::slice::{Cut, Slice};
 use lenient_wire::{Kind, Value};
 use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// A text: an alias, a topic, an error. Cheap to clone.
 ///
-/// One that was received without escapes is a slice of the received bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Text(Bytes); // UTF-8
+/// One of up to 22 bytes stands in place. A longer one that was received without escapes is a slice
+/// of the received bytes.
+#[derive(Clone, Default)]
+pub struct Text(Slice); // UTF-8
 
 /// A token of REST or of a client. Its text is never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -19,7 +21,7 @@ pub struct Token(pub Text);
 impl Text {
     /// A text that costs no allocation.
     pub const fn from_static(text: &'static str) -> Self {
-        Self(Bytes::from_static(text.as_bytes()))
+        Self(Slice::from_static(text.as_bytes()))
     }
 
     /// The text.
@@ -41,15 +43,15 @@ impl Text {
     /// A text of its own bytes: it does not hold on to the message it came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self(Slice::copied(&self.0))
     }
 
     /// The content of a text or number found in `json`.
     #[inline]
-    pub(crate) fn of(json: &Bytes, value: Value) -> Option<Self> {
+    pub(crate) fn of(json: &impl Cut, value: Value) -> Option<Self> {
         match value.kind {
-            Kind::Text | Kind::Number => Some(Self(json.slice(value.range()))),
-            _ => lenient_wire::text(json, value).map(|text| text.into_owned().into()),
+            Kind::Text | Kind::Number => Some(Self(json.cut(value.range()))),
+            _ => lenient_wire::text(json.bytes(), value).map(Self::from),
         }
     }
 }
@@ -93,15 +95,35 @@ impl Hash for Text {
     }
 }
 
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        *self.0 == *other.0
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&*other.0)
+    }
+}
+
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+        *self.0 == *other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
+        self == *other
     }
 }
 
@@ -113,7 +135,7 @@ impl From<String> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        Self(Slice::copied(text.as_bytes()))
     }
 }
 

@@ -1,0 +1,200 @@
+//! Pieces of messages: short ones in place, long ones shared with what was received.
+
+use bytes::Bytes;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+/// A piece of a message. Cheap to clone.
+///
+/// Most members are short. Sharing costs two atomic counts for each, more than reading it does, and
+/// holds on to all that was received with it.
+#[derive(Clone)]
+pub(crate) enum Slice {
+    Short(Short),
+    Shared(Bytes),
+}
+
+/// A piece in place, somewhere in a window of the bytes that it was cut out of, with its start and
+/// its length behind them: a window is copied by two moves, a piece of any length by a call.
+#[derive(Clone, Copy)]
+#[repr(align(8))] // moved in the same parts as it was written in
+pub(crate) struct Short([u8; 24]);
+
+/// What pieces are cut out of.
+pub(crate) trait Cut {
+    /// All of it.
+    fn bytes(&self) -> &[u8];
+
+    /// This part, shared.
+    fn share(&self, part: Range<usize>) -> Bytes;
+
+    /// This part.
+    #[inline]
+    fn cut(&self, part: Range<usize>) -> Slice {
+        match Short::of(self.bytes(), part.start, part.len()) {
+            Some(short) => Slice::Short(short),
+            None => Slice::Shared(self.share(part)),
+        }
+    }
+}
+
+/// A message that was received.
+pub(crate) enum Source<'a> {
+    /// One that may be held on to.
+    Held(Bytes),
+    /// One that is only lent. It is copied, once, when a long piece is cut out of it.
+    Lent(&'a [u8], OnceCell<Bytes>),
+}
+
+impl Short {
+    const MAX: usize = 22;
+
+    #[inline]
+    fn of(json: &[u8], start: usize, len: usize) -> Option<Self> {
+        if len > Self::MAX {
+            return None;
+        }
+        let behind = json.get(start..)?;
+        if let Some((first, behind)) = behind.split_first_chunk() {
+            if let Some(last) = behind.first_chunk() {
+                return Some(Self::new(*first, u64::from_le_bytes(*last) << 16, 0, len));
+            }
+        }
+        // At the document's end the window begins before the piece.
+        let Some(skipped) = Self::MAX.checked_sub(behind.len()) else {
+            return Self::copied(behind.get(..len)?);
+        };
+        let window = start
+            .checked_sub(skipped)
+            .and_then(|start| json.get(start..));
+        match (
+            window.and_then(|window| window.first_chunk()),
+            json.last_chunk(),
+        ) {
+            (Some(first), Some(last)) => {
+                Some(Self::new(*first, u64::from_le_bytes(*last), skipped, len))
+            }
+            _ => Self::copied(behind.get(..len)?),
+        }
+    }
+
+    /// The six last bytes of the window are the upper ones of `last`.
+    #[inline]
+    fn new(first: [u8; 16], last: u64, start: usize, len: usize) -> Self {
+        let mut bytes = [0; 24];
+        let last = last >> 16 | (start as u64) << 48 | (len as u64) << 56;
+        if let Some((place, behind)) = bytes.split_first_chunk_mut() {
+            *place = first;
+            behind.copy_from_slice(&last.to_le_bytes());
+        }
+        Self(bytes)
+    }
+
+    #[inline(never)]
+    fn copied(piece: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 24];
+        bytes
+            .get_mut(..piece.len())
+            .filter(|place| place.len() <= Self::MAX)?
+            .copy_from_slice(piece);
+        let [.., len] = &mut bytes;
+        *len = u8::try_from(piece.len()).ok()?;
+        Some(Self(bytes))
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        let [window @ .., start, len] = &self.0;
+        let piece = window.get(usize::from(*start)..).unwrap_or_default();
+        piece.get(..usize::from(*len)).unwrap_or_default()
+    }
+}
+
+impl Slice {
+    pub(crate) const fn from_static(piece: &'static [u8]) -> Self {
+        Self::Shared(Bytes::from_static(piece))
+    }
+
+    /// A piece of its own.
+    pub(crate) fn copied(piece: &[u8]) -> Self {
+        match Short::copied(piece) {
+            Some(short) => Self::Short(short),
+            None => Self::Shared(Bytes::copy_from_slice(piece)),
+        }
+    }
+}
+
+impl std::ops::Deref for Slice {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(short) => short.bytes(),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Slice {
+    #[inline]
+    fn default() -> Self {
+        Self::Short(Short([0; 24]))
+    }
+}
+
+impl From<Vec<u8>> for Slice {
+    fn from(piece: Vec<u8>) -> Self {
+        match Short::copied(&piece) {
+            Some(short) => Self::Short(short),
+            None => Self::Shared(piece.into()),
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn lent(json: &'a [u8]) -> Self {
+        Self::Lent(json, OnceCell::new())
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Held(json) => json,
+            Self::Lent(json, _) => json,
+        }
+    }
+
+    /// All of it, to be held on to.
+    pub(crate) fn whole(&self) -> &Bytes {
+        match self {
+            Self::Held(json) => json,
+            Self::Lent(json, copy) => copy.get_or_init(|| Bytes::copy_from_slice(json)),
+        }
+    }
+}
+
+impl Cut for Bytes {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn share(&self, part: Range<usize>) -> Bytes {
+        self.slice(part)
+    }
+}
+
+impl Cut for Slice {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn share(&self, part: Range<usize>) -> Bytes {
+        match self {
+            // Its parts are short, so nobody asks.
+            Self::Short(short) => {
+                Bytes::copy_from_slice(short.bytes().get(part).unwrap_or_default())
+            }
+            Self::Shared(bytes) => bytes.slice(part),
+        }
+    }
+}
