@@ -35,6 +35,8 @@ pub struct Config {
     pub slow_timeout: Duration,
     /// How long the application may take to decide; 5 s. Then it is no.
     pub ask_timeout: Duration,
+    /// After so long, a command for a door opens none; 5 s.
+    pub door_life: Duration,
     /// Longest body, in bytes; 64 KiB.
     pub max_body: usize,
     /// Messages of one pull; 50.
@@ -129,6 +131,7 @@ impl Config {
             link_timeout: Duration::from_secs(90),
             slow_timeout: Duration::from_secs(10),
             ask_timeout: Duration::from_secs(5),
+            door_life: Duration::from_secs(5),
             max_body: 64 << 10,
             pull_limit: 50,
             pull_bytes: 64 << 10,

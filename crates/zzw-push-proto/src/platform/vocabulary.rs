@@ -203,6 +203,9 @@ pub enum Event {
     Published(PublishId),
     /// It is not, or not for all of them.
     NotPublished(PublishId, Code),
+    /// A command for a door, from that link, had to wait longer than [`super::Config::door_life`] and
+    /// opened none.
+    DoorTooLate(LinkId),
     /// The store would not hear that the alias has no link here any more: it stays listed until it
     /// is claimed again.
     NotReleased(Text),
