@@ -15,6 +15,8 @@ pub struct Config {
     pub host: Text,
     /// Ports that `/info/servers` tells.
     pub service: Service,
+    /// How many links this node takes, compared with others; 1. Clients are sent to none of weight 0.
+    pub weight: u32,
     /// Seed of the jitter while draining.
     pub seed: u64,
     /// Messages that may be unacknowledged on a link; 32.
@@ -121,6 +123,7 @@ impl Config {
             node,
             host: host.into(),
             service: Service::default(),
+            weight: 1,
             seed: 0,
             window: 32,
             window_bytes: 256 << 10,

@@ -78,6 +78,8 @@ pub enum Input {
     StoreFailed(Seq, StoreError),
     /// The rooms of this node have changed.
     Rooms(RoomCounts),
+    /// Whether what other nodes have told may be old, because they cannot be heard (C-5).
+    Stale(bool),
     /// Another node says something.
     FromNode {
         /// Which.
@@ -171,6 +173,8 @@ pub struct NodeInfo {
     pub service: Service,
     /// What it has to do.
     pub counts: NodeCounts,
+    /// How many links it takes, compared with others; 1. Clients are sent to none of weight 0.
+    pub weight: u32,
     /// It takes no new links.
     pub is_draining: bool,
 }
@@ -306,6 +310,7 @@ impl NodeInfo {
             host: host.into(),
             service,
             counts,
+            weight: 1,
             is_draining: false,
         }
     }
