@@ -186,7 +186,9 @@ fn a_late_door_command_is_dropped() {
     doorstep.wait(secs(4));
     doorstep.decide(ask, Verdict::Allow);
     assert_eq!(doorstep.opened, 0);
-    assert_eq!(doorstep.dropped, [SignalDrop::Late]);
+    assert_eq!(doorstep.rig.platform.snapshot().late, 1);
+    let late = Event::DoorTooLate(LinkId(3));
+    assert!(doorstep.rig.events().contains(&late), "it is reported");
     // Less is not.
     doorstep.says(OPEN);
     let ask = doorstep.asked();

@@ -305,7 +305,8 @@ fn a_node_that_is_told_of_a_message_reads_the_queue() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#presence
-//# A client MUST be sent to the node with the least links of those that take any.
+//# A client MUST be sent to the node with the least links for its weight, of those that take
+//# any.
 //= docs/spec/zzw-push-proto.md#presence
 //# The question for a server MUST be answered with `draining` and status 503 where no node takes
 //# links.

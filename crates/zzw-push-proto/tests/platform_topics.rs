@@ -201,7 +201,8 @@ fn rest_publishes_and_echoes_the_number() {
 //= docs/spec/zzw-push-proto.md#presence
 //# The number in `onlineAllSize` MUST be the sum of the other three.
 //= docs/spec/zzw-push-proto.md#presence
-//# A client MUST be sent to the node with the least links of those that take any.
+//# A client MUST be sent to the node with the least links for its weight, of those that take
+//# any.
 fn rest_tells_status_aliases_servers_and_counts() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");

@@ -15,6 +15,8 @@ pub struct Config {
     pub host: Text,
     /// Ports that `/info/servers` tells.
     pub service: Service,
+    /// How many links this node takes, compared with others; 1. Clients are sent to none of weight 0.
+    pub weight: u32,
     /// Seed of the jitter while draining.
     pub seed: u64,
     /// Messages that may be unacknowledged on a link; 32.
@@ -35,6 +37,8 @@ pub struct Config {
     pub slow_timeout: Duration,
     /// How long the application may take to decide; 5 s. Then it is no.
     pub ask_timeout: Duration,
+    /// After so long, a command for a door opens none; 5 s.
+    pub door_life: Duration,
     /// Longest body, in bytes; 64 KiB.
     pub max_body: usize,
     /// Messages of one pull; 50.
@@ -119,6 +123,7 @@ impl Config {
             node,
             host: host.into(),
             service: Service::default(),
+            weight: 1,
             seed: 0,
             window: 32,
             window_bytes: 256 << 10,
@@ -129,6 +134,7 @@ impl Config {
             link_timeout: Duration::from_secs(90),
             slow_timeout: Duration::from_secs(10),
             ask_timeout: Duration::from_secs(5),
+            door_life: Duration::from_secs(5),
             max_body: 64 << 10,
             pull_limit: 50,
             pull_bytes: 64 << 10,

@@ -28,6 +28,8 @@ pub struct Counters {
     pub evicted: u64,
     /// Messages for those who are online only that a link had no room for.
     pub dropped: u64,
+    /// Commands for doors that had to wait for so long that they came to nothing.
+    pub late: u64,
     /// Frames that were none.
     pub garbled: u64,
     /// Requests answered with `busy`.

@@ -1,6 +1,6 @@
 //! Frames for the relay rooms: handed on at once or not at all.
 
-use super::vocabulary::Output;
+use super::vocabulary::{Event, Output};
 use super::{LinkId, Platform};
 use crate::wire::{Code, Message, Num};
 use std::time::Instant;
@@ -9,6 +9,7 @@ impl Platform {
     /// `t:8`, `t:9`, `t:10` (Z-13): never kept, never answered.
     pub(super) fn door(
         &mut self,
+        now: Instant,
         link: LinkId,
         received: Instant,
         message: Message,
@@ -16,6 +17,13 @@ impl Platform {
     ) {
         if !self.is_bound(link) {
             return self.fail(link, Code::NotBound, Num::Absent);
+        }
+        // Whoever announces that it is there is there, however late; a door opens in time or never.
+        let waited = now.saturating_duration_since(received);
+        let is_command = matches!(message, Message::OpenDoor(_));
+        if is_authorised && is_command && waited >= self.config.door_life {
+            self.counters.late = self.counters.late.saturating_add(1);
+            return self.tell(Event::DoorTooLate(link));
         }
         if !is_authorised {
             self.counters.denied = self.counters.denied.saturating_add(1);

@@ -56,7 +56,7 @@ impl Platform {
     pub(super) fn judge(&mut self, now: Instant, id: LinkId, frame: Frame) {
         if let Some(alias) = self.alias_to_bind(id, &frame.message) {
             if !self.may_be(now, id, alias) {
-                return self.deny(id, frame, Code::Token);
+                return self.deny(now, id, frame, Code::Token);
             }
         }
         if self.is_too_early(id, &frame.message) {
@@ -67,9 +67,9 @@ impl Platform {
         //# token, or asks the application.
         match self.rule_for(id, &frame.message) {
             Rule::Allow => self.perform(now, id, frame),
-            Rule::Deny => self.deny(id, frame, Code::NotAllowed),
+            Rule::Deny => self.deny(now, id, frame, Code::NotAllowed),
             Rule::Token(scopes) if self.has_scopes(now, id, scopes) => self.perform(now, id, frame),
-            Rule::Token(_) => self.deny(id, frame, Code::Token),
+            Rule::Token(_) => self.deny(now, id, frame, Code::Token),
             Rule::Ask => self.ask(now, id, frame),
         }
     }
@@ -205,19 +205,19 @@ impl Platform {
         };
         match verdict {
             Verdict::Allow => self.perform(now, id, frame),
-            Verdict::Deny => self.deny(id, frame, Code::NotAllowed),
+            Verdict::Deny => self.deny(now, id, frame, Code::NotAllowed),
         }
         self.go_on(now, id);
     }
 
     //= docs/spec/zzw-push-proto.md#permission
     //# What is denied MUST fail with its number and be counted.
-    fn deny(&mut self, id: LinkId, frame: Frame, code: Code) {
+    fn deny(&mut self, now: Instant, id: LinkId, frame: Frame, code: Code) {
         match frame.message {
             //= docs/spec/zzw-push-proto.md#permission
             //# A command to open a door that is denied MUST be handed to the rooms as denied, so
             //# that it is reported, and not be answered.
-            Message::OpenDoor(_) => self.door(id, frame.received, frame.message, false),
+            Message::OpenDoor(_) => self.door(now, id, frame.received, frame.message, false),
             other => {
                 self.counters.denied = self.counters.denied.saturating_add(1);
                 self.fail(id, code, other.num().clone());

@@ -1,5 +1,6 @@
 //! Stopping.
 
+use super::balance::mix;
 use super::vocabulary::{Event, LinkEnd, Reason, Refused};
 use super::{LinkId, Platform, later};
 use crate::wire::{Code, Num, Text};
@@ -118,11 +119,9 @@ impl Platform {
     }
 }
 
-/// The next number of a sequence that looks random (splitmix64).
+/// The next number of a sequence that looks random.
 fn draw(state: &mut u64) -> u64 {
+    let number = mix(*state);
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = *state;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+    number
 }

@@ -1,6 +1,7 @@
 //! The broker: keeps messages for aliases and delivers them in order, at least once.
 
 mod access;
+mod balance;
 mod bucket;
 mod config;
 mod counters;
@@ -80,7 +81,11 @@ pub struct Platform {
     releases: Releases,
     /// Sessions that wait for memory.
     starved: BTreeSet<LinkId>,
+    /// When those that have paused were forgotten last.
+    swept_at: Option<Instant>,
     nodes: BTreeMap<NodeId, NodeInfo>,
+    /// What other nodes have told is old.
+    is_stale: bool,
     rooms: RoomCounts,
     life: Life,
     /// The id of the last message that was for those who are online only.
@@ -107,7 +112,9 @@ impl Platform {
             asked: BTreeMap::new(),
             releases: Releases::default(),
             starved: BTreeSet::new(),
+            swept_at: None,
             nodes: BTreeMap::new(),
+            is_stale: false,
             rooms: RoomCounts::default(),
             life: Life::Open,
             last_direct: MessageId::default(),
@@ -138,6 +145,7 @@ impl Platform {
             Input::Stored(seq, reply) => self.stored(now, seq, reply),
             Input::StoreFailed(seq, error) => self.store_failed(now, seq, error),
             Input::Rooms(rooms) => self.rooms = rooms,
+            Input::Stale(is_stale) => self.is_stale = is_stale,
             Input::FromNode { node, message } => self.node_says(now, node, message),
         }
         self.feed_the_starved(now);

@@ -36,7 +36,7 @@ impl Platform {
             Message::Counts(counts) => self.counts(id, counts.num),
             Message::Status(status) => self.status(Asker::Link(id), &status.alias, status.num),
             Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_) => {
-                self.door(id, received, message, true);
+                self.door(now, id, received, message, true);
             }
             Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
             // Answering what only servers say could make two servers talk for ever.

@@ -2,15 +2,18 @@
 
 use super::bucket::Bucket;
 use super::store::{StoreOp, UnixMillis};
-use super::vocabulary::{Call, ExchangeId, NodeInfo, Output};
+use super::vocabulary::{Call, ExchangeId, Output};
 use super::{Asker, Pending, Platform};
 use crate::rest::RestReply;
-use crate::wire::{AliasPage, ClusterInfo, Code, NodeCounts, Num, Servers, Status, Texts};
+use crate::wire::{AliasPage, Code, Num, Status, Texts};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Addresses whose rate is remembered.
 const MAX_ADDRESSES: usize = 65_536;
+
+/// How often those that have paused are forgotten to make room.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 impl Platform {
     pub(super) fn called(
@@ -37,7 +40,7 @@ impl Platform {
                 let reply = RestReply::Info(self.cluster());
                 self.out.push(Output::Reply(id, reply));
             }
-            Call::Servers => match self.least_loaded() {
+            Call::Servers => match self.least_loaded(address) {
                 Some(servers) => {
                     let reply = RestReply::Servers(servers);
                     self.out.push(Output::Reply(id, reply));
@@ -66,55 +69,24 @@ impl Platform {
         self.out.push(Output::Reply(id, reply));
     }
 
-    /// How this node is.
-    pub fn info(&self) -> NodeInfo {
-        let counters = &self.counters;
-        let counts = NodeCounts::new(
-            self.rooms.links,
-            counters.tcp_links,
-            counters.socketio_links,
-        );
-        let service = self.config.service.clone();
-        let mut info = NodeInfo::new(self.config.host.clone(), service, counts);
-        info.is_draining = self.is_draining();
-        info
-    }
-
     /// True if that address may do one thing more now.
     pub(super) fn afford_address(&mut self, now: Instant, address: IpAddr) -> bool {
         let rate = self.config.address_rate;
-        if self.addresses.len() >= MAX_ADDRESSES && !self.addresses.contains_key(&address) {
-            self.addresses
-                .retain(|_, bucket| !bucket.is_full(rate, now));
-            if self.addresses.len() >= MAX_ADDRESSES {
+        let is_full = |platform: &Self| platform.addresses.len() >= MAX_ADDRESSES;
+        if is_full(self) && !self.addresses.contains_key(&address) {
+            // Not with each call: whoever has many addresses would make all of them slow.
+            let is_swept = |swept: Instant| now.saturating_duration_since(swept) < SWEEP_EVERY;
+            if !self.swept_at.is_some_and(is_swept) {
+                self.swept_at = Some(now);
+                self.addresses
+                    .retain(|_, bucket| !bucket.is_full(rate, now));
+            }
+            if is_full(self) {
                 return false;
             }
         }
         let bucket = self.addresses.entry(address);
         let bucket = bucket.or_insert_with(|| Bucket::full(rate, now));
         bucket.take(rate, now)
-    }
-
-    fn cluster(&self) -> ClusterInfo {
-        let own = self.info();
-        let nodes = std::iter::once(&own).chain(self.nodes.values());
-        ClusterInfo {
-            nodes: nodes
-                .map(|node| (node.host.clone(), node.counts.clone()))
-                .collect(),
-            is_stale: false,
-        }
-    }
-
-    /// The node with the fewest links that takes any; this one among equals.
-    //= docs/spec/zzw-push-proto.md#presence
-    //# A client MUST be sent to the node with the least links of those that take any.
-    fn least_loaded(&self) -> Option<Servers> {
-        let own = self.info();
-        let nodes = std::iter::once(&own).chain(self.nodes.values());
-        let least = nodes
-            .filter(|node| !node.is_draining)
-            .min_by_key(|node| node.counts.online)?;
-        Some(Servers::new(least.host.clone(), least.service.clone()))
     }
 }

@@ -78,6 +78,8 @@ pub enum Input {
     StoreFailed(Seq, StoreError),
     /// The rooms of this node have changed.
     Rooms(RoomCounts),
+    /// Whether what other nodes have told may be old, because they cannot be heard (C-5).
+    Stale(bool),
     /// Another node says something.
     FromNode {
         /// Which.
@@ -171,6 +173,8 @@ pub struct NodeInfo {
     pub service: Service,
     /// What it has to do.
     pub counts: NodeCounts,
+    /// How many links it takes, compared with others; 1. Clients are sent to none of weight 0.
+    pub weight: u32,
     /// It takes no new links.
     pub is_draining: bool,
 }
@@ -203,6 +207,9 @@ pub enum Event {
     Published(PublishId),
     /// It is not, or not for all of them.
     NotPublished(PublishId, Code),
+    /// A command for a door, from that link, had to wait longer than [`super::Config::door_life`] and
+    /// opened none.
+    DoorTooLate(LinkId),
     /// The store would not hear that the alias has no link here any more: it stays listed until it
     /// is claimed again.
     NotReleased(Text),
@@ -303,6 +310,7 @@ impl NodeInfo {
             host: host.into(),
             service,
             counts,
+            weight: 1,
             is_draining: false,
         }
     }

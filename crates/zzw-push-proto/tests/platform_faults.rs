@@ -1,0 +1,107 @@
+//! The broker where a simulation found it wanting.
+
+mod platform_kit;
+
+use platform_kit::{Rig, config, json, secs};
+use zzw_push_proto::platform::{AskId, Event, LinkId, Output, Rule, StoreError, Verdict};
+
+fn publish(alias: &str, msg: &str) -> String {
+    format!(r#"{{"t":6,"alias":["{alias}"],"msg":"{msg}","num":"n"}}"#)
+}
+
+#[test]
+fn an_acknowledgement_waits_for_no_decision() {
+    let mut rig = asking();
+    rig.connect(1);
+    rig.bind(2, "m_2");
+    rig.says(1, &publish("m_2", "hello"));
+    let mid = rig.store.aliases["m_2"].queue[0].mid.0;
+    rig.says(2, r#"{"t":8,"r":"1-2-3","u":"m_2"}"#);
+    rig.says(2, &format!(r#"{{"t":-5,"mid":"{mid}"}}"#));
+    assert!(rig.store.aliases["m_2"].queue.is_empty());
+    assert_eq!(rig.platform.snapshot().acked, 1);
+}
+
+fn asking() -> Rig {
+    let mut config = config();
+    config.rules.open_door = Rule::Ask;
+    Rig::new(config)
+}
+
+fn doors(rig: &Rig) -> Vec<String> {
+    let doors = rig.log.iter().filter_map(|output| match output {
+        Output::Door { message, .. } => Some(json(message)),
+        _ => None,
+    });
+    doors.collect()
+}
+
+fn asked(rig: &mut Rig) -> AskId {
+    let asked = rig.events().into_iter().find_map(|event| match event {
+        Event::Asked(ask, _) => Some(ask),
+        _ => None,
+    });
+    asked.expect("the application is asked")
+}
+
+#[test]
+fn a_command_for_a_door_that_had_to_wait_opens_none_after_five_seconds() {
+    let mut rig = asking();
+    rig.bind(1, "m_2");
+    rig.log.clear();
+    rig.says(1, r#"{"t":8,"r":"1-2-3","u":"first"}"#);
+    rig.says(1, r#"{"t":8,"r":"1-2-3","u":"second"}"#);
+    rig.says(1, r#"{"t":9,"r":"1-2-3","u":"third"}"#);
+    let mut events = Vec::new();
+    for seconds in [4, 3] {
+        let ask = asked(&mut rig);
+        rig.wait(secs(seconds));
+        rig.platform.decide(rig.now, ask, Verdict::Allow).unwrap();
+        rig.drain();
+        events.extend(rig.log.iter().filter_map(|output| match output {
+            Output::Event(Event::DoorTooLate(link)) => Some(*link),
+            _ => None,
+        }));
+    }
+    // Who announces that it is there is there.
+    let expected = [
+        r#"{"t":8,"r":"1-2-3","u":"first"}"#,
+        r#"{"t":9,"r":"1-2-3","u":"third"}"#,
+    ];
+    assert_eq!(doors(&rig), expected);
+    assert_eq!(rig.platform.snapshot().late, 1);
+    assert_eq!(events, [LinkId(1)]);
+}
+
+#[test]
+fn whoever_is_there_may_say_so_late() {
+    let mut rig = Rig::new(config());
+    rig.is_held = true;
+    rig.bind(1, "m_2");
+    rig.says(1, r#"{"t":10,"r":"1-2-3","u":"m_2"}"#);
+    let came = rig.now;
+    rig.wait(secs(5));
+    rig.answer_all();
+    assert_eq!(doors(&rig).len(), 1);
+    let is_old =
+        |output: &Output| matches!(output, Output::Door { received, .. } if *received == came);
+    assert!(rig.log.iter().any(is_old), "the rooms know how old it is");
+}
+
+#[test]
+fn what_the_store_kept_without_saying_so_is_delivered_soon() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    rig.bind(2, "m_2");
+    rig.heard(2);
+    rig.is_held = true;
+    rig.says(1, &publish("m_2", "hello"));
+    let (seq, op) = rig.asked.remove(0);
+    rig.store.execute(rig.at(), op).unwrap();
+    rig.is_held = false;
+    rig.answer(seq, Err(StoreError::Unavailable));
+    assert!(rig.heard(1)[0].contains("store_unavailable"));
+    rig.wait(secs(1));
+    let heard = rig.heard(2);
+    assert!(heard[0].contains(r#""msg":"hello""#), "{heard:?}");
+}
