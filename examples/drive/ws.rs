@@ -65,7 +65,7 @@ pub async fn dial(url: &str) -> Result<ClientSocket, Error> {
 /// If it is none that we can dial, with advice.
 pub fn host_and_port(url: &str) -> io::Result<(String, u16)> {
     let wrong = || {
-        let text = format!("{url}: not an address; write ws://HOST:PORT (boxes have no TLS)");
+        let text = format!("{url}: not an address; write ws://HOST:PORT (there is no TLS)");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
     let uri: Uri = url.parse().map_err(|_| wrong())?;

@@ -1,6 +1,7 @@
 //! `zzw_device` as a process against the server of this workspace, and against others.
 
 mod commands;
+mod driver;
 mod foreign;
 mod killed;
 mod links;

@@ -376,3 +376,6 @@ fn digest(seq: u64, frame: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

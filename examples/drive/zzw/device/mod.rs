@@ -37,7 +37,7 @@ mod dial;
 mod kept;
 pub mod line;
 mod lines;
-mod print;
+pub(super) mod print;
 pub mod program;
 mod publish;
 mod session;

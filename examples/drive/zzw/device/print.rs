@@ -49,24 +49,33 @@ impl Printer {
     ///
     /// [`io::ErrorKind::BrokenPipe`] once nobody reads standard output any more.
     pub(super) fn flush(&mut self, stream: Stream) -> io::Result<()> {
-        match stream {
-            Stream::Out => {
-                let mut out = io::stdout().lock();
-                out.write_all(&self.buffer)?;
-                out.flush()
-            }
-            Stream::Err => {
-                // Who reads no notes gets messages all the same.
-                let _ = io::stderr().lock().write_all(&self.buffer);
-                Ok(())
-            }
+        write(stream, &self.buffer)
+    }
+}
+
+/// Writes a line.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::BrokenPipe`] once nobody reads standard output any more.
+pub(in super::super) fn write(stream: Stream, line: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Out => {
+            let mut out = io::stdout().lock();
+            out.write_all(line)?;
+            out.flush()
+        }
+        Stream::Err => {
+            // Who reads no notes gets messages all the same.
+            let _ = io::stderr().lock().write_all(line);
+            Ok(())
         }
     }
 }
 
 /// The lines of standard input. Read on a thread of their own, which does not keep the process from
 /// ending while nobody types.
-pub(super) fn input() -> mpsc::Receiver<io::Result<String>> {
+pub(in super::super) fn input() -> mpsc::Receiver<io::Result<String>> {
     let (lines_in, lines) = mpsc::channel(16);
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines() {
