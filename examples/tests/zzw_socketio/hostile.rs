@@ -7,7 +7,7 @@ use drive::zzw::server::Server;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// What becomes of a link.
@@ -187,29 +187,26 @@ async fn who_asks_and_does_not_read_is_paused_then_cut_off() {
     let before = resident();
     let mut greedy = Vec::new();
     for number in 0..LINKS {
-        let mut raw = Raw::bound(&server, 3, &format!("greedy{number}")).await;
-        assert!(
-            raw.ask(&many_topics())
-                .await
-                .starts_with(r#"42["register_c""#)
-        );
+        let path = format!("/socket.io/?EIO=3&transport=websocket&alias=greedy{number}");
+        let mut stream = upgrade(server.addresses().socketio, &path).await;
         greedy.push(tokio::spawn(async move {
+            stream.write_all(&frame(&many_topics())).await.unwrap();
             // 13 KB come for each: 20 links times 100 MB, if nobody looked.
+            let ask = frame(r#"42["get_topic",{"num":"1"}]"#);
             for _ in 0..8_000 {
-                if !raw.try_say(r#"42["get_topic",{"num":"1"}]"#).await {
+                if stream.write_all(&ask).await.is_err() {
                     break;
                 }
             }
-            raw
+            stream
         }));
     }
     wait_for(&server, "slow_total", LINKS as u64).await;
     let grown = resident().saturating_sub(before);
     assert!(grown < 100 << 20, "{grown} bytes");
-    for raw in greedy {
-        let mut raw = raw.await.unwrap();
+    for stream in greedy {
         // What was on its way, and then the end.
-        while raw.heard().await.is_some() {}
+        assert!(ends(&mut stream.await.unwrap()).await);
     }
     bystander.is_well(&server).await;
 }
@@ -316,7 +313,10 @@ async fn upgrading(poller: &Poller) -> TcpStream {
 }
 
 async fn upgrade(at: std::net::SocketAddr, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(at).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // So that it is soon seen that nobody reads.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(at).await.unwrap();
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: push\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -326,6 +326,19 @@ async fn upgrade(at: std::net::SocketAddr, path: &str) -> TcpStream {
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
     stream
+}
+
+/// A text as a client's frame.
+fn frame(text: &str) -> Vec<u8> {
+    let length = text.len().to_be_bytes();
+    let mut bytes = match text.len() {
+        0..126 => vec![0x81, 0x80 | length[7]],
+        _ => vec![0x81, 0xfe, length[6], length[7]],
+    };
+    // A mask of zeros changes nothing.
+    bytes.extend([0; 4]);
+    bytes.extend(text.bytes());
+    bytes
 }
 
 /// True if the server ends the connection.
