@@ -15,7 +15,7 @@ use zzw_push_proto::platform::ClientToken;
 /// SIGTERM or SIGINT lets links go over some seconds and ends; a second one ends at once.
 #[derive(Debug, Parser)]
 struct Args {
-    /// A configuration file in TOML; examples/zzw_server.toml is one that changes nothing
+    /// A configuration file in TOML; `examples/zzw_server.toml` is one that changes nothing
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where to listen [default: 127.0.0.1]

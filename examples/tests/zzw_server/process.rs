@@ -1,4 +1,5 @@
 //! A running server, and calls over HTTP without a runtime.
+#![allow(unreachable_pub, reason = "a kit")]
 
 use crate::kit::{PATIENCE, Program, example};
 use serde_json::Value;

@@ -56,12 +56,12 @@ fn what_is_wrong_is_told_in_one_line() {
     let wrong_keys = file("wrong.txt", &format!("# of May\n{KEY}\n\n{KEY}00 # typo\n"));
     let no_keys = file("none.txt", "# nothing\n");
     let missing = folder.join("missing");
-    let five: Vec<&str> = ["--key", KEY].repeat(5);
+    let too_many: Vec<&str> = ["--key", KEY].repeat(5);
     let cases: [(&[&str], &str); 11] = [
         (&[], "no key for tokens; pass --key HEX32"),
         (&["--key", "0123"], "--key, key 1: "),
         (&["--key", KEY, "--key", "c0ffee"], "--key, key 2: "),
-        (&five, "more than four keys"),
+        (&too_many, "more than four keys"),
         (&["--key-file", &missing], "cannot read"),
         (&["--key-file", &wrong_keys], "wrong.txt, line 4: "),
         (&["--key-file", &no_keys], "no key in it"),
