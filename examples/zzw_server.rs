@@ -15,7 +15,7 @@ use zzw_push_proto::platform::ClientToken;
 /// SIGTERM or SIGINT lets links go over some seconds and ends; a second one ends at once.
 #[derive(Debug, Parser)]
 struct Args {
-    /// A configuration file in TOML; examples/zzw_server.toml is one that changes nothing
+    /// A configuration file in TOML; `examples/zzw_server.toml` is one that changes nothing
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where to listen [default: 127.0.0.1]
@@ -54,7 +54,9 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> io::Result<()> {
     let options = options(args)?;
-    let is_exposed = !options.bind.is_loopback() && options.broker.client_token == ClientToken::Off;
+    // An optional token keeps nobody out (K-1).
+    let is_closed = options.broker.client_token == ClientToken::Required;
+    let is_exposed = !options.bind.is_loopback() && !is_closed;
     let data = options.data.clone();
     let told_to_end = cli::told_to_end();
     let server = Server::start(options).await?;
@@ -62,7 +64,7 @@ async fn run(args: Args) -> io::Result<()> {
     if is_exposed {
         eprintln!(
             "warning: whoever reaches these ports may be any alias, read its messages and open \
-             doors; set client_token in [broker], or --bind 127.0.0.1"
+             doors; write client_token = \"required\" under [broker], or --bind 127.0.0.1"
         );
     }
     match data {

@@ -106,8 +106,8 @@ async fn a_viewer_shows_nothing() {
 #[tokio::test]
 async fn both_sides_of_a_call_hear_everything_in_order() {
     let server = serve(|options| options.rooms.rejoin_wait = Duration::from_millis(100)).await;
-    let mut caller = Guest::enter(&server, "/1203/0/android").await;
-    let mut callee = Guest::enter(&server, "/1203/1/ios").await;
+    let mut calling = Guest::enter(&server, "/1203/0/android").await;
+    let mut called = Guest::enter(&server, "/1203/1/ios").await;
     let talk = |mut guest: Guest, side: &'static str| async move {
         let other = if side == "主叫" { "被叫" } else { "主叫" };
         for number in 0..300 {
@@ -122,29 +122,29 @@ async fn both_sides_of_a_call_hear_everything_in_order() {
         }
         guest
     };
-    caller.say("").await;
-    callee.hears_text("").await;
-    let caller = tokio::spawn(talk(caller, "主叫"));
-    let callee = tokio::spawn(talk(callee, "被叫"));
-    let (mut caller, callee) = (caller.await.unwrap(), callee.await.unwrap());
-    drop(callee);
+    calling.say("").await;
+    called.hears_text("").await;
+    let calling = tokio::spawn(talk(calling, "主叫"));
+    let called = tokio::spawn(talk(called, "被叫"));
+    let (mut calling, called) = (calling.await.unwrap(), called.await.unwrap());
+    drop(called);
     // It is told by the end of the call.
-    caller.is_closed(1000).await;
+    calling.is_closed(1000).await;
 }
 
 #[tokio::test]
 async fn what_is_said_early_waits_for_the_other_side() {
     let server = serve(|options| options.rooms.early_wait = Duration::from_mins(5)).await;
-    let mut caller = Guest::enter(&server, "/1203/0/android").await;
+    let mut calling = Guest::enter(&server, "/1203/0/android").await;
     for number in 0..50 {
-        caller.say(&number.to_string()).await;
+        calling.say(&number.to_string()).await;
     }
-    let mut callee = Guest::enter(&server, "/1203/1/ios").await;
+    let mut called = Guest::enter(&server, "/1203/1/ios").await;
     for number in 0..50 {
-        callee.hears_text(&number.to_string()).await;
+        called.hears_text(&number.to_string()).await;
     }
-    callee.say("here").await;
-    caller.hears_text("here").await;
+    called.say("here").await;
+    calling.hears_text("here").await;
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl Settings {
             io::Error::new(error.kind(), format!("cannot read {name}: {error}"))
         })?;
         let mut settings = Self::parse(&text).map_err(|what| invalid(format!("{name}, {what}")))?;
-        settings.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        settings.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(settings)
     }
 
@@ -126,10 +126,10 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..at).unwrap_or(text);
     let number = before.matches('\n').count() + 1;
     let line = text.lines().nth(number - 1).unwrap_or_default();
-    let headers = before.lines().filter(|line| line.starts_with('['));
-    let is_key = headers
-        .last()
-        .is_some_and(|header| header.starts_with("[keys"));
+    let header = before
+        .lines()
+        .rfind(|line| line.trim_start().starts_with('['));
+    let is_key = header.is_some_and(|header| header.trim_start().starts_with("[keys"));
     let message = error.message().replace('\n', "; ");
     let is_harmless = ["unknown field", "duplicate key"]
         .iter()

@@ -12,6 +12,7 @@ macro_rules! section {
     ($name:ident for $target:ty { $($field:ident: $kind:ty,)* } $(besides { $($own:ident: $own_kind:ty,)* })?) => {
         #[derive(Debug, Default, Deserialize)]
         #[serde(default, deny_unknown_fields)]
+        #[allow(clippy::struct_field_names, reason = "names of the settings")]
         pub(super) struct $name {
             $($field: Option<$kind>,)*
             $($(pub(super) $own: $own_kind,)*)?

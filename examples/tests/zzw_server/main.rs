@@ -1,0 +1,9 @@
+//! `zzw_server` as a process: how it starts, what it says, how it ends.
+
+#[path = "../kit/mod.rs"]
+mod kit;
+mod process;
+
+mod admin;
+mod life;
+mod start;
