@@ -54,7 +54,8 @@ fn a_connect_frame_takes_the_alias_and_gets_its_own_type_negated() {
 //# The broker MUST answer a heartbeat with the alias of its link, and without one if it has none.
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
-//# do nothing else with it.
+//# do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect frame take that
+//# alias.
 fn a_heartbeat_takes_the_alias_and_another_one_is_refused() {
     let mut rig = Rig::new(config());
     rig.connect(1);

@@ -25,6 +25,13 @@ fn messages(heard: &[String]) -> Vec<String> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
+//# do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect frame take that
+//# alias.
+//= docs/spec/zzw-push-proto.md#alias
+//# A link that takes another alias MUST give back the one that it had, and what is under way for
+//# that MUST NOT touch the new one.
 fn a_link_may_take_another_alias_where_that_is_allowed() {
     let mut rig = Rig::new(rebinding());
     rig.connect(9);
@@ -50,6 +57,8 @@ fn a_link_may_take_another_alias_where_that_is_allowed() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# The broker MUST refuse an alias or a topic that is no name.
 fn a_name_that_is_none_costs_no_alias() {
     let mut rig = Rig::new(rebinding());
     rig.bind(1, "m_2");
@@ -60,6 +69,9 @@ fn a_name_that_is_none_costs_no_alias() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# A link that takes another alias MUST give back the one that it had, and what is under way for
+//# that MUST NOT touch the new one.
 fn answers_for_the_alias_before_do_not_touch_the_next_one() {
     let mut rig = Rig::new(rebinding());
     rig.connect(9);
@@ -101,6 +113,8 @@ fn answers_for_the_alias_before_do_not_touch_the_next_one() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A link that has shown whose it is MUST NOT be bound to another alias without a token of that.
 fn another_alias_needs_a_token_of_its_own() {
     let mut config = rebinding();
     config.client_token = ClientToken::Required;
@@ -119,6 +133,9 @@ fn another_alias_needs_a_token_of_its_own() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# Where `require_heartbeat_first` is set, a link without an alias MUST be answered `not_bound` to
+//# all but what binds it and heartbeats.
 fn a_heartbeat_may_have_to_be_first() {
     let mut config = config();
     config.require_heartbeat_first = true;

@@ -50,7 +50,8 @@ fn a_heartbeat_over_socketio_is_told_of_the_alias_first() {
 #[test]
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
-//# do nothing else with it.
+//# do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect frame take that
+//# alias.
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST end a link that says goodbye at once.
 fn a_goodbye_ends_the_link_and_only_ones_own() {
@@ -129,7 +130,8 @@ fn unescaped(name: &str) -> Text {
 #[test]
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
-//# do nothing else with it.
+//# do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect frame take that
+//# alias.
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has none.
 //= docs/spec/zzw-push-proto.md#queue

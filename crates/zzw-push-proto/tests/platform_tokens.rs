@@ -86,7 +86,7 @@ fn where_tokens_are_required_an_alias_is_given_for_a_valid_one_only() {
 //= docs/spec/zzw-push-proto.md#permission
 //# A token that a client presents MUST be valid and its alias' own unless client tokens are off.
 //= docs/spec/zzw-push-proto.md#permission
-//# A link that has shown whose it is MUST NOT be bound to another alias.
+//# A link that has shown whose it is MUST NOT be bound to another alias without a token of that.
 fn where_tokens_are_optional_one_that_is_presented_must_be_valid() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -124,7 +124,7 @@ fn where_tokens_are_off_none_is_looked_at() {
 
 #[test]
 //= docs/spec/zzw-push-proto.md#permission
-//# A link that has shown whose it is MUST NOT be bound to another alias.
+//# A link that has shown whose it is MUST NOT be bound to another alias without a token of that.
 fn the_token_of_a_handshake_is_for_its_alias_or_the_first_one_that_comes() {
     let mut rig = Rig::new(requiring());
     let peer = Peer::new(Transport::SocketIo, ADDRESS).with_token(Token::new("m_2 16 3600"));

@@ -126,7 +126,8 @@ fn a_pull_brings_the_same_until_another_number_says_that_it_came() {
 #[test]
 //= docs/spec/zzw-push-proto.md#alias
 //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its link, and
-//# do nothing else with it.
+//# do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect frame take that
+//# alias.
 //= docs/spec/zzw-push-proto.md#pull
 //# A pull without a number MUST NOT acknowledge anything.
 fn a_pull_without_a_number_acknowledges_nothing() {

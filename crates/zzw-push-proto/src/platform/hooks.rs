@@ -141,6 +141,9 @@ impl Platform {
     }
 
     /// True for what needs no alias, on a link that has none, where it should have.
+    //= docs/spec/zzw-push-proto.md#alias
+    //# Where `require_heartbeat_first` is set, a link without an alias MUST be answered `not_bound`
+    //# to all but what binds it and heartbeats.
     fn is_too_early(&self, id: LinkId, message: &Message) -> bool {
         let needs_none = matches!(
             message,

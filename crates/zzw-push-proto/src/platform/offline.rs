@@ -296,7 +296,8 @@ impl Platform {
             .as_ref()
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
-            //# its link, and do nothing else with it.
+            //# its link, and do nothing else with it, unless `allow_rebind` lets a heartbeat or a
+            //# connect frame take that alias.
             .is_some_and(|alias| *alias != session.alias)
         {
             return self.fail(id, Code::AliasMismatch, Num::Absent);

@@ -27,7 +27,8 @@ impl Platform {
         let (serial, alias) = (session.serial, session.alias.clone());
         //= docs/spec/zzw-push-proto.md#alias
         //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its
-        //# link, and do nothing else with it.
+        //# link, and do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect
+        //# frame take that alias.
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
         }

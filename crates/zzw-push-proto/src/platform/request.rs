@@ -171,7 +171,8 @@ impl Platform {
         let is_other = goodbye.alias.as_ref().zip(bound.as_ref());
         //= docs/spec/zzw-push-proto.md#alias
         //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of its
-        //# link, and do nothing else with it.
+        //# link, and do nothing else with it, unless `allow_rebind` lets a heartbeat or a connect
+        //# frame take that alias.
         if is_other.is_some_and(|(stated, bound)| stated != bound) {
             return self.fail(id, Code::AliasMismatch, Num::Absent);
         }

@@ -151,7 +151,8 @@ impl Platform {
             (Some(alias), None) => self.bind(id, &alias, Greeting::Heartbeat),
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
-            //# its link, and do nothing else with it.
+            //# its link, and do nothing else with it, unless `allow_rebind` lets a heartbeat or a
+            //# connect frame take that alias.
             (Some(alias), Some(bound)) if alias != bound => {
                 self.rebind(id, &alias, Greeting::Heartbeat);
             }
@@ -171,6 +172,9 @@ impl Platform {
     }
 
     /// The link wants another alias than it has (Z-15).
+    //= docs/spec/zzw-push-proto.md#alias
+    //# A link that takes another alias MUST give back the one that it had, and what is under way
+    //# for that MUST NOT touch the new one.
     fn rebind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
         if !self.config.allow_rebind {
             return self.fail(id, Code::AliasMismatch, Num::Absent);

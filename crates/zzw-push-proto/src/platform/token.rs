@@ -106,7 +106,8 @@ impl Platform {
             Some(granted) => {
                 let is_enough = !is_required || granted.scopes.contains(Scopes::CONNECT);
                 //= docs/spec/zzw-push-proto.md#permission
-                //# A link that has shown whose it is MUST NOT be bound to another alias.
+                //# A link that has shown whose it is MUST NOT be bound to another alias without a
+                //# token of that.
                 granted.subject == *alias && is_enough
             }
             None => !is_required,
