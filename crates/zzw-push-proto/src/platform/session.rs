@@ -62,7 +62,9 @@ impl Platform {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        if !link.is_undecided() {
+        // Acknowledgements commute with whatever waits (I8), and later they would come again.
+        let is_ack = matches!(message, Message::Ack(_)) && link.alias().is_some();
+        if !link.is_undecided() || is_ack {
             return self.process(now, id, at, message);
         }
         let weight = weight(&message);
