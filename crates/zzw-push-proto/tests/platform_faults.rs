@@ -2,7 +2,8 @@
 
 mod platform_kit;
 
-use platform_kit::{Rig, config};
+use platform_kit::{Rig, config, json, secs};
+use zzw_push_proto::platform::{AskId, Event, Output, Verdict};
 
 fn publish(alias: &str, msg: &str) -> String {
     format!(r#"{{"t":6,"alias":["{alias}"],"msg":"{msg}","num":"n"}}"#)
@@ -19,4 +20,47 @@ fn an_acknowledgement_waits_for_no_decision() {
     rig.says(2, &format!(r#"{{"t":-5,"mid":"{mid}"}}"#));
     assert!(rig.store.aliases["m_2"].queue.is_empty());
     assert_eq!(rig.platform.snapshot().acked, 1);
+}
+
+fn asked(rig: &mut Rig) -> AskId {
+    let asked = rig.events().into_iter().find_map(|event| match event {
+        Event::Asked(ask, _) => Some(ask),
+        _ => None,
+    });
+    asked.expect("the application is asked")
+}
+
+#[test]
+fn a_frame_for_a_door_that_had_to_wait_opens_none_after_five_seconds() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_2");
+    rig.log.clear();
+    rig.says(1, r#"{"t":8,"r":"1-2-3","u":"first"}"#);
+    rig.says(1, r#"{"t":8,"r":"1-2-3","u":"second"}"#);
+    rig.says(1, r#"{"t":9,"r":"1-2-3","u":"third"}"#);
+    for seconds in [4, 3] {
+        let ask = asked(&mut rig);
+        rig.wait(secs(seconds));
+        rig.platform.decide(rig.now, ask, Verdict::Allow).unwrap();
+        rig.drain();
+    }
+    let doors = rig.log.iter().filter_map(|output| match output {
+        Output::Door { message, .. } => Some(json(message)),
+        _ => None,
+    });
+    let doors: Vec<String> = doors.collect();
+    assert_eq!(doors, [r#"{"t":8,"r":"1-2-3","u":"first"}"#]);
+    assert_eq!(rig.platform.snapshot().late, 2);
+}
+
+#[test]
+fn a_frame_for_a_door_does_not_wait_for_the_store_for_long() {
+    let mut rig = Rig::new(config());
+    rig.is_held = true;
+    rig.bind(1, "m_2");
+    rig.says(1, r#"{"t":10,"r":"1-2-3","u":"m_2"}"#);
+    rig.wait(secs(5));
+    rig.answer_all();
+    let is_door = |output: &Output| matches!(output, Output::Door { .. });
+    assert!(rig.platform.is_online("m_2") && !rig.log.iter().any(is_door));
 }

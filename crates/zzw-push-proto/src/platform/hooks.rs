@@ -1,8 +1,8 @@
 //! Who may do what, and asking the application.
 
-use super::link::weight;
+use super::link::{Frame, weight};
 use super::vocabulary::{AskId, Event, Question, Refused, Rule, Verdict};
-use super::{LinkId, Platform, UnixMillis, later};
+use super::{LinkId, Platform, later};
 use crate::wire::{Code, Message, Method};
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,11 +35,20 @@ impl Platform {
     }
 
     /// Does what a frame wants, or asks whether it may be done.
-    pub(super) fn process(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
-        match self.rule_for(id, &message) {
-            Rule::Allow => self.perform(now, id, at, message),
-            Rule::Deny => self.deny(id, message),
-            Rule::Ask => self.ask(now, id, at, message),
+    pub(super) fn process(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        match self.rule_for(id, &frame.message) {
+            Rule::Allow => self.admit(now, id, frame),
+            Rule::Deny => self.deny(id, frame.message),
+            Rule::Ask => self.ask(now, id, frame),
+        }
+    }
+
+    /// Does what a frame wants and may want. One for a door may have waited too long for that (K-4).
+    fn admit(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        if frame.is_late(now, self.config.door_life) {
+            self.counters.late = self.counters.late.saturating_add(1);
+        } else {
+            self.perform(now, id, frame.at, frame.message);
         }
     }
 
@@ -76,15 +85,15 @@ impl Platform {
         }
     }
 
-    fn ask(&mut self, now: Instant, id: LinkId, at: UnixMillis, message: Message) {
+    fn ask(&mut self, now: Instant, id: LinkId, frame: Frame) {
         self.next_ask = self.next_ask.saturating_add(1);
         let ask = AskId(self.next_ask);
         let bound = self.alias_of(id);
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        let weight = weight(&message);
-        let stated = match &message {
+        let weight = weight(&frame.message);
+        let stated = match &frame.message {
             Message::Connect(connect) => Some(connect.alias.clone()),
             Message::Connected(connected) => connected.alias.clone(),
             Message::Heartbeat(heartbeat) => heartbeat.alias.clone(),
@@ -94,10 +103,10 @@ impl Platform {
             link: id,
             address: link.peer.address,
             alias: bound.or(stated),
-            message: Arc::new(message.clone()),
+            message: Arc::new(frame.message.clone()),
         };
         link.asking = Some(ask);
-        link.waiting.push_front((at, message));
+        link.waiting.push_front(frame);
         link.waiting_bytes = link.waiting_bytes.saturating_add(weight);
         self.hold(weight);
         let deadline = later(now, self.config.ask_timeout);
@@ -110,15 +119,15 @@ impl Platform {
             return;
         };
         link.asking = None;
-        let Some((at, message)) = link.waiting.pop_front() else {
+        let Some(frame) = link.waiting.pop_front() else {
             return;
         };
-        let weight = weight(&message);
+        let weight = weight(&frame.message);
         link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
         self.let_go(weight);
         match verdict {
-            Verdict::Allow => self.perform(now, id, at, message),
-            Verdict::Deny => self.deny(id, message),
+            Verdict::Allow => self.admit(now, id, frame),
+            Verdict::Deny => self.deny(id, frame.message),
         }
         self.go_on(now, id);
     }

@@ -6,7 +6,7 @@ use super::vocabulary::{AskId, Peer};
 use crate::wire::{Message, Num, Text};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A link.
 #[derive(Debug)]
@@ -23,10 +23,18 @@ pub(super) struct Link {
     pub(super) garbled_since: Option<Instant>,
     /// What the frames in `waiting` wait for, besides a claim.
     pub(super) asking: Option<AskId>,
-    pub(super) waiting: VecDeque<(UnixMillis, Message)>,
+    pub(super) waiting: VecDeque<Frame>,
     pub(super) waiting_bytes: usize,
     /// Requests that the store has not answered.
     pub(super) requests: usize,
+}
+
+/// A frame that came, at that time by either clock.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) came: Instant,
+    pub(super) at: UnixMillis,
+    pub(super) message: Message,
 }
 
 /// A link that has an alias.
@@ -88,6 +96,17 @@ pub(super) struct PulledBatch {
     pub(super) len: usize,
     /// When the time of one of its messages is over.
     pub(super) deadline: Option<Instant>,
+}
+
+impl Frame {
+    /// True for a frame for a door that came so long ago that it opens none.
+    pub(super) fn is_late(&self, now: Instant, life: Duration) -> bool {
+        let is_for_door = matches!(
+            self.message,
+            Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_)
+        );
+        is_for_door && now.saturating_duration_since(self.came) >= life
+    }
 }
 
 impl Session {

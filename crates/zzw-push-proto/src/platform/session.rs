@@ -1,7 +1,7 @@
 //! Links: coming, getting an alias, going.
 
 use super::bucket::Bucket;
-use super::link::{Greeting, Link, Session, weight};
+use super::link::{Frame, Greeting, Link, Session, weight};
 use super::vocabulary::{Event, LinkEnd, NodeMessage, Output, Peer};
 use super::{LinkId, Owner, Pending, Platform, StoreOp, Transport, UnixMillis, later};
 use crate::WireError;
@@ -46,8 +46,12 @@ impl Platform {
         self.wake(id, later(now, self.config.link_timeout));
         if let Some(alias) = alias {
             // A handshake is a connect frame by other means (Z-25).
-            let connect = Message::Connect(Connect::new(alias));
-            self.process(now, id, UnixMillis::default(), connect);
+            let frame = Frame {
+                came: now,
+                at: UnixMillis::default(),
+                message: Message::Connect(Connect::new(alias)),
+            };
+            self.process(now, id, frame);
         }
     }
 
@@ -62,17 +66,22 @@ impl Platform {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
+        let frame = Frame {
+            came: now,
+            at,
+            message,
+        };
         // Acknowledgements commute with whatever waits (I8), and later they would come again.
-        let is_ack = matches!(message, Message::Ack(_)) && link.alias().is_some();
+        let is_ack = matches!(frame.message, Message::Ack(_)) && link.alias().is_some();
         if !link.is_undecided() || is_ack {
-            return self.process(now, id, at, message);
+            return self.process(now, id, frame);
         }
-        let weight = weight(&message);
+        let weight = weight(&frame.message);
         let bytes = link.waiting_bytes.saturating_add(weight);
         if link.waiting.len() >= self.config.max_waiting || bytes > self.config.window_bytes {
-            return self.fail(id, Code::Busy, message.num().clone());
+            return self.fail(id, Code::Busy, frame.message.num().clone());
         }
-        link.waiting.push_back((at, message));
+        link.waiting.push_back(frame);
         link.waiting_bytes = bytes;
         self.hold(weight);
     }
@@ -100,13 +109,13 @@ impl Platform {
     /// What the frames that waited for a decision wanted.
     pub(super) fn go_on(&mut self, now: Instant, id: LinkId) {
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_undecided()) {
-            let Some((at, message)) = link.waiting.pop_front() else {
+            let Some(frame) = link.waiting.pop_front() else {
                 return;
             };
-            let weight = weight(&message);
+            let weight = weight(&frame.message);
             link.waiting_bytes = link.waiting_bytes.saturating_sub(weight);
             self.let_go(weight);
-            self.process(now, id, at, message);
+            self.process(now, id, frame);
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub slow_timeout: Duration,
     /// How long the application may take to decide; 5 s. Then it is no.
     pub ask_timeout: Duration,
+    /// After so long, a frame for a door opens none; 5 s.
+    pub door_life: Duration,
     /// Longest body, in bytes; 64 KiB.
     pub max_body: usize,
     /// Messages of one pull; 50.
@@ -429,6 +431,8 @@ pub struct Counters {
     pub busy: u64,
     /// Requests that were not allowed.
     pub denied: u64,
+    /// Frames for doors that had to wait for so long that they came to nothing.
+    pub late: u64,
     /// Requests that the store has failed.
     pub store_failures: u64,
     /// Links that were too slow.
@@ -452,6 +456,7 @@ impl Config {
             link_timeout: Duration::from_secs(90),
             slow_timeout: Duration::from_secs(10),
             ask_timeout: Duration::from_secs(5),
+            door_life: Duration::from_secs(5),
             max_body: 64 << 10,
             pull_limit: 50,
             pull_bytes: 64 << 10,
