@@ -3,7 +3,7 @@
 mod platform_kit;
 
 use platform_kit::{Rig, config, json, secs};
-use zzw_push_proto::platform::{AskId, Event, Output, Verdict};
+use zzw_push_proto::platform::{AskId, Event, Output, StoreError, Verdict};
 
 fn publish(alias: &str, msg: &str) -> String {
     format!(r#"{{"t":6,"alias":["{alias}"],"msg":"{msg}","num":"n"}}"#)
@@ -63,4 +63,22 @@ fn a_frame_for_a_door_does_not_wait_for_the_store_for_long() {
     rig.answer_all();
     let is_door = |output: &Output| matches!(output, Output::Door { .. });
     assert!(rig.platform.is_online("m_2") && !rig.log.iter().any(is_door));
+}
+
+#[test]
+fn what_the_store_kept_without_saying_so_is_delivered_soon() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    rig.bind(2, "m_2");
+    rig.heard(2);
+    rig.is_held = true;
+    rig.says(1, &publish("m_2", "hello"));
+    let (seq, op) = rig.asked.remove(0);
+    rig.store.execute(rig.at(), op).unwrap();
+    rig.is_held = false;
+    rig.answer(seq, Err(StoreError::Unavailable));
+    assert!(rig.heard(1)[0].contains("store_unavailable"));
+    rig.wait(secs(1));
+    let heard = rig.heard(2);
+    assert!(heard[0].contains(r#""msg":"hello""#), "{heard:?}");
 }

@@ -54,6 +54,8 @@ pub(super) struct Session {
     pub(super) known: MessageId,
     /// The store may have more behind the cursor, whatever `known` says.
     pub(super) has_more: bool,
+    /// The store has failed to say whether it keeps a message: what was read before does not tell.
+    pub(super) is_unsure: bool,
     pub(super) is_loading: bool,
     /// When the store is asked again, after it failed.
     pub(super) retry_at: Option<Instant>,
@@ -120,6 +122,7 @@ impl Session {
             cursor: MessageId::default(),
             known: MessageId::default(),
             has_more: true,
+            is_unsure: false,
             is_loading: false,
             retry_at: None,
             gap: 0,

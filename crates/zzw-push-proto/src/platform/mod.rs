@@ -383,9 +383,16 @@ impl Platform {
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),
             Pending::Load { link, .. } => self.not_loaded(now, link),
-            Pending::Append { publication, .. }
-            | Pending::AppendTopic { publication, .. }
-            | Pending::Members { publication, .. } => self.part_done(publication, Some(code)),
+            Pending::Append {
+                publication, alias, ..
+            } => {
+                // Perhaps it is kept all the same.
+                self.look_again(now, &alias);
+                self.part_done(publication, Some(code));
+            }
+            Pending::AppendTopic { publication, .. } | Pending::Members { publication, .. } => {
+                self.part_done(publication, Some(code));
+            }
             Pending::Pull { link, num, .. }
             | Pending::Subscribe(link, num)
             | Pending::Topics(link, num) => self.refuse(Asker::Link(link), code, num),

@@ -48,7 +48,7 @@ impl Platform {
         let is_slow = link.slow_since.is_some();
         let Some(session) = link.bound() else { return };
         let limit = window.saturating_sub(session.inflight.len());
-        let wants = session.has_more || session.known > session.cursor;
+        let wants = session.has_more || session.is_unsure || session.known > session.cursor;
         let is_held_up = is_slow
             || session.is_parked
             || session.is_loading
@@ -63,6 +63,7 @@ impl Platform {
         }
         session.is_loading = true;
         session.has_more = false;
+        session.is_unsure = false;
         let (after, known) = (session.cursor, session.known);
         let alias = session.alias.clone();
         let pending = Pending::Load {
@@ -118,6 +119,19 @@ impl Platform {
         session.retry_at = later(now, RETRY_AFTER);
         let retry_at = session.retry_at;
         self.wake(id, retry_at);
+    }
+
+    /// The store cannot tell what it has for an alias: it is read when it has had time to recover.
+    pub(super) fn look_again(&mut self, now: Instant, alias: &str) {
+        let Some(id) = self.owners.get(alias).copied() else {
+            return;
+        };
+        if let Some(session) = self.links.get_mut(&id).and_then(Link::bound) {
+            let retry_at = later(now, RETRY_AFTER);
+            session.is_unsure = true;
+            session.retry_at = retry_at;
+            self.wake(id, retry_at);
+        }
     }
 
     /// Sends a message for the first time, if the cursor has not passed it and its time is not over.
