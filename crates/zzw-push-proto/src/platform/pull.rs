@@ -17,6 +17,7 @@ impl Platform {
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
         }
+        session.pulling.clone_from(&pull.num);
         if let Some(message) = session.same_batch(now, &pull.num) {
             return self.out.push_back(Output::Send(id, message));
         }
@@ -59,6 +60,11 @@ impl Platform {
         let Some(session) = self.links.get_mut(&id).and_then(Link::bound) else {
             return self.refuse(Asker::Link(id), Code::NotBound, num);
         };
+        // Who has asked by another number since does not wait for this any more, and the next number
+        // would acknowledge it.
+        if session.pulling != num {
+            return self.fail(id, Code::Busy, num);
+        }
         // The same number was asked twice before the store answered.
         if let Some(message) = session.same_batch(now, &num) {
             return self.out.push_back(Output::Send(id, message));
