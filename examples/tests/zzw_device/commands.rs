@@ -175,10 +175,10 @@ fn rest_publishes_to_whoever_speaks_what() {
         let mut command = crate::kit::example("zzw_device");
         command.args(["--rest", &rest, "--rest-token", &push.token]);
         command.args(["publish", "--to", "r", "-"]);
-        let mut publisher = Program::fed(command, "有人\n按门铃\n");
-        assert!(publisher.finish().success(), "{}", publisher.said());
+        let mut program = Program::fed(command, "有人\n按门铃\n");
+        assert!(program.finish().success(), "{}", program.said());
         let published = |num| json!({"event": "published", "num": num});
-        assert_eq!(publisher.out.json(), [published(1), published(2)]);
+        assert_eq!(program.out.json(), [published(1), published(2)]);
         assert!(device.finish().success(), "{}", device.said());
         assert_eq!(messages(&device.out.json()), ["有人", "按门铃"]);
     }

@@ -49,8 +49,8 @@ async fn an_application_that_asks_for_nothing_is_sent_little_and_loses_nothing()
         until_bound(&mut publisher).await;
         let control = publisher.control();
         for nth in 0..300 {
-            let published = control.publish(to_alias("slow", Json::text(&nth.to_string())));
-            assert_eq!(published.await, Ok(Answer::Published));
+            let outcome = control.publish(to_alias("slow", Json::text(&nth.to_string())));
+            assert_eq!(outcome.await, Ok(Answer::Published));
             // 64 news wait for the application, one beside them, and that is all.
             assert!(slow.counters().machine.delivered <= 65);
         }

@@ -108,10 +108,8 @@ fn a_link_lives_through_pings_and_ends_without_them() {
             "1",
         ];
         let mut listener = listen(via, &server.address, &args);
-        // Ten heartbeats are more than ten pings.
-        while server.heard("heartbeat").len() < 10 {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        // The port, the connection, and ten heartbeats: that is more than ten pings.
+        server.program.out.wait_for(12);
         assert_eq!(server.heard("connection").len(), 1, "{}", listener.said());
         server.program.signal("STOP");
         // Nothing more comes: neither pings nor answers.

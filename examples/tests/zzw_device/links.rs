@@ -4,6 +4,7 @@ use crate::kit::Program;
 use crate::kit::cable::Cable;
 use crate::kit_push::{Push, VIAS, device, folder, listen, messages};
 use serde_json::Value;
+use std::io::Write as _;
 
 /// `count` texts, some of them long.
 fn texts(count: usize) -> Vec<String> {
@@ -79,7 +80,6 @@ fn who_publishes_is_told_what_is_not_known_to_be_taken() {
         let address = push.address(via);
         let args = ["--timeout", "1", "publish", "--to", "x", "-"];
         let (mut program, mut typed) = Program::typed(device(via, &address, &args));
-        use std::io::Write as _;
         writeln!(typed, "一").unwrap();
         program.out.wait_for(1);
         push.stop();

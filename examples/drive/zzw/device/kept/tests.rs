@@ -79,10 +79,8 @@ fn a_file_that_ends_anywhere_holds_what_was_whole_and_goes_on() {
     let header = header("m_2").len();
     for length in 0..=whole.len() {
         fs::write(scratch.file(), &whole[..length]).unwrap();
-        let lines = whole[..length]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+        let lines = whole[..length].split_inclusive(|byte| *byte == b'\n');
+        let lines = lines.filter(|line| line.ends_with(b"\n")).count();
         let kept = lines.saturating_sub(1) as u64;
         let mut opened = scratch.open().unwrap();
         assert_eq!(opened.unreported, expected(1..=kept), "cut at {length}");
