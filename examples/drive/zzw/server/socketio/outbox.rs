@@ -174,10 +174,9 @@ impl Outbox {
     //# one, and an empty acknowledgement where there is no reply.
     pub(super) fn settle(&self, reply: &str) {
         let mut waiting = lock(&self.waiting);
-        if let Some(id) = waiting.requests.settle(reply).and_then(|answer| answer.ack) {
-            if !waiting.is_closing {
-                self.put_ack(&mut waiting, id, &[]);
-            }
+        let id = waiting.requests.settle(reply).and_then(|answer| answer.ack);
+        if let Some(id) = id.filter(|_| !waiting.is_closing) {
+            self.put_ack(&mut waiting, id, &[]);
         }
     }
 
