@@ -86,7 +86,8 @@ impl Outbox {
 
     /// Takes a message; true if it is full by that.
     pub(in super::super) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> bool {
-        self.send_message(frame.message(), |object| frame.write_event(object))
+        let escapes = self.style.escapes;
+        self.send_message(frame.message(), |object| frame.write_event(escapes, object))
     }
 
     /// Takes a failure that the broker knows nothing of.
