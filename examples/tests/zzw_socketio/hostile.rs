@@ -1,4 +1,5 @@
 //! What nobody should send, and what becomes of those who do: of nobody else.
+#![allow(clippy::disallowed_methods, reason = "somebody waits, by the clock")]
 
 use crate::kit::{Poller, Raw, http, metric, server_with, wait_for};
 use crate::programs::PATIENCE;
@@ -73,7 +74,7 @@ async fn crafted_packets_harm_nobody_but_their_sender() {
         raw.send(Message::binary(vec![0; 64])).await;
         assert_eq!(fate_of(&mut raw).await, Ended, "{eio}: binary unannounced");
     }
-    bystander.is_well(&server).await;
+    bystander.ends_well(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +148,7 @@ async fn crafted_frames_and_bodies_harm_nobody_but_their_sender() {
             halves.push(stream);
         }
     }
-    bystander.is_well(&server).await;
+    bystander.ends_well(&server).await;
     drop(halves);
 }
 
@@ -172,7 +173,7 @@ async fn links_that_nobody_goes_on_with_end() {
     for stream in &mut streams {
         assert!(ends(stream).await);
     }
-    bystander.is_well(&server).await;
+    bystander.ends_well(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +209,7 @@ async fn who_asks_and_does_not_read_is_paused_then_cut_off() {
         // What was on its way, and then the end.
         assert!(ends(&mut stream.await.unwrap()).await);
     }
-    bystander.is_well(&server).await;
+    bystander.ends_well(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +222,7 @@ async fn who_posts_and_does_not_poll_is_cut_off() {
         poller.post(&format!("40\u{1e}{}", many_topics())).await.0,
         200
     );
-    let asks = [r#"42["get_topic",{"num":"1"}]"#; 3_000].join("\u{1e}");
+    let asks = vec![r#"42["get_topic",{"num":"1"}]"#; 3_000].join("\u{1e}");
     let mut posts = 0;
     while poller.post(&asks).await.0 == 200 {
         posts += 1;
@@ -229,7 +230,7 @@ async fn who_posts_and_does_not_poll_is_cut_off() {
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes");
-    bystander.is_well(&server).await;
+    bystander.ends_well(&server).await;
 }
 
 /// A server that waits for nobody.
@@ -277,7 +278,7 @@ impl Bystander {
     }
 
     /// It was served all the time, and soon nobody else is left.
-    async fn is_well(self, server: &Server) {
+    async fn ends_well(self, server: &Server) {
         wait_for(server, "socketio_links", 1).await;
         assert_eq!(metric(server, "online_aliases").await, 1);
         self.leave.notify_one();

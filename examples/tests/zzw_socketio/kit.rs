@@ -167,11 +167,6 @@ impl Raw {
         self.send(Message::text(text)).await;
     }
 
-    /// The same; false if the server does not take it any more.
-    pub(crate) async fn try_say(&mut self, text: &str) -> bool {
-        self.socket.send(Message::text(text)).await.is_ok()
-    }
-
     pub(crate) async fn send(&mut self, message: Message) {
         // A server that has hung up does not listen.
         let _ = self.socket.send(message).await;
@@ -270,14 +265,14 @@ pub(crate) async fn metric(server: &Server, name: &str) -> u64 {
 
 /// Waits until `/metrics` says that.
 pub(crate) async fn wait_for(server: &Server, name: &str, wanted: u64) {
-    let wait = async {
+    let told = async {
         while metric(server, name).await != wanted {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    let in_time = tokio::time::timeout(PATIENCE, told).await;
     assert!(
-        waited.is_ok(),
+        in_time.is_ok(),
         "{name} is {} for ever",
         metric(server, name).await
     );

@@ -3,6 +3,9 @@
 use crate::kit::{Poller, Raw, Witness, http, metric, server, server_with, wait_for};
 use drive::ws::Message;
 use std::time::Duration;
+use xtea_token::UnixSeconds;
+use xtea_token::v2::{MacKey, Scope, Ticket};
+use zzw_push_proto::platform::ClientToken;
 
 #[tokio::test(flavor = "multi_thread")]
 //= docs/spec/zzw-push-proto.md#socket-io
@@ -179,19 +182,19 @@ async fn polling_of_revision_3_reads_text_encoded_twice_and_writes_none_that_cou
     let twice: String = packet.bytes().map(char::from).collect();
     let payload = format!("{}:{twice}", twice.chars().count());
     assert_eq!(poller.post(&payload).await, (200, "ok".to_owned()));
-    let mut polled = String::new();
-    while !polled.contains("do_push_c") || !polled.contains("\"push\"") {
+    let mut fetched = String::new();
+    while !fetched.contains("do_push_c") || !fetched.contains("\"push\"") {
         let (status, payload) = poller.get().await;
         assert_eq!(status, 200, "{payload}");
-        polled += &payload;
+        fetched += &payload;
     }
     assert!(
-        polled.contains(r#"42["do_push_c",{"t":-6,"num":"\u6570"}]"#),
-        "{polled}"
+        fetched.contains(r#"42["do_push_c",{"t":-6,"num":"\u6570"}]"#),
+        "{fetched}"
     );
     assert!(
-        polled.contains(r#""msg":"witness|\u95e8\ud83d\udeaa"}]"#),
-        "{polled}"
+        fetched.contains(r#""msg":"witness|\u95e8\ud83d\udeaa"}]"#),
+        "{fetched}"
     );
     assert!(witness.lines()[0].ends_with(r#""msg":"小明|门🚪"}"#));
     assert_eq!(metric(&server, "socketio_folded_total").await, 1);
@@ -232,21 +235,21 @@ async fn a_server_that_drains_closes_links_so_that_their_clients_come_back() {
     let stopped = tokio::spawn(server.stop());
     let draining = r#"42["connect_c",{"t":0,"error":"draining, connect to another server","code":"draining"}]"#;
     let polling = async {
-        let mut polled = String::new();
-        while !polled.contains("draining") {
+        let mut fetched = String::new();
+        while !fetched.contains("draining") {
             let (status, payload) = poller.get().await;
             assert_eq!(status, 200, "{payload}");
-            polled += &payload;
+            fetched += &payload;
         }
-        polled
+        fetched
     };
     let listening = async {
         assert_eq!(raw.hear().await, draining);
         // No 41, after which they would not (Z-26).
         assert!(raw.is_left().await);
     };
-    let (polled, ()) = tokio::join!(polling, listening);
-    assert!(!polled.contains(":41"), "{polled}");
+    let (fetched, ()) = tokio::join!(polling, listening);
+    assert!(!fetched.contains(":41"), "{fetched}");
     stopped.await.unwrap().unwrap();
 }
 
@@ -340,4 +343,52 @@ async fn wait_until_open(server: &drive::zzw::server::Server) {
     {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_required_token_may_stand_in_auth_the_query_or_the_first_frame() {
+    let server = server_with(|options| {
+        options.keys.mac.push(MacKey::new(7, [0x42; 32]));
+        options.broker.client_token = ClientToken::Required;
+    })
+    .await;
+    let (own, others) = (token("m_2"), token("c_2"));
+    let connected = r#"42["connect_c",{"t":-14,"alias":"m_2"}]"#;
+    let failed = r#"42["connect_c",{"t":0,"error":"invalid token","code":"token"}]"#;
+    for (query, auth, answer) in [
+        (
+            String::new(),
+            format!(r#"{{"alias":"m_2","token":"{own}"}}"#),
+            connected,
+        ),
+        (format!("&alias=m_2&token={own}"), String::new(), connected),
+        (
+            format!("&alias=m_2&token={others}"),
+            format!(r#"{{"token":"{own}"}}"#),
+            connected,
+        ),
+        (
+            format!("&token={own}"),
+            r#"{"alias":"m_2"}"#.to_owned(),
+            connected,
+        ),
+        (format!("&alias=m_2&token={others}"), String::new(), failed),
+        ("&alias=m_2".to_owned(), String::new(), failed),
+    ] {
+        let mut raw = Raw::dial(&server, &format!("EIO=4{query}")).await;
+        raw.say(&format!("40{auth}")).await;
+        assert!(raw.hear().await.starts_with("40{"));
+        assert_eq!(raw.hear().await, answer, "{query} {auth}");
+    }
+    let mut raw = Raw::dial(&server, "EIO=3").await;
+    assert_eq!(raw.hear().await, "40");
+    let beat = format!(r#"42["heartbeat",{{"alias":"m_2","token":"{own}"}}]"#);
+    assert_eq!(raw.ask(&beat).await, connected);
+}
+
+fn token(alias: &str) -> String {
+    let now = UnixSeconds(drive::cli::now().0 / 1000);
+    let ticket = Ticket::new(Scope::CONNECT, now, UnixSeconds(now.0 + 3600), [1; 8]);
+    let token = MacKey::new(7, [0x42; 32]).issue_unbound(&ticket.with_subject(alias));
+    token.unwrap().as_str().to_owned()
 }

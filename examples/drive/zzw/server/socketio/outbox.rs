@@ -86,7 +86,8 @@ impl Outbox {
 
     /// Takes a message; true if it is full by that.
     pub(in super::super) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> bool {
-        self.send_message(frame.message(), |object| frame.write_event(object))
+        let escapes = self.style.escapes;
+        self.send_message(frame.message(), |object| frame.write_event(escapes, object))
     }
 
     /// Takes a failure that the broker knows nothing of.
@@ -174,10 +175,9 @@ impl Outbox {
     //# one, and an empty acknowledgement where there is no reply.
     pub(super) fn settle(&self, reply: &str) {
         let mut waiting = lock(&self.waiting);
-        if let Some(id) = waiting.requests.settle(reply).and_then(|answer| answer.ack) {
-            if !waiting.is_closing {
-                self.put_ack(&mut waiting, id, &[]);
-            }
+        let id = waiting.requests.settle(reply).and_then(|answer| answer.ack);
+        if let Some(id) = id.filter(|_| !waiting.is_closing) {
+            self.put_ack(&mut waiting, id, &[]);
         }
     }
 

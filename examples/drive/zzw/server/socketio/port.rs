@@ -14,7 +14,7 @@ use engineioxide::handler::EngineIoHandler;
 use engineioxide::service::{EngineIoService, NotFoundService};
 use engineioxide::socket::Sid;
 use engineioxide::{DisconnectReason, Str};
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::Service as _;
@@ -133,9 +133,9 @@ impl Port {
             Err(error) => return http::text(StatusCode::BAD_REQUEST, &error.to_string()),
         };
         match (query.transport, query.sid.as_deref(), request.method()) {
-            (Transport::Polling, None, &Method::GET) => self.open_polling(query, address).await,
+            (Transport::Polling, None, &Method::GET) => self.open_polling(&query, address).await,
             (Transport::Websocket, None, &Method::GET) => {
-                self.open_websocket(request, query, address)
+                self.open_websocket(request, &query, address)
             }
             (transport, Some(sid), &Method::GET | &Method::POST) => {
                 let Some((sid, link)) = self.link(sid) else {
@@ -154,8 +154,8 @@ impl Port {
         }
     }
 
-    async fn open_polling(&self, query: Query, address: IpAddr) -> Response<Body> {
-        let Some(visitor) = self.visitor(&query, address, None) else {
+    async fn open_polling(&self, query: &Query, address: IpAddr) -> Response<Body> {
+        let Some(visitor) = self.visitor(query, address, None) else {
             return full();
         };
         let mut request = Request::new(Empty::<Bytes>::new());
@@ -170,11 +170,11 @@ impl Port {
     fn open_websocket(
         &self,
         request: Request<Incoming>,
-        query: Query,
+        query: &Query,
         address: IpAddr,
     ) -> Response<Body> {
         let wire = Arc::new(Wire::default());
-        let Some(visitor) = self.visitor(&query, address, Some(Arc::clone(&wire))) else {
+        let Some(visitor) = self.visitor(query, address, Some(Arc::clone(&wire))) else {
             return full();
         };
         let mut opening = Request::new(());
@@ -259,7 +259,7 @@ impl Port {
         B::Data: Send,
     {
         let Ok(answer) = self.engine.call(request).await;
-        answer.map(|body| body.boxed_unsync())
+        answer.map(BodyExt::boxed_unsync)
     }
 
     fn visitor(

@@ -14,6 +14,9 @@ pub(in super::super) struct Totals {
     not_folded: AtomicU64,
 }
 
+/// Reads one of a link's counters.
+type Read = fn(&Counters) -> u64;
+
 impl Totals {
     /// Counts what a link's counters have grown by.
     pub(super) fn add(&self, before: Counters, after: Counters) {
@@ -38,7 +41,7 @@ impl Totals {
         sums
     }
 
-    fn all(&self) -> [(&AtomicU64, fn(&Counters) -> u64); 6] {
+    fn all(&self) -> [(&AtomicU64, Read); 6] {
         [
             (&self.binary, |counters| counters.binary),
             (&self.attachments, |counters| counters.attachments),
