@@ -171,6 +171,9 @@ fn a_door_command_is_not_redelivered() {
 //= docs/spec/zzw-push-proto.md#permission
 //# A door frame MUST be handed to the rooms once, with the time at which it came, and never to the
 //# store.
+//= docs/spec/zzw-push-proto.md#permission
+//# A command to open a door that has waited for `door_life` MUST be dropped, counted and reported
+//# even if it is allowed.
 fn a_late_door_command_is_dropped() {
     // It waits 4 s for its link's alias and 4 s for the application: 8 s are too many.
     let mut doorstep = Doorstep::new(Rule::Ask);

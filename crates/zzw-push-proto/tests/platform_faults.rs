@@ -10,6 +10,8 @@ fn publish(alias: &str, msg: &str) -> String {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#alias
+//# An acknowledgement MUST NOT wait for the decision about another frame.
 fn an_acknowledgement_waits_for_no_decision() {
     let mut rig = asking();
     rig.connect(1);
@@ -45,6 +47,9 @@ fn asked(rig: &mut Rig) -> AskId {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# A command to open a door that has waited for `door_life` MUST be dropped, counted and reported
+//# even if it is allowed.
 fn a_command_for_a_door_that_had_to_wait_opens_none_after_five_seconds() {
     let mut rig = asking();
     rig.bind(1, "m_2");
@@ -89,6 +94,8 @@ fn whoever_is_there_may_say_so_late() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#store
+//# A queue MUST be read again when the store cannot tell whether it has kept a message for it.
 fn what_the_store_kept_without_saying_so_is_delivered_soon() {
     let mut rig = Rig::new(config());
     rig.connect(1);
@@ -107,6 +114,9 @@ fn what_the_store_kept_without_saying_so_is_delivered_soon() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull that a later one has overtaken MUST fail with `busy`, so that what it would have brought
+//# is not acknowledged unseen.
 fn a_batch_that_nobody_waits_for_any_more_is_not_acknowledged_unseen() {
     let mut rig = Rig::new(config());
     rig.connect(1);

@@ -74,6 +74,8 @@ fn a_link_that_was_held_is_given_back_as_a_whole() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A body for many MUST be held once.
 fn what_goes_to_many_has_one_body_in_memory() {
     let _alone = ONE_AT_A_TIME.lock();
     let mut rig = broker();

@@ -58,6 +58,9 @@ fn addresses() -> impl Iterator<Item = IpAddr> {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# Among nodes of equal load an address MUST be told the same one by every node, and another one
+//# only if that is gone.
 fn equals_share_the_clients_and_each_client_is_told_the_same_everywhere() {
     let mut nodes = [node(1), node(2), node(3)];
     let mut shares: BTreeMap<String, usize> = BTreeMap::new();
@@ -77,6 +80,9 @@ fn equals_share_the_clients_and_each_client_is_told_the_same_everywhere() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# Among nodes of equal load an address MUST be told the same one by every node, and another one
+//# only if that is gone.
 fn an_address_is_the_same_in_either_notation() {
     let mut rig = node(1);
     for address in addresses().take(100) {
@@ -87,6 +93,9 @@ fn an_address_is_the_same_in_either_notation() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# Among nodes of equal load an address MUST be told the same one by every node, and another one
+//# only if that is gone.
 fn a_node_that_goes_moves_only_the_clients_that_it_had() {
     let (mut all, mut two) = (node(1), node(1));
     let node = NodeId(3);
@@ -101,6 +110,10 @@ fn a_node_that_goes_moves_only_the_clients_that_it_had() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# A client MUST be sent to the node with the least links for its weight, of those that take any.
+//= docs/spec/zzw-push-proto.md#presence
+//# A node of weight 0 MUST NOT be recommended.
 fn a_node_of_twice_the_weight_has_twice_the_links() {
     let mut rig = node(1);
     rig.bind(1, "m_1");
@@ -127,6 +140,8 @@ fn a_node_of_twice_the_weight_has_twice_the_links() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# A node of weight 0 MUST NOT be recommended.
 fn a_node_tells_its_own_weight() {
     let mut config = config();
     config.weight = 0;
@@ -136,6 +151,8 @@ fn a_node_tells_its_own_weight() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#presence
+//# Counts that may be old because other nodes cannot be heard MUST be marked with `stale`.
 fn the_counts_of_a_cluster_that_cannot_be_heard_are_marked_as_old() {
     let mut rig = node(1);
     let info = |rig: &mut Rig| {

@@ -29,6 +29,9 @@ impl Platform {
             nodes: nodes
                 .map(|node| (node.host.clone(), node.counts.clone()))
                 .collect(),
+            //= docs/spec/zzw-push-proto.md#presence
+            //# Counts that may be old because other nodes cannot be heard MUST be marked with
+            //# `stale`.
             is_stale: self.is_stale,
         }
     }
@@ -46,6 +49,8 @@ impl Platform {
         let others = self.nodes.iter().map(|(id, node)| (*id, node));
         let open = own
             .chain(others)
+            //= docs/spec/zzw-push-proto.md#presence
+            //# A node of weight 0 MUST NOT be recommended.
             .filter(|(_, node)| !node.is_draining && node.weight > 0);
         let (_, node) = open.min_by(|(one, a), (other, b)| {
             let by_rank = || Reverse(rank(*one, client)).cmp(&Reverse(rank(*other, client)));
@@ -65,6 +70,9 @@ fn by_load(a: &NodeInfo, b: &NodeInfo) -> Ordering {
 
 /// How much an address likes a node (rendezvous hashing): a node that goes moves only those clients
 /// that it had, and the same address is told the same each time.
+//= docs/spec/zzw-push-proto.md#presence
+//# Among nodes of equal load an address MUST be told the same one by every node, and another one
+//# only if that is gone.
 fn rank(node: NodeId, client: IpAddr) -> u64 {
     let client = match client.to_canonical() {
         IpAddr::V4(address) => mix(u64::from(address.to_bits())),

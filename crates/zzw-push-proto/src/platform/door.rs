@@ -21,6 +21,9 @@ impl Platform {
         // Whoever announces that it is there is there, however late; a door opens in time or never.
         let waited = now.saturating_duration_since(received);
         let is_command = matches!(message, Message::OpenDoor(_));
+        //= docs/spec/zzw-push-proto.md#permission
+        //# A command to open a door that has waited for `door_life` MUST be dropped, counted and
+        //# reported even if it is allowed.
         if is_authorised && is_command && waited >= self.config.door_life {
             self.counters.late = self.counters.late.saturating_add(1);
             return self.tell(Event::DoorTooLate(link));

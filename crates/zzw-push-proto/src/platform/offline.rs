@@ -137,6 +137,8 @@ impl Platform {
     }
 
     /// The store cannot tell what it has for an alias: it is read when it has had time to recover.
+    //= docs/spec/zzw-push-proto.md#store
+    //# A queue MUST be read again when the store cannot tell whether it has kept a message for it.
     pub(super) fn look_again(&mut self, now: Instant, alias: &str) {
         let Some(id) = self.owners.get(alias).copied() else {
             return;

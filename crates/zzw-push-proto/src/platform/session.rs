@@ -76,6 +76,8 @@ impl Platform {
             return;
         };
         // Acknowledgements commute with whatever waits (I8), and later they would come again.
+        //= docs/spec/zzw-push-proto.md#alias
+        //# An acknowledgement MUST NOT wait for the decision about another frame.
         let is_ack = matches!(message, Message::Ack(_)) && link.alias().is_some();
         if !link.is_undecided() || is_ack {
             let frame = Frame {

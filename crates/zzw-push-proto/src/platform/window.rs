@@ -23,6 +23,8 @@ pub(super) struct InFlight {
 
 /// What a message says: the same for all whom it is for.
 #[derive(Debug)]
+//= docs/spec/zzw-push-proto.md#queue
+//# A body for many MUST be held once.
 pub(super) struct Content {
     pub(super) body: Json,
     /// The topic it was published to, if it was.
