@@ -24,6 +24,7 @@ pub struct Alias {
     pub gap: u64,
     pub topics: BTreeSet<Text>,
     pub evicted: BTreeSet<MessageId>,
+    pub expired: BTreeSet<MessageId>,
 }
 
 impl MemoryStore {
@@ -165,9 +166,14 @@ impl MemoryStore {
     /// An alias, without what has expired.
     fn alias(&mut self, alias: &Text, at: UnixMillis) -> &mut Alias {
         let known = self.aliases.entry(alias.clone()).or_default();
-        let before = known.queue.len();
-        known.queue.retain(|entry| entry.expires_at > at);
-        known.gap += (before - known.queue.len()) as u64;
+        let is_over = |entry: &Entry| entry.expires_at <= at;
+        if known.queue.iter().any(is_over) {
+            let over = known.queue.iter().filter(|entry| is_over(entry));
+            let over: Vec<MessageId> = over.map(|entry| entry.mid).collect();
+            known.queue.retain(|entry| !is_over(entry));
+            known.gap += over.len() as u64;
+            known.expired.extend(over);
+        }
         known
     }
 }

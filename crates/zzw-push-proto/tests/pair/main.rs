@@ -1,0 +1,179 @@
+//! The headline: devices, a network, a broker and its store that all break, in virtual time, and
+//! applications that still see every message that was promised to them, in order.
+//!
+//! `SIM_SESSIONS=1000000 cargo test --release -p zzw-push-proto --test pair` runs that many seeds;
+//! `SIM_SEED=n` runs one and prints what happened. A seed that fails goes into `regressions.txt`.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "a simulation that overflows has failed"
+)]
+
+mod application;
+mod cable;
+mod flash;
+mod ledger;
+mod plan;
+mod saboteur;
+#[path = "../platform_kit/store.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    clippy::new_without_default,
+    clippy::cast_possible_truncation,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    reason = "shared with the other tests of the broker"
+)]
+mod store;
+mod watch;
+mod world;
+
+use plan::Plan;
+use saboteur::Saboteur;
+use std::panic::UnwindSafe;
+use testkit::campaign::{self, number_from_env};
+use world::{Doom, Moment, Stats, World};
+
+/// Seeds that once failed; they are run first.
+const REGRESSIONS: &str = include_str!("regressions.txt");
+
+#[test]
+fn applications_see_every_promised_message_in_order() {
+    if let Some(seed) = number_from_env("SIM_SEED") {
+        let mut world = World::new(Plan::draw(seed), Saboteur::None);
+        world.narrate();
+        println!("{:?}", world.run());
+        return;
+    }
+    let sessions = number_from_env("SIM_SESSIONS").unwrap_or(5_000);
+    let regressions = REGRESSIONS.lines().filter(|line| !line.starts_with('#'));
+    for seed in regressions.filter_map(|line| line.parse().ok()) {
+        session(seed, Saboteur::None).unwrap();
+    }
+    let total = in_parallel(sessions, |seed| {
+        if seed % 100 != 0 {
+            return session(seed, Saboteur::None);
+        }
+        let twice = [traced(seed)?, traced(seed)?];
+        if twice[0] != twice[1] {
+            return Err(format!("seed {seed} gave two histories"));
+        }
+        Ok(twice[0])
+    });
+    println!("{sessions} sessions: {total:#?}");
+}
+
+#[test]
+fn large_sites_lose_nothing() {
+    let sites = number_from_env("SIM_SITES").unwrap_or(1);
+    let total = in_parallel(sites, |seed| {
+        outcome(seed, || World::new(Plan::large(seed), Saboteur::None))
+    });
+    println!("{sites} sites: {total:#?}");
+    assert!(total.delivered > 10_000 * sites, "{total:?}");
+}
+
+/// Crashes of the broker and power cuts of a device, each at every boundary of its store and between
+/// any two outputs, in every pair.
+#[test]
+fn no_instant_is_a_bad_one_to_stop_at() {
+    for (broker, device) in Moment::ALL
+        .into_iter()
+        .flat_map(|broker| Moment::ALL.map(|device| (broker, device)))
+    {
+        for (nth, mth) in (0..60)
+            .step_by(2)
+            .flat_map(|nth| [(nth, nth / 4), (nth + 1, nth / 2)])
+        {
+            let doom = |moment, left| Some(Doom { moment, left });
+            let mut world = World::new(Plan::calm(7), Saboteur::None);
+            world.stop_at(doom(broker, nth), doom(device, mth));
+            world.run().unwrap_or_else(|what| {
+                panic!("stopped at {broker:?} {nth} and {device:?} {mth}: {what}");
+            });
+        }
+    }
+}
+
+/// Each single request to the broker's store fails once, before it is done and afterwards.
+#[test]
+fn no_request_is_a_bad_one_to_fail() {
+    for (nth, is_done) in (0..120).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let mut world = World::new(Plan::calm(7), Saboteur::None);
+        world.fail_store(nth, is_done);
+        world
+            .run()
+            .unwrap_or_else(|what| panic!("request {nth} fails, done {is_done}: {what}"));
+    }
+}
+
+/// Each rule of the design is load-bearing: without it, the same test fails.
+#[test]
+fn every_removed_rule_is_noticed() {
+    let mut unnoticed = Vec::new();
+    for saboteur in Saboteur::ALL {
+        let mut failures = (0..10_000).filter_map(|seed| session(seed, saboteur).err());
+        match failures.next() {
+            Some(what) => println!("{saboteur:?}: {what}"),
+            None => unnoticed.push(saboteur),
+        }
+    }
+    assert!(
+        unnoticed.is_empty(),
+        "unnoticed in 10,000 sessions: {unnoticed:?}"
+    );
+}
+
+fn session(seed: u64, saboteur: Saboteur) -> Result<Stats, String> {
+    outcome(seed, || World::new(Plan::draw(seed), saboteur))
+}
+
+fn traced(seed: u64) -> Result<Stats, String> {
+    outcome(seed, || {
+        World::new(Plan::draw(seed), Saboteur::None).traced()
+    })
+}
+
+fn outcome(seed: u64, world: impl FnOnce() -> World + UnwindSafe) -> Result<Stats, String> {
+    campaign::session("zzw-push-proto", seed, move || world().run())
+}
+
+fn in_parallel(sessions: u64, run: impl Fn(u64) -> Result<Stats, String> + Sync) -> Stats {
+    campaign::in_parallel(sessions, run, |total, stats| total.add(&stats))
+}
+
+#[test]
+#[ignore = "survey"]
+fn survey() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let n = number_from_env("SIM_SESSIONS").unwrap_or(5_000);
+    let from = number_from_env("SIM_FROM").unwrap_or(0);
+    let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> = Default::default();
+    let t = testkit::epoch();
+    let mut total = Stats::default();
+    for seed in from..from + n {
+        match session(seed, Saboteur::None) {
+            Ok(stats) => total.add(&stats),
+            Err(what) => {
+                let key: String = what
+                    .lines()
+                    .next()
+                    .unwrap_or("")
+                    .chars()
+                    .filter(|c| !c.is_ascii_digit())
+                    .take(90)
+                    .collect();
+                let entry = kinds.entry(key).or_insert((0, seed, what));
+                entry.0 += 1;
+            }
+        }
+    }
+    let took = (testkit::epoch() - t).as_secs_f64();
+    println!("{total:#?} {} per s", n as f64 / took);
+    for (_, (count, seed, what)) in kinds {
+        println!(
+            "{count} x, first {seed}: {}",
+            what.lines().next().unwrap_or("")
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! Rules of the design, each taken out to see that it is missed.
+
+/// Stands between a machine and the world, and breaks one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Saboteur {
+    None,
+    /// A device's store says stored and stores later.
+    LyingFlash,
+    /// A device's program starts without the ids of what it has.
+    ForgetsIds,
+    /// A device remembers one id.
+    ShortMemory,
+    /// A device's driver says nothing when it has hung up.
+    ForgetsHangUp,
+    /// A device's timers never fire.
+    NoDeviceTimers,
+    /// The broker's driver acknowledges what it has written.
+    AcksForDevice,
+    /// The broker's driver writes to another link.
+    CrossedLinks,
+    /// The broker's driver takes a request to publish twice.
+    PublishesTwice,
+    /// The broker's driver writes a confirmation twice.
+    RepliesTwice,
+    /// The broker's driver hands a frame for a door over twice.
+    RepeatsDoors,
+    /// The broker's driver holds frames for doors for a while.
+    LateDoors,
+    /// The broker's driver takes a failed append for a done one.
+    FailureIsSuccess,
+    /// The broker's driver does not tell of failures of the store.
+    SwallowsFailures,
+    /// The broker's timers never fire.
+    NoTimers,
+    /// The store says kept before it keeps.
+    AnswersEarly,
+    /// The store's queues are gone when it is opened again.
+    VolatileQueues,
+    /// The store's topics are gone when it is opened again.
+    VolatileTopics,
+    /// The store numbers from 1 when it is opened again.
+    ReusesIds,
+    /// The store forgets what it has read out.
+    DeletesWhenRead,
+    /// The store reads what has expired as if it had not.
+    ServesExpired,
+    /// The store reads the newest first.
+    NewestFirst,
+    /// The store drops what is too much and does not count it.
+    SilentEviction,
+    /// The store tells a gap again and again.
+    TellsGapTwice,
+    /// The store confirms acknowledgements and does nothing.
+    ForgetsAcks,
+    /// The store takes an acknowledgement for one of all that came before.
+    AcksAllBefore,
+    /// The store takes no notice of epochs.
+    IgnoresEpochs,
+    /// The store keeps owners that have gone.
+    KeepsOwners,
+    /// The store keeps messages to topics for those who are there only.
+    OnlyThosePresent,
+}
+
+impl Saboteur {
+    pub(crate) const ALL: [Self; 28] = [
+        Self::LyingFlash,
+        Self::ForgetsIds,
+        Self::ShortMemory,
+        Self::ForgetsHangUp,
+        Self::NoDeviceTimers,
+        Self::AcksForDevice,
+        Self::CrossedLinks,
+        Self::PublishesTwice,
+        Self::RepliesTwice,
+        Self::RepeatsDoors,
+        Self::LateDoors,
+        Self::FailureIsSuccess,
+        Self::SwallowsFailures,
+        Self::NoTimers,
+        Self::AnswersEarly,
+        Self::VolatileQueues,
+        Self::VolatileTopics,
+        Self::ReusesIds,
+        Self::DeletesWhenRead,
+        Self::ServesExpired,
+        Self::NewestFirst,
+        Self::SilentEviction,
+        Self::TellsGapTwice,
+        Self::ForgetsAcks,
+        Self::AcksAllBefore,
+        Self::IgnoresEpochs,
+        Self::KeepsOwners,
+        Self::OnlyThosePresent,
+    ];
+}

@@ -1,0 +1,490 @@
+//! The devices: machine, store, application.
+
+use super::{Doom, Happening, Moment, World};
+use crate::application::Application;
+use crate::cable::Frame;
+use crate::flash::Flash;
+use crate::plan;
+use crate::saboteur::Saboteur;
+use std::collections::BTreeMap;
+use std::time::Instant;
+use zzw_push_proto::device::{
+    Ack, Answer, Cause, Device, Event, Input, Output, Recovered, RequestId, Seq, State,
+};
+use zzw_push_proto::platform::{MessageId, Transport};
+use zzw_push_proto::wire::{Delivery, Door, Message, Text, Topics};
+
+/// A device, with what survives its power cuts.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub plan: plan::Client,
+    pub alias: Text,
+    /// None while it has no power.
+    pub device: Option<Device>,
+    /// Counts its lives, so that news for an old one is dropped.
+    pub life: u64,
+    pub doom: Option<Doom>,
+    pub flash: Flash,
+    pub app: Application,
+    pub wake: Option<Instant>,
+    /// The link that it has.
+    pub cable: Option<usize>,
+    /// Commands that have not ended.
+    commands: BTreeMap<RequestId, Command>,
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Publish(usize),
+    Other,
+}
+
+/// The name of the so manieth alias.
+pub(super) fn alias_of(nth: usize) -> Text {
+    match nth % 3 {
+        2 => format!("小明{nth}").into(),
+        _ => format!("m_{nth}").into(),
+    }
+}
+
+/// Ids in the upper half of a millisecond are not kept.
+fn is_kept(mid: MessageId) -> bool {
+    mid.0 & 2048 == 0
+}
+
+impl Client {
+    pub(super) fn new(nth: usize, plan: plan::Client) -> Self {
+        Self {
+            plan,
+            alias: alias_of(nth),
+            device: None,
+            life: 0,
+            doom: None,
+            flash: Flash::default(),
+            app: Application::default(),
+            wake: None,
+            cable: None,
+            commands: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_alive(&self, life: u64) -> bool {
+        self.device.is_some() && self.life == life
+    }
+
+    /// True if it has its alias and nothing left to do.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_bound = |device: &Device| device.state() == State::Bound;
+        let is_settled = self.commands.is_empty() && self.flash.pending() == 0;
+        is_settled && self.device.as_ref().is_some_and(is_bound)
+    }
+}
+
+impl World {
+    pub(super) fn power_on(&mut self, nth: usize) -> Result<(), String> {
+        let mut config = self.plan.device.clone();
+        let client = &mut self.clients[nth];
+        config.alias = client.alias.clone();
+        config.ack = client.plan.ack;
+        config.binding = client.plan.binding();
+        config.seed ^= client.life << 8 ^ nth as u64;
+        let topics = self.ledger.topics.iter().enumerate();
+        let topics = topics.filter(|(topic, _)| (topic + nth) % 2 == 0);
+        config.topics = topics.map(|(_, topic)| topic.clone()).collect();
+        if self.saboteur == Saboteur::ShortMemory {
+            config.remembered = 1;
+        }
+        let mut recovered = Recovered::empty();
+        if client.plan.ack == Ack::Stored {
+            recovered = client.flash.recover(config.remembered);
+            if self.saboteur == Saboteur::ForgetsIds {
+                recovered.mids.clear();
+            }
+        }
+        client.device = Some(Device::new(config, recovered));
+        self.settle_client(nth)
+    }
+
+    pub(super) fn tell_client(&mut self, nth: usize, input: Input) -> Result<(), String> {
+        let now = self.schedule.now();
+        self.note(&(nth, &input));
+        if let Some(device) = &mut self.clients[nth].device {
+            device.handle_input(now, input);
+        }
+        self.settle_client(nth)
+    }
+
+    /// A message arrives at a device.
+    pub(super) fn client_hears(&mut self, nth: usize, message: Message) -> Result<(), String> {
+        let life = self.clients[nth].life;
+        let mids: Vec<MessageId> = match &message {
+            Message::Deliver(delivery) => MessageId::of(&delivery.mid).into_iter().collect(),
+            Message::Batch(batch) => {
+                let mids = batch.mids.iter();
+                mids.filter_map(|mid| mid.parse().ok().map(MessageId))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        self.tell_client(nth, Input::Received(message))?;
+        let client = &mut self.clients[nth];
+        if client.plan.ack == Ack::Stored && client.is_alive(life) {
+            // What it has not given to its store is left to come again.
+            for mid in mids {
+                if !client.flash.knows(mid) {
+                    client.app.excuse(mid);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wake_client(&mut self, nth: usize) -> Result<(), String> {
+        let now = self.schedule.now();
+        let client = &mut self.clients[nth];
+        client.wake = None;
+        let Some(device) = &mut client.device else {
+            return Ok(());
+        };
+        if self.saboteur == Saboteur::NoDeviceTimers {
+            return Ok(());
+        }
+        device.handle_timeout(now);
+        if device.poll_timeout().is_some_and(|due| due <= now) {
+            return Err("a timer of a device that has fired is still due".to_owned());
+        }
+        self.settle_client(nth)
+    }
+
+    /// Drains the machine and arms its timer.
+    pub(super) fn settle_client(&mut self, nth: usize) -> Result<(), String> {
+        loop {
+            let client = &mut self.clients[nth];
+            let Some(device) = &mut client.device else {
+                return Ok(());
+            };
+            let Some(output) = device.poll_output() else {
+                break;
+            };
+            if Doom::strikes(&mut client.doom, Moment::Output) {
+                self.cut_power(nth);
+                return Ok(());
+            }
+            self.note(&(nth, &output));
+            self.do_for_client(nth, output)?;
+        }
+        let client = &mut self.clients[nth];
+        let timer = client.device.as_ref().and_then(Device::poll_timeout);
+        if let Some(at) = timer
+            && client.wake.is_none_or(|armed| at < armed)
+        {
+            client.wake = Some(at);
+            self.schedule.at(at, Happening::WakeClient(nth, at));
+        }
+        if client.device.as_ref().is_some_and(Device::is_closed) {
+            self.client_ends(nth)?;
+        }
+        Ok(())
+    }
+
+    fn do_for_client(&mut self, nth: usize, output: Output) -> Result<(), String> {
+        let life = self.clients[nth].life;
+        match output {
+            Output::Connect => self.after(self.plan.latency, Happening::Dial(nth, life)),
+            Output::Send(message) => {
+                let cable = self.clients[nth].cable.ok_or("sends without a link")?;
+                self.put_up(cable, &message);
+            }
+            Output::Store(seq, delivery) => {
+                self.clients[nth].flash.ask(seq, delivery);
+                if self.saboteur == Saboteur::LyingFlash {
+                    self.after(0, Happening::FlashDoes(nth, life));
+                    let stored = Input::Stored(seq);
+                    if let Some(device) = &mut self.clients[nth].device {
+                        device.handle_input(self.schedule.now(), stored);
+                    }
+                }
+                self.after(self.plan.flash, Happening::FlashDoes(nth, life));
+            }
+            Output::Event(event) => self.owner_learns(nth, event)?,
+            Output::Disconnect => {
+                if let Some(cable) = self.clients[nth].cable.take() {
+                    self.cables[cable].at_device = false;
+                    self.put_up_frame(cable, Frame::End);
+                }
+                if self.saboteur != Saboteur::ForgetsHangUp {
+                    self.after(self.plan.latency, Happening::HungUp(nth, life));
+                }
+            }
+            other => return Err(format!("unexpected: {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn owner_learns(&mut self, nth: usize, event: Event) -> Result<(), String> {
+        match event {
+            Event::Delivered(delivery) => self.application_takes(nth, &delivery)?,
+            Event::NotStored(mid) => {
+                let mid = MessageId::of(&mid).ok_or("an id that is none of ours")?;
+                self.clients[nth].app.excuse(mid);
+            }
+            Event::Gap(gap) => self.clients[nth].app.gap += gap,
+            Event::Answered(id, answer) => {
+                let command = self.command_ends(nth, id)?;
+                if let (Command::Publish(letter), Answer::Published) = (command, &answer) {
+                    self.ledger.promise(letter)?;
+                }
+            }
+            Event::Failed { request, .. } | Event::TimedOut { request, .. } => {
+                self.command_ends(nth, request)?;
+            }
+            Event::DoorAsked(_) => {
+                self.clients[nth].app.doors += 1;
+                self.stats.doors += 1;
+            }
+            Event::Unexpected(message) if !is_late(&message) => {
+                return Err(format!("the broker says what nobody expects: {message:?}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn command_ends(&mut self, nth: usize, id: RequestId) -> Result<Command, String> {
+        let command = self.clients[nth].commands.remove(&id);
+        command.ok_or_else(|| format!("{id:?} ends, and has not begun or has ended before"))
+    }
+
+    fn application_takes(&mut self, nth: usize, delivery: &Delivery) -> Result<(), String> {
+        let mid = MessageId::of(&delivery.mid).ok_or("an id that is none of ours")?;
+        self.check_letter(nth, mid, delivery)?;
+        let life = self.clients[nth].life;
+        let client = &mut self.clients[nth];
+        match client.plan.ack {
+            Ack::Stored if self.saboteur == Saboteur::LyingFlash => {}
+            Ack::Stored if client.flash.holds(mid) => {}
+            Ack::Stored => return Err(format!("{mid:?} is reported before it is stored")),
+            ack => {
+                if client.app.take(mid, is_kept(mid))? {
+                    self.stats.delivered += 1;
+                }
+                if ack == Ack::Manual {
+                    self.after(self.plan.work, Happening::WorkedOff(nth, life, mid));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// It is what was published, and for this device.
+    fn check_letter(&self, nth: usize, mid: MessageId, delivery: &Delivery) -> Result<(), String> {
+        let letter = self.ledger.letter_of(&delivery.msg)?;
+        let row = self.ledger.accounts[nth].rows.get(&mid);
+        let is_it = match row {
+            Some(row) => row.letter == letter,
+            None => self.ledger.letters[letter].ttl == 0,
+        };
+        if is_it {
+            return Ok(());
+        }
+        Err(format!("{mid:?} brings letter {letter}, which it is not"))
+    }
+
+    pub(super) fn worked_off(&mut self, nth: usize, mid: MessageId) -> Result<(), String> {
+        let now = self.schedule.now();
+        if let Some(device) = &mut self.clients[nth].device {
+            let acknowledged = device.acknowledge(now, mid.to_mid());
+            acknowledged.map_err(|refused| format!("an acknowledgement is refused: {refused}"))?;
+        }
+        self.settle_client(nth)
+    }
+
+    pub(super) fn flash_does(&mut self, nth: usize) -> Result<(), String> {
+        let flash_fails = self.weather().flash_fails;
+        let client = &mut self.clients[nth];
+        if Doom::strikes(&mut client.doom, Moment::BeforeStore) {
+            self.cut_power(nth);
+            return Ok(());
+        }
+        let Some((seq, delivery)) = client.flash.take() else {
+            return Ok(());
+        };
+        let answer = if self.chance.percent(flash_fails) && self.saboteur != Saboteur::LyingFlash {
+            self.stats.flash_failures += 1;
+            Input::StoreFailed(seq)
+        } else {
+            self.flash_keeps(nth, seq, &delivery)?;
+            Input::Stored(seq)
+        };
+        let client = &mut self.clients[nth];
+        if Doom::strikes(&mut client.doom, Moment::AfterStore) {
+            self.cut_power(nth);
+            return Ok(());
+        }
+        let is_end = Doom::strikes(&mut client.doom, Moment::AfterAnswer);
+        let now = self.schedule.now();
+        if let Some(device) = &mut client.device {
+            device.handle_input(now, answer);
+        }
+        if is_end {
+            self.cut_power(nth);
+            return Ok(());
+        }
+        self.settle_client(nth)
+    }
+
+    fn flash_keeps(&mut self, nth: usize, seq: Seq, delivery: &Delivery) -> Result<(), String> {
+        let mid = MessageId::of(&delivery.mid).ok_or("an id that is none of ours")?;
+        self.check_letter(nth, mid, delivery)?;
+        let client = &mut self.clients[nth];
+        client.flash.keep(seq, mid)?;
+        if client.app.take(mid, is_kept(mid))? {
+            self.stats.delivered += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn link_up(&mut self, nth: usize, life: u64, cable: usize) -> Result<(), String> {
+        if !self.clients[nth].is_alive(life) {
+            if std::mem::take(&mut self.cables[cable].at_device) {
+                self.put_up_frame(cable, Frame::End);
+            }
+            return Ok(());
+        }
+        if !self.cables[cable].at_device {
+            return self.dial_fails(nth);
+        }
+        self.clients[nth].cable = Some(cable);
+        self.tell_client(nth, Input::Connected)
+    }
+
+    pub(super) fn dial_fails(&mut self, nth: usize) -> Result<(), String> {
+        self.tell_client(nth, Input::Disconnected(Cause::Unreachable))
+    }
+
+    pub(super) fn hung_up(&mut self, nth: usize) -> Result<(), String> {
+        self.tell_client(nth, Input::Disconnected(Cause::Local))
+    }
+
+    /// Now and then somebody wants something of a device.
+    pub(super) fn command(&mut self, nth: usize) -> Result<(), String> {
+        if self.healed.is_none() {
+            self.after(self.plan.commands, Happening::Command(nth));
+        }
+        let now = self.schedule.now();
+        let topics: Topics = self.ledger.topics.iter().take(1).collect();
+        let whom = self.chance.below(self.clients.len() as u64);
+        let whom = self.clients[usize::try_from(whom).unwrap()].alias.clone();
+        let which = self.chance.below(6);
+        let client = &mut self.clients[nth];
+        let Some(device) = &mut client.device else {
+            return Ok(());
+        };
+        let is_tcp = client.plan.transport == Transport::Tcp;
+        let asked = match which {
+            0 if !topics.is_empty() => device.register(now, topics).ok(),
+            1 if !topics.is_empty() => device.unregister(now, topics).ok(),
+            2 => device.topics(now).ok(),
+            3 if is_tcp => device.server_info(now).ok(),
+            3 => device.status(now, whom).ok(),
+            _ => {
+                self.next_door += 1;
+                let door = Door::new("room", self.next_door.to_string());
+                // Not bound is as good as said too late.
+                let _ = device.open_door(now, door);
+                None
+            }
+        };
+        if let Some(id) = asked {
+            client.commands.insert(id, Command::Other);
+        }
+        self.settle_client(nth)
+    }
+
+    /// It asks for its messages, as long as there are any.
+    pub(super) fn pull(&mut self, nth: usize) -> Result<(), String> {
+        self.after(20_000, Happening::Pull(nth));
+        let now = self.schedule.now();
+        let client = &mut self.clients[nth];
+        if let Some(device) = &mut client.device
+            && let Ok(id) = device.pull(now)
+        {
+            client.commands.insert(id, Command::Other);
+        }
+        self.settle_client(nth)
+    }
+
+    /// A device publishes a letter. False if it cannot.
+    pub(super) fn client_publishes(&mut self, nth: usize, letter: usize) -> Result<bool, String> {
+        let now = self.schedule.now();
+        let publish = self.publish_of(letter, zzw_push_proto::wire::Num::Absent);
+        let client = &mut self.clients[nth];
+        let Some(device) = &mut client.device else {
+            return Ok(false);
+        };
+        let Ok(id) = device.publish(now, publish) else {
+            return Ok(false);
+        };
+        client.commands.insert(id, Command::Publish(letter));
+        self.settle_client(nth)?;
+        Ok(true)
+    }
+
+    /// Everything that is not in the store is gone.
+    pub(super) fn cut_power(&mut self, nth: usize) {
+        if self.clients[nth].device.is_none() {
+            return;
+        }
+        self.stats.power_cuts += 1;
+        let is_silent = self.chance.percent(50);
+        let cable = self.clients[nth].cable;
+        self.end_life(nth);
+        if let Some(cable) = cable {
+            self.cables[cable].at_device = false;
+            if is_silent {
+                self.cables[cable].is_dead = true;
+            } else {
+                self.put_up_frame(cable, Frame::End);
+            }
+        }
+        let pause = if self.healed.is_some() { 0 } else { 20_000 };
+        self.after(pause, Happening::PowerReturns(nth));
+    }
+
+    /// The machine has ended, and so does the program.
+    fn client_ends(&mut self, nth: usize) -> Result<(), String> {
+        if !self.clients[nth].commands.is_empty() {
+            return Err("a device ends, and a command has not".to_owned());
+        }
+        self.end_life(nth);
+        self.after(20_000, Happening::PowerReturns(nth));
+        Ok(())
+    }
+
+    fn end_life(&mut self, nth: usize) {
+        let client = &mut self.clients[nth];
+        client.device = None;
+        client.life += 1;
+        client.doom = None;
+        client.wake = None;
+        client.cable = None;
+        client.commands.clear();
+        client.flash.stop();
+        client.app.end_life(client.plan.ack == Ack::Stored);
+    }
+}
+
+/// An answer that came after its command had ended.
+fn is_late(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Registered(_)
+            | Message::TopicList(_)
+            | Message::Published(_)
+            | Message::CountsReply(_)
+            | Message::StatusReply(_)
+            | Message::Batch(_)
+            | Message::Failure(_)
+    )
+}

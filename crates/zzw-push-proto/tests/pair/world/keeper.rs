@@ -1,0 +1,472 @@
+//! The broker's store: late, answering in any order, failing before and after it has done its work.
+
+use super::{Doom, Happening, Moment, World};
+use crate::ledger::Ledger;
+use crate::saboteur::Saboteur;
+use crate::store::MemoryStore;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use testkit::Pipe;
+use zzw_push_proto::platform::{
+    Appended, Input, LinkId, MessageId, Seq, StoreError, StoreOp, StoreReply, UnixMillis,
+};
+use zzw_push_proto::wire::{Json, Text};
+
+/// What survives a crash of the broker, and what is on its way there.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub store: MemoryStore,
+    /// Its clock is ahead of ours by so many milliseconds.
+    pub ahead: i64,
+    /// It fails whatever it is asked.
+    pub is_out: bool,
+    /// One request fails: after so many, and whether it has been done.
+    pub failing: Option<(u64, bool)>,
+    pending: BTreeMap<Seq, StoreOp>,
+    answers: BTreeMap<Seq, VecDeque<Answer>>,
+    lanes: BTreeMap<Option<Text>, Pipe>,
+    /// Links by their claims.
+    claims: BTreeMap<Seq, (LinkId, Text)>,
+    /// What was promised too early.
+    late: Vec<StoreOp>,
+}
+
+type Answer = Result<StoreReply, StoreError>;
+
+impl Keeper {
+    pub(super) fn new(cap: usize) -> Self {
+        let mut store = MemoryStore::new();
+        store.cap = cap;
+        Self {
+            store,
+            ahead: 0,
+            is_out: false,
+            failing: None,
+            pending: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            late: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.answers.is_empty()
+    }
+}
+
+impl World {
+    /// The broker asks.
+    pub(super) fn ask_keeper(&mut self, seq: Seq, op: StoreOp) -> Result<(), String> {
+        if let StoreOp::Claim { alias, .. } = &op {
+            let link = self.cause.ok_or("a claim that no link has caused")?;
+            let client = self.ledger.client_of(alias)?;
+            let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
+            cable.watch.wants = Some(client);
+            self.ledger.accounts[client].newest = Some(link);
+            self.keeper.claims.insert(seq, (link, alias.clone()));
+        }
+        let lane = alias_in(&op).filter(|_| self.plan.has_lanes).cloned();
+        let delay = self.chance.millis(0..=self.plan.store);
+        let pipe = self.keeper.lanes.entry(lane).or_default();
+        let at = pipe.arrival(self.schedule.now(), delay);
+        self.keeper.pending.insert(seq, op);
+        self.schedule
+            .at(at, Happening::StoreDoes(self.process, seq));
+        Ok(())
+    }
+
+    pub(super) fn store_does(&mut self, seq: Seq) -> Result<(), String> {
+        if Doom::strikes(&mut self.doom, Moment::BeforeStore) {
+            self.crash();
+            return Ok(());
+        }
+        let Some(op) = self.keeper.pending.remove(&seq) else {
+            return Ok(());
+        };
+        let fault = self.fault();
+        let mut answers = VecDeque::new();
+        if fault == Some(false) {
+            answers.push_back(Err(StoreError::Unavailable));
+        } else {
+            let answer = self.carry_out(op.clone())?;
+            if fault == Some(true) {
+                if let Ok(StoreReply::Claimed { gap, .. }) = answer {
+                    let (_, alias) = &self.keeper.claims[&seq];
+                    let client = self.ledger.client_of(alias)?;
+                    self.ledger.accounts[client].untold += gap;
+                }
+                answers.push_back(Err(StoreError::Unavailable));
+            } else {
+                self.in_parts(answer, &mut answers);
+            }
+        }
+        if let StoreOp::Claim { alias, .. } | StoreOp::Release { alias, .. } = &op {
+            let client = self.ledger.client_of(alias)?;
+            let known = self.keeper.store.aliases.get(alias);
+            let is_owned = known.is_some_and(|known| known.owner.is_some());
+            let account = &mut self.ledger.accounts[client];
+            match (&op, fault) {
+                (_, Some(_)) => account.is_stale = true,
+                // One that is older than what has failed frees nobody.
+                (StoreOp::Release { .. }, None) if is_owned => {}
+                _ => account.is_stale = false,
+            }
+        }
+        if let Some(Err(_)) = answers.back() {
+            self.stats.store_failures += 1;
+            match self.saboteur {
+                Saboteur::SwallowsFailures => return Ok(()),
+                Saboteur::FailureIsSuccess => {
+                    if let StoreOp::Append { alias, .. } = &op {
+                        let appended = self.guess(alias);
+                        answers = VecDeque::from([Ok(StoreReply::Appended(appended))]);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if Doom::strikes(&mut self.doom, Moment::AfterStore) {
+            // Its answer is lost, and with it what a claim has told.
+            self.keeper.answers.insert(seq, answers);
+            self.crash();
+            return Ok(());
+        }
+        let mut pipe = Pipe::default();
+        for _ in 0..answers.len() {
+            let delay = self.chance.millis(0..=self.plan.store);
+            let at = pipe.arrival(self.schedule.now(), delay);
+            self.schedule
+                .at(at, Happening::StoreAnswers(self.process, seq));
+        }
+        self.keeper.answers.insert(seq, answers);
+        Ok(())
+    }
+
+    /// Whether this request fails, and if so, whether it has been done.
+    fn fault(&mut self) -> Option<bool> {
+        if let Some((left, is_done)) = &mut self.keeper.failing {
+            let is_done = *is_done;
+            let Some(fewer) = left.checked_sub(1) else {
+                self.keeper.failing = None;
+                return Some(is_done);
+            };
+            *left = fewer;
+        }
+        let weather = self.weather();
+        if self.keeper.is_out || self.chance.percent(weather.fails_before) {
+            return Some(false);
+        }
+        self.chance.percent(weather.fails_after).then_some(true)
+    }
+
+    /// Some answers come in parts.
+    fn in_parts(&mut self, answer: Answer, answers: &mut VecDeque<Answer>) {
+        let Ok(StoreReply::Fanned { mut members, .. }) = answer else {
+            return answers.push_back(answer);
+        };
+        while members.len() > 1 && self.chance.percent(50) {
+            let part = members.split_off(members.len() / 2);
+            answers.push_back(Ok(StoreReply::Fanned {
+                members: part,
+                is_last: false,
+            }));
+        }
+        answers.push_back(Ok(StoreReply::Fanned {
+            members,
+            is_last: true,
+        }));
+    }
+
+    pub(super) fn store_answers(&mut self, seq: Seq) -> Result<(), String> {
+        let Some(answers) = self.keeper.answers.get_mut(&seq) else {
+            return Ok(());
+        };
+        let Some(answer) = answers.pop_front() else {
+            return Ok(());
+        };
+        if answers.is_empty() {
+            self.keeper.answers.remove(&seq);
+        }
+        let claim = self.keeper.claims.remove(&seq);
+        if let Some((link, alias)) = &claim {
+            self.claim_ends(*link, alias, &answer)?;
+        }
+        self.note(&("store", seq, &answer));
+        let is_end = Doom::strikes(&mut self.doom, Moment::AfterAnswer);
+        let now = self.schedule.now();
+        if let Some(broker) = &mut self.broker {
+            broker.handle_input(
+                now,
+                match answer {
+                    Ok(reply) => Input::Stored(seq, reply),
+                    Err(error) => Input::StoreFailed(seq, error),
+                },
+            );
+        }
+        if is_end {
+            self.crash();
+            return Ok(());
+        }
+        // A link whose claim has failed may claim again at once.
+        self.settle_for(claim.map(|(link, _)| link))
+    }
+
+    /// The broker is told how a claim ended.
+    fn claim_ends(&mut self, link: LinkId, alias: &str, answer: &Answer) -> Result<(), String> {
+        let client = self.ledger.client_of(alias)?;
+        let account = &mut self.ledger.accounts[client];
+        match answer {
+            Ok(StoreReply::Claimed { gap, .. }) if account.newest.is_some() => account.owed += gap,
+            Ok(StoreReply::Claimed { gap, .. }) => account.untold += gap,
+            _ => {
+                let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
+                if cable.at_broker {
+                    cable.watch.begin_anew();
+                }
+                if account.newest == Some(link) {
+                    self.ledger.lose_gap(client);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, op: StoreOp) -> Result<Answer, String> {
+        let at = self.keeper_wall();
+        let now = self.schedule.now();
+        let op = self.sabotage_op(op);
+        match &op {
+            StoreOp::Ack { alias, mids } => self.check_acks(alias, mids)?,
+            StoreOp::Append { alias, .. } if self.saboteur == Saboteur::AnswersEarly => {
+                let appended = self.guess(alias);
+                self.keeper.late.push(op);
+                let soon = Duration::from_millis(500);
+                self.schedule
+                    .after(soon, Happening::StoreCatchesUp(self.process));
+                return Ok(Ok(StoreReply::Appended(appended)));
+            }
+            _ => {}
+        }
+        let mut answer = self.keeper.store.execute(at, op.clone());
+        match (&op, &mut answer) {
+            (StoreOp::Append { alias, body, .. }, Ok(StoreReply::Appended(appended))) => {
+                let client = self.ledger.client_of(alias)?;
+                let letter = self.ledger.letter_of(body)?;
+                self.ledger.kept_for(letter, client)?;
+                self.ledger.keep(now, client, appended.mid, letter, None)?;
+            }
+            (StoreOp::AppendTopic { topic, body, .. }, Ok(StoreReply::Fanned { members, .. })) => {
+                let members = members.clone();
+                self.check_fan(topic, body, &members)?;
+            }
+            (StoreOp::Load { alias, .. }, Ok(StoreReply::Loaded { entries, at, .. })) => {
+                let client = self.ledger.client_of(alias)?;
+                for entry in entries.iter() {
+                    let left = Ledger::left(entry.expires_at, *at);
+                    self.ledger.read(now, client, entry.mid, left)?;
+                }
+            }
+            _ => {}
+        }
+        self.sabotage_answer(&op, &mut answer);
+        Ok(answer)
+    }
+
+    /// What is acknowledged is with the application.
+    fn check_acks(&self, alias: &Text, mids: &[MessageId]) -> Result<(), String> {
+        let client = self.ledger.client_of(alias)?;
+        let Some(known) = self.keeper.store.aliases.get(alias) else {
+            return Ok(());
+        };
+        let is_kept = |mid: &MessageId| known.queue.iter().any(|entry| entry.mid == *mid);
+        let mut unseen = mids
+            .iter()
+            .filter(|mid| !self.clients[client].app.has(**mid));
+        match unseen.find(|mid| is_kept(mid)) {
+            Some(mid) => Err(format!("{mid:?} is acknowledged, and nobody has seen it")),
+            None => Ok(()),
+        }
+    }
+
+    /// A message to a topic is kept for all who were told that they have it.
+    fn check_fan(
+        &mut self,
+        topic: &Text,
+        body: &Json,
+        members: &[(Text, Appended)],
+    ) -> Result<(), String> {
+        let now = self.schedule.now();
+        let topic = self.ledger.topic_of(topic)?;
+        let letter = self.ledger.letter_of(body)?;
+        self.ledger.kept_for(letter, topic)?;
+        for (alias, appended) in members {
+            let client = self.ledger.client_of(alias)?;
+            self.ledger
+                .keep(now, client, appended.mid, letter, Some(topic))?;
+        }
+        for account in &self.ledger.accounts {
+            let is_member = members.iter().any(|(alias, _)| *alias == account.alias);
+            if account.topics.contains(&topic) && !is_member {
+                return Err(format!(
+                    "letter {letter} is not kept for {}, which has the topic",
+                    account.alias.as_str()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker is gone. What was asked of the store just arrived there, or never will.
+    pub(super) fn stop_keeper(&mut self, is_done: bool) -> Result<(), String> {
+        let pending = std::mem::take(&mut self.keeper.pending);
+        let landed = self.chance.below(pending.len() as u64 + 1);
+        let landed = if is_done { landed } else { 0 };
+        let answers = std::mem::take(&mut self.keeper.answers);
+        let claims = std::mem::take(&mut self.keeper.claims);
+        let mut lost: Vec<_> = answers.into_iter().collect();
+        for (seq, op) in pending.into_iter().take(usize::try_from(landed).unwrap()) {
+            lost.push((seq, VecDeque::from([self.carry_out(op)?])));
+        }
+        for (seq, answers) in lost {
+            for answer in answers {
+                if let (Ok(StoreReply::Claimed { gap, .. }), Some((_, alias))) =
+                    (answer, claims.get(&seq))
+                {
+                    let client = self.ledger.client_of(alias)?;
+                    self.ledger.accounts[client].untold += gap;
+                }
+            }
+        }
+        self.keeper.late.clear();
+        self.keeper.lanes.clear();
+        Ok(())
+    }
+
+    /// The store is opened anew: a node that has gone has no aliases.
+    pub(super) fn open_keeper(&mut self) {
+        for known in self.keeper.store.aliases.values_mut() {
+            known.owner = None;
+            match self.saboteur {
+                Saboteur::VolatileQueues => known.queue.clear(),
+                Saboteur::VolatileTopics => known.topics.clear(),
+                Saboteur::ReusesIds => known.last = MessageId(known.queue.len() as u64),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn store_catches_up(&mut self) -> Result<(), String> {
+        for op in std::mem::take(&mut self.keeper.late) {
+            let answer = self.keeper.store.execute(self.keeper_wall(), op.clone());
+            if let (StoreOp::Append { alias, body, .. }, Ok(StoreReply::Appended(appended))) =
+                (op, answer)
+            {
+                let client = self.ledger.client_of(&alias)?;
+                let letter = self.ledger.letter_of(&body)?;
+                let now = self.schedule.now();
+                self.ledger.kept_for(letter, client)?;
+                self.ledger.keep(now, client, appended.mid, letter, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the store would have said.
+    fn guess(&self, alias: &Text) -> Appended {
+        let known = self.keeper.store.aliases.get(alias);
+        let prev = known.map_or(MessageId::default(), |known| known.last);
+        let mid = MessageId::next(prev, self.keeper_wall());
+        Appended::new(mid, prev, known.and_then(|known| known.owner), 0)
+    }
+
+    pub(super) fn keeper_wall(&self) -> UnixMillis {
+        UnixMillis(self.wall().0.saturating_add_signed(self.keeper.ahead))
+    }
+
+    fn sabotage_op(&self, op: StoreOp) -> StoreOp {
+        match (self.saboteur, op) {
+            (Saboteur::ForgetsAcks, StoreOp::Ack { alias, .. }) => StoreOp::Ack {
+                alias,
+                mids: Vec::new(),
+            },
+            (Saboteur::AcksAllBefore, StoreOp::Ack { alias, mids }) => {
+                let last = mids.iter().max().copied().unwrap_or_default();
+                let known = self.keeper.store.aliases.get(&alias);
+                let queue = known.into_iter().flat_map(|known| &known.queue);
+                let before = queue.map(|entry| entry.mid).filter(|mid| *mid <= last);
+                StoreOp::Ack {
+                    mids: before.collect(),
+                    alias,
+                }
+            }
+            (Saboteur::IgnoresEpochs, StoreOp::Release { alias, .. }) => StoreOp::Release {
+                alias,
+                epoch: u64::MAX,
+            },
+            (Saboteur::KeepsOwners, StoreOp::Release { alias, .. }) => {
+                StoreOp::Release { alias, epoch: 0 }
+            }
+            (_, op) => op,
+        }
+    }
+
+    fn sabotage_answer(&mut self, op: &StoreOp, answer: &mut Answer) {
+        let store = &mut self.keeper.store;
+        match (self.saboteur, op, answer) {
+            (
+                Saboteur::DeletesWhenRead,
+                StoreOp::Load { alias, .. },
+                Ok(StoreReply::Loaded { entries, .. }),
+            ) => {
+                let known = store.aliases.entry(alias.clone()).or_default();
+                known.queue.retain(|kept| !entries.contains(kept));
+            }
+            (
+                Saboteur::ServesExpired,
+                StoreOp::Load { .. },
+                Ok(StoreReply::Loaded { entries, .. }),
+            ) => {
+                for entry in entries {
+                    entry.expires_at.0 += 3_600_000;
+                }
+            }
+            (
+                Saboteur::NewestFirst,
+                StoreOp::Load { .. },
+                Ok(StoreReply::Loaded { entries, .. }),
+            ) => entries.reverse(),
+            (
+                Saboteur::SilentEviction,
+                StoreOp::Append { alias, .. },
+                Ok(StoreReply::Appended(appended)),
+            ) => {
+                let known = store.aliases.entry(alias.clone()).or_default();
+                known.gap -= std::mem::take(&mut appended.evicted).min(known.gap);
+            }
+            (
+                Saboteur::TellsGapTwice,
+                StoreOp::Claim { alias, .. },
+                Ok(StoreReply::Claimed { gap, .. }),
+            ) => {
+                let known = store.aliases.entry(alias.clone()).or_default();
+                known.gap = *gap;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whose queue a request is about.
+fn alias_in(op: &StoreOp) -> Option<&Text> {
+    match op {
+        StoreOp::Claim { alias, .. }
+        | StoreOp::Release { alias, .. }
+        | StoreOp::Append { alias, .. }
+        | StoreOp::Load { alias, .. }
+        | StoreOp::Ack { alias, .. }
+        | StoreOp::Subscribe { alias, .. }
+        | StoreOp::Status { alias } => Some(alias),
+        _ => None,
+    }
+}

@@ -1,0 +1,295 @@
+//! Between devices and broker.
+
+use super::{Happening, World};
+use crate::cable::{Cable, Frame};
+use crate::saboteur::Saboteur;
+use std::net::{IpAddr, Ipv4Addr};
+use zzw_push_proto::device::{self, Cause};
+use zzw_push_proto::platform::{Input, LinkId, Peer, Transport};
+use zzw_push_proto::wire::{Connect, Message};
+
+/// Frames that a driver holds for a link that does not take them, before it says so.
+const SLOW_AT: usize = 4;
+
+impl World {
+    pub(super) fn dial(&mut self, nth: usize) -> Result<(), String> {
+        let life = self.clients[nth].life;
+        let unreachable = self.weather().unreachable;
+        let fails = self.chance.percent(unreachable);
+        if fails || !self.network_is_up || self.broker.is_none() {
+            self.after(self.plan.latency, Happening::DialFails(nth, life));
+            return Ok(());
+        }
+        let transport = self.clients[nth].plan.transport;
+        let cable = self.lay(nth, Some(life), transport);
+        let delay = self.chance.millis(0..=self.plan.latency);
+        let now = self.schedule.now();
+        let at = self.cables[cable].down.pipe.arrival(now, delay);
+        self.schedule.at(at, Happening::LinkUp(nth, life, cable));
+        self.broker_connects(cable)
+    }
+
+    /// Somebody else takes an alias.
+    pub(super) fn impostor_comes(&mut self, nth: usize) -> Result<(), String> {
+        if self.broker.is_none() || !self.network_is_up {
+            return Ok(());
+        }
+        self.stats.impostors += 1;
+        let transport = *self.chance.pick(&[Transport::Tcp, Transport::SocketIo]);
+        let cable = self.lay(nth, None, transport);
+        self.after(20_000, Happening::ImpostorLeaves(cable));
+        self.broker_connects(cable)?;
+        if transport == Transport::Tcp {
+            let connect = Connect::new(self.clients[nth].alias.clone());
+            self.put_up(cable, &Message::Connect(connect));
+        }
+        Ok(())
+    }
+
+    pub(super) fn impostor_leaves(&mut self, cable: usize) {
+        if self.cables[cable].at_device {
+            self.cables[cable].at_device = false;
+            self.put_up_frame(cable, Frame::End);
+        }
+    }
+
+    fn lay(&mut self, nth: usize, life: Option<u64>, transport: Transport) -> usize {
+        let mut cable = Cable::new(nth, life, self.process, transport);
+        if self.plan.is_byte_true {
+            cable = cable.byte_true(&mut self.chance);
+        }
+        self.cables.push(cable);
+        self.stats.links += 1;
+        self.cables.len() - 1
+    }
+
+    fn broker_connects(&mut self, cable: usize) -> Result<(), String> {
+        let known = &self.cables[cable];
+        let last = u8::try_from(known.client % 200).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let mut peer = Peer::new(known.transport, address);
+        if known.transport == Transport::SocketIo {
+            peer = peer.with_alias(self.clients[known.client].alias.clone());
+        }
+        self.links += 1;
+        let id = LinkId(cable as u64);
+        self.tell_broker(Some(id), Input::Connected(id, peer))
+    }
+
+    /// Puts a message into a link on its way up.
+    pub(super) fn put_up(&mut self, cable: usize, message: &Message) {
+        for frame in self.cables[cable].to_broker(message, &mut self.chance) {
+            self.put_up_frame(cable, frame);
+        }
+    }
+
+    pub(super) fn put_up_frame(&mut self, cable: usize, frame: Frame) {
+        let delay = self.chance.millis(0..=self.plan.latency);
+        let now = self.schedule.now();
+        let known = &mut self.cables[cable];
+        if known.is_dead {
+            return;
+        }
+        known.up.frames.push_back(frame);
+        let at = known.up.pipe.arrival(now, delay);
+        self.schedule.at(at, Happening::Up(cable));
+    }
+
+    pub(super) fn put_down(&mut self, cable: usize, message: &Message) {
+        for frame in self.cables[cable].to_device(message, &mut self.chance) {
+            self.put_down_frame(cable, frame);
+        }
+    }
+
+    pub(super) fn put_down_frame(&mut self, cable: usize, frame: Frame) {
+        let delay = self.chance.millis(0..=self.plan.latency);
+        let now = self.schedule.now();
+        let known = &mut self.cables[cable];
+        if known.is_dead {
+            return;
+        }
+        known.down.frames.push_back(frame);
+        if known.is_stalled {
+            if known.down.frames.len() >= SLOW_AT {
+                self.schedule.at(now, Happening::IsSlow(cable));
+            }
+            return;
+        }
+        let at = known.down.pipe.arrival(now, delay);
+        self.schedule.at(at, Happening::Down(cable));
+    }
+
+    pub(super) fn frame_comes_up(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        let Some(frame) = known.up.frames.pop_front() else {
+            return Ok(());
+        };
+        if !known.at_broker {
+            // Nobody is there: the other end learns it, unless the host is gone, too.
+            if known.at_device && self.chance.percent(50) {
+                self.after(self.plan.latency, Happening::DeviceEndBreaks(cable));
+            }
+            return Ok(());
+        }
+        if let Frame::End = frame {
+            return self.broker_end_breaks(cable);
+        }
+        for arrived in known.arrive_at_broker(frame) {
+            let message = arrived.map_err(|error| format!("a device wrote nonsense: {error}"))?;
+            if let (Saboteur::LateDoors, Message::OpenDoor(_)) = (self.saboteur, &message) {
+                self.note_door(&message)?;
+                let late = Happening::LateFrame(cable, Box::new(message));
+                self.schedule.after(std::time::Duration::from_secs(6), late);
+                continue;
+            }
+            self.broker_hears(cable, message)?;
+        }
+        Ok(())
+    }
+
+    /// The broker is told what has come over a link.
+    pub(super) fn broker_hears(&mut self, cable: usize, message: Message) -> Result<(), String> {
+        if !self.cables[cable].at_broker {
+            return Ok(());
+        }
+        self.note(&("up", cable, &message));
+        let watch = &mut self.cables[cable].watch;
+        watch.heard(&message);
+        match &message {
+            Message::Publish(publish) => {
+                let letter = self.ledger.letter_of(&publish.msg)?;
+                watch.letters.insert(publish.num.as_str().into(), letter);
+            }
+            Message::OpenDoor(_) => self.note_door(&message)?,
+            Message::Register(register) => self.unsubscribes(cable, register)?,
+            _ => {}
+        }
+        let id = LinkId(cable as u64);
+        let at = self.wall();
+        if let (Saboteur::PublishesTwice, Message::Publish(_)) = (self.saboteur, &message) {
+            self.cables[cable].watch.heard(&message);
+            self.tell_broker(Some(id), Input::Received(id, at, message.clone()))?;
+        }
+        self.tell_broker(Some(id), Input::Received(id, at, message))
+    }
+
+    pub(super) fn frame_comes_down(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        if known.is_stalled {
+            return Ok(());
+        }
+        let Some(frame) = known.down.frames.pop_front() else {
+            return Ok(());
+        };
+        let (nth, life) = (known.client, known.life);
+        if !known.at_device {
+            if known.at_broker && self.chance.percent(50) {
+                self.after(self.plan.latency, Happening::BrokerEndBreaks(cable));
+            }
+            return Ok(());
+        }
+        if life.is_none() {
+            known.at_device = !matches!(frame, Frame::End);
+            return Ok(());
+        }
+        if let Frame::End = frame {
+            known.at_device = false;
+            return self.link_ends(nth, cable, Cause::Closed);
+        }
+        for arrived in known.arrive_at_device(frame) {
+            let message = arrived.map_err(|error| format!("the broker wrote nonsense: {error}"))?;
+            if self.clients[nth].cable == Some(cable) {
+                self.client_hears(nth, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn broker_end_breaks(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        if !known.at_broker {
+            return Ok(());
+        }
+        known.up.frames.clear();
+        known.at_broker = false;
+        self.links -= 1;
+        self.link_is_over(cable);
+        let id = LinkId(cable as u64);
+        self.tell_broker(None, Input::Disconnected(id))
+    }
+
+    /// The broker has a link no more; unless another has its alias, what it owed is lost.
+    pub(super) fn link_is_over(&mut self, cable: usize) {
+        let id = LinkId(cable as u64);
+        let Some(client) = self.cables[cable].watch.wants else {
+            return;
+        };
+        if self.ledger.accounts[client].newest == Some(id) {
+            self.ledger.lose_gap(client);
+        }
+    }
+
+    pub(super) fn device_end_breaks(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        if !std::mem::take(&mut known.at_device) {
+            return Ok(());
+        }
+        known.down.frames.clear();
+        let nth = known.client;
+        self.link_ends(nth, cable, Cause::Broken)
+    }
+
+    fn link_ends(&mut self, nth: usize, cable: usize, cause: Cause) -> Result<(), String> {
+        if self.clients[nth].cable != Some(cable) {
+            return Ok(());
+        }
+        self.clients[nth].cable = None;
+        self.tell_client(nth, device::Input::Disconnected(cause))
+    }
+
+    /// A link breaks. Each end learns of it soon, or finds out by itself.
+    pub(super) fn cut(&mut self, cable: usize) {
+        let known = &mut self.cables[cable];
+        known.is_dead = true;
+        known.up.frames.clear();
+        known.down.frames.clear();
+        if self.chance.percent(60) {
+            self.after(self.plan.latency, Happening::BrokerEndBreaks(cable));
+        }
+        if self.chance.percent(60) {
+            self.after(self.plan.latency, Happening::DeviceEndBreaks(cable));
+        }
+    }
+
+    pub(super) fn unstall(&mut self, cable: usize) {
+        let known = &mut self.cables[cable];
+        if !std::mem::take(&mut known.is_stalled) {
+            return;
+        }
+        for _ in 0..known.down.frames.len() {
+            let now = self.schedule.now();
+            let at = known.down.pipe.arrival(now, std::time::Duration::ZERO);
+            self.schedule.at(at, Happening::Down(cable));
+        }
+        let now = self.schedule.now();
+        self.schedule.at(now, Happening::IsDrained(cable));
+    }
+
+    pub(super) fn is_slow(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        if !known.at_broker || !known.is_stalled || known.watch.is_slow {
+            return Ok(());
+        }
+        known.watch.is_slow = true;
+        self.stats.slow += 1;
+        self.tell_broker(None, Input::Slow(LinkId(cable as u64)))
+    }
+
+    pub(super) fn is_drained(&mut self, cable: usize) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        if !known.at_broker || !std::mem::take(&mut known.watch.is_slow) {
+            return Ok(());
+        }
+        self.tell_broker(None, Input::Drained(LinkId(cable as u64)))
+    }
+}

@@ -1,0 +1,124 @@
+//! Everybody who publishes: devices, callers over REST, the application.
+
+use super::{Happening, World};
+use crate::ledger::To;
+use std::net::{IpAddr, Ipv4Addr};
+use zzw_push_proto::platform::{Call, ExchangeId, Input};
+use zzw_push_proto::rest::RestReply;
+use zzw_push_proto::wire::{Num, Publish, Ttl};
+
+/// A call over REST that has no answer yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Exchange {
+    Push(usize),
+}
+
+/// How long a message lives by itself, in seconds.
+const LIFE: u64 = 259_200;
+
+impl World {
+    /// Somebody publishes something.
+    pub(super) fn write_letter(&mut self) -> Result<(), String> {
+        if self.healed.is_some() || self.letters >= self.plan.letters {
+            return Ok(());
+        }
+        self.letters += 1;
+        self.after(self.plan.pace * 2, Happening::Letter);
+        let to = self.draw_targets();
+        let ttl = *self.chance.pick(&self.plan.lives);
+        let letter = self
+            .ledger
+            .write(to, ttl.unwrap_or(LIFE), self.plan.longest);
+        self.stats.letters += 1;
+        let nth = usize::try_from(self.chance.below(self.clients.len() as u64)).unwrap();
+        match self.chance.below(10) {
+            0..5 if self.client_publishes(nth, letter)? => Ok(()),
+            0..8 => self.call(letter),
+            _ => self.application_publishes(letter),
+        }
+    }
+
+    fn draw_targets(&mut self) -> To {
+        let topics = self.ledger.topics.len() as u64;
+        let count = self.clients.len() as u64;
+        let mut some = |of: u64, most: u64| {
+            let count = self.chance.between(1..=most.min(of));
+            let mut all: Vec<usize> = (0..count)
+                .map(|_| usize::try_from(self.chance.below(of)).unwrap())
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        if topics > 0 && some(100, 1)[0] < 40 {
+            return To::Topics(some(topics, 2));
+        }
+        To::Aliases(some(count, 3))
+    }
+
+    /// The message that a letter is.
+    pub(super) fn publish_of(&self, letter: usize, num: Num) -> Publish {
+        let letter = &self.ledger.letters[letter];
+        let body = letter.body.clone();
+        let mut publish = match &letter.to {
+            To::Aliases(clients) => {
+                let aliases = clients.iter().map(|nth| &self.clients[*nth].alias);
+                Publish::to_aliases(aliases.collect(), body, num)
+            }
+            To::Topics(topics) => {
+                let topics = topics.iter().map(|nth| &self.ledger.topics[*nth]);
+                Publish::to_topics(topics.collect(), body, num)
+            }
+        };
+        publish.ttl = (letter.ttl != LIFE).then(|| Ttl::seconds(letter.ttl));
+        publish
+    }
+
+    pub(super) fn application_publishes(&mut self, letter: usize) -> Result<(), String> {
+        let (now, at) = (self.schedule.now(), self.wall());
+        let publish = self.publish_of(letter, Num::Absent);
+        if let Some(broker) = &mut self.broker
+            && let Ok(id) = broker.publish(now, at, publish)
+        {
+            self.published.insert(id, letter);
+        }
+        self.settle_broker()
+    }
+
+    fn call(&mut self, letter: usize) -> Result<(), String> {
+        if self.broker.is_none() {
+            return Ok(());
+        }
+        self.next_exchange += 1;
+        let id = ExchangeId(self.next_exchange);
+        self.exchanges.insert(id, Exchange::Push(letter));
+        let call = Call::Push(self.publish_of(letter, Num::new(id.0.to_string())));
+        let address = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
+        let at = self.wall();
+        self.tell_broker(None, Input::Called(id, address, at, call))
+    }
+
+    /// A call over REST is answered.
+    pub(super) fn caller_learns(
+        &mut self,
+        id: ExchangeId,
+        reply: &RestReply,
+    ) -> Result<(), String> {
+        let exchange = self.exchanges.remove(&id);
+        let exchange = exchange.ok_or("an answer to nobody")?;
+        match (exchange, reply) {
+            (Exchange::Push(letter), RestReply::Published(published)) => {
+                if published.num.as_str() != id.0.to_string() {
+                    return Err("the answer to another call".to_owned());
+                }
+                self.stats.promised += 1;
+                self.ledger.promise(letter)
+            }
+            (_, RestReply::Failure(_)) => {
+                self.stats.refused += 1;
+                Ok(())
+            }
+            (exchange, reply) => Err(format!("{exchange:?} is answered with {reply:?}")),
+        }
+    }
+}
