@@ -238,11 +238,14 @@ impl Ledger {
     }
 
     /// Whether a message arrives without anything else happening. One to a topic that the store kept
-    /// without saying so may wait for the next one.
-    pub(crate) fn is_due(&self, client: usize, mid: MessageId) -> bool {
-        let row = self.accounts[client].rows.get(&mid);
-        let letter = row.map(|row| &self.letters[row.letter]);
-        letter.is_none_or(|letter| letter.is_promised || matches!(letter.to, To::Aliases(_)))
+    /// without saying so may wait for the next one, and one that the broker has given up before the
+    /// store's clock was set back, for the next link.
+    pub(crate) fn is_due(&self, client: usize, mid: MessageId, now: Instant) -> bool {
+        self.accounts[client].rows.get(&mid).is_some_and(|row| {
+            let letter = &self.letters[row.letter];
+            let is_known = letter.is_promised || matches!(letter.to, To::Aliases(_));
+            is_known && now < row.least
+        })
     }
 
     /// Whether a message is still to be sent, for long.

@@ -48,9 +48,9 @@ impl World {
                 return Some(format!("{name} has a link that the broker has not"));
             }
             let known = self.keeper.store.aliases.get(&client.alias);
-            let at = self.keeper_wall();
+            let (now, at) = (self.schedule.now(), self.keeper_wall());
             let mut queue = known.into_iter().flat_map(|known| &known.queue);
-            if queue.any(|entry| entry.expires_at > at && self.ledger.is_due(nth, entry.mid)) {
+            if queue.any(|entry| entry.expires_at > at && self.ledger.is_due(nth, entry.mid, now)) {
                 return Some(format!("{name} has not got everything"));
             }
             let has = |topic: &Text| known.is_some_and(|known| known.topics.contains(topic));
