@@ -19,12 +19,12 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// It is given a message.
-    pub(crate) fn take(&mut self, mid: MessageId, is_kept: bool) -> Result<bool, String> {
+    /// It is given a message, whose order counts or does not. True if it has not had it before.
+    pub(crate) fn take(&mut self, mid: MessageId, is_ordered: bool) -> Result<bool, String> {
         if !self.life.insert(mid) {
             return Err(format!("{mid:?} is given to the application twice"));
         }
-        if is_kept {
+        if is_ordered {
             if mid < self.latest && !self.excused.contains(&mid) {
                 return Err(format!("{mid:?} is given behind {:?}", self.latest));
             }

@@ -30,6 +30,8 @@ pub(crate) struct Cable {
     /// The device does not read.
     pub is_stalled: bool,
     pub watch: Watch,
+    /// Lines of nonsense on their way up.
+    pub garbage: u64,
     codecs: Option<Box<Codecs>>,
 }
 
@@ -83,6 +85,7 @@ impl Cable {
             is_dead: false,
             is_stalled: false,
             watch: Watch::default(),
+            garbage: 0,
             codecs: None,
         }
     }

@@ -61,6 +61,14 @@ fn applications_see_every_promised_message_in_order() {
         Ok(twice[0])
     });
     println!("{sessions} sessions: {total:#?}");
+    // A simulation in which nothing goes wrong proves nothing.
+    let often = sessions / 40;
+    assert!(total.delivered > 3 * sessions && total.promised > 3 * sessions);
+    assert!(total.crashes > often && total.power_cuts > often);
+    assert!(total.store_failures > often && total.flash_failures > often);
+    assert!(total.expired > often && total.evicted > often);
+    assert!(total.doors > often && total.pulls > often);
+    assert!(total.redelivered > often && total.slow > often / 4);
 }
 
 #[test]
@@ -70,29 +78,31 @@ fn large_sites_lose_nothing() {
         outcome(seed, || World::new(Plan::large(seed), Saboteur::None))
     });
     println!("{sites} sites: {total:#?}");
-    assert!(total.delivered > 10_000 * sites, "{total:?}");
+    assert!(total.delivered > 5_000 * sites, "{total:?}");
 }
 
-/// Crashes of the broker and power cuts of a device, each at every boundary of its store and between
-/// any two outputs, in every pair.
+/// The broker is killed and a device loses its power, each at every boundary of its store and between
+/// any two outputs, alone and in pairs.
 #[test]
 fn no_instant_is_a_bad_one_to_stop_at() {
-    for (broker, device) in Moment::ALL
-        .into_iter()
-        .flat_map(|broker| Moment::ALL.map(|device| (broker, device)))
-    {
-        for (nth, mth) in (0..60)
-            .step_by(2)
-            .flat_map(|nth| [(nth, nth / 4), (nth + 1, nth / 2)])
-        {
-            let doom = |moment, left| Some(Doom { moment, left });
-            let mut world = World::new(Plan::calm(7), Saboteur::None);
-            world.stop_at(doom(broker, nth), doom(device, mth));
-            world.run().unwrap_or_else(|what| {
-                panic!("stopped at {broker:?} {nth} and {device:?} {mth}: {what}");
-            });
+    for moment in Moment::ALL {
+        let stop = |nth: u64| Some(Doom { moment, left: nth });
+        let crashes = (0..).take_while(|nth| stopped(stop(*nth), None).crashes == 1);
+        let cuts = (0..).take_while(|nth| stopped(None, stop(*nth)).power_cuts == 1);
+        let (crashes, cuts) = (crashes.count(), cuts.count());
+        assert!(crashes > 20 && cuts > 5, "{moment:?}: {crashes}, {cuts}");
+        for (broker, device) in (0..60).flat_map(|nth| [(nth, nth / 6), (nth, nth / 2)]) {
+            stopped(stop(broker), stop(device));
         }
     }
+}
+
+/// A calm session in which somebody is stopped.
+fn stopped(broker: Option<Doom>, device: Option<Doom>) -> Stats {
+    let mut world = World::new(Plan::calm(7), Saboteur::None);
+    world.stop_at(broker, device);
+    let stats = world.run();
+    stats.unwrap_or_else(|what| panic!("stopped at {broker:?}, {device:?}: {what}"))
 }
 
 /// Each single request to the broker's store fails once, before it is done and afterwards.
@@ -140,40 +150,4 @@ fn outcome(seed: u64, world: impl FnOnce() -> World + UnwindSafe) -> Result<Stat
 
 fn in_parallel(sessions: u64, run: impl Fn(u64) -> Result<Stats, String> + Sync) -> Stats {
     campaign::in_parallel(sessions, run, |total, stats| total.add(&stats))
-}
-
-#[test]
-#[ignore = "survey"]
-fn survey() {
-    std::panic::set_hook(Box::new(|_| {}));
-    let n = number_from_env("SIM_SESSIONS").unwrap_or(5_000);
-    let from = number_from_env("SIM_FROM").unwrap_or(0);
-    let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> = Default::default();
-    let t = testkit::epoch();
-    let mut total = Stats::default();
-    for seed in from..from + n {
-        match session(seed, Saboteur::None) {
-            Ok(stats) => total.add(&stats),
-            Err(what) => {
-                let key: String = what
-                    .lines()
-                    .next()
-                    .unwrap_or("")
-                    .chars()
-                    .filter(|c| !c.is_ascii_digit())
-                    .take(90)
-                    .collect();
-                let entry = kinds.entry(key).or_insert((0, seed, what));
-                entry.0 += 1;
-            }
-        }
-    }
-    let took = (testkit::epoch() - t).as_secs_f64();
-    println!("{total:#?} {} per s", n as f64 / took);
-    for (_, (count, seed, what)) in kinds {
-        println!(
-            "{count} x, first {seed}: {}",
-            what.lines().next().unwrap_or("")
-        );
-    }
 }

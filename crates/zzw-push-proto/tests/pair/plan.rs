@@ -98,10 +98,12 @@ pub(crate) enum Trouble {
     Impostor,
     /// The application closes a link.
     Kick,
+    /// Somebody writes nonsense over a device's link.
+    Garbage,
 }
 
 impl Trouble {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Crash,
         Self::Drain,
         Self::PowerCut,
@@ -114,6 +116,7 @@ impl Trouble {
         Self::ClockJump,
         Self::Impostor,
         Self::Kick,
+        Self::Garbage,
     ];
 }
 
@@ -126,10 +129,13 @@ impl Plan {
         let mut plan = Self::draw(seed);
         let mut rng = Rng::new(seed).stream("large");
         plan.clients = (0..50).map(|_| Client::draw(&mut rng)).collect();
-        plan.letters = 13_000;
-        plan.pace = 60;
-        plan.trouble = 2_000;
-        plan.commands = 0;
+        // Every other client has the topic, to which two letters in five go.
+        plan.topics = 1;
+        plan.letters = 2_000;
+        plan.pace = 400;
+        plan.trouble = 20_000;
+        plan.store = plan.store.min(400);
+        plan.cap = if seed % 2 == 0 { 100 } else { 5 };
         plan.kinds = Trouble::ALL.to_vec();
         plan.weather = Weather {
             fails_before: 1,
@@ -173,7 +179,12 @@ impl Plan {
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed).stream("plan");
         let count = *rng.pick(&[1, 1, 2, 2, 2, 3, 5]);
-        let clients = (0..count).map(|_| Client::draw(&mut rng)).collect();
+        let mut clients: Vec<_> = (0..count).map(|_| Client::draw(&mut rng)).collect();
+        let mut broker = broker_config(&mut rng);
+        if rng.percent(10) {
+            broker.on_unacked = OnUnacked::Park;
+            clients.iter_mut().for_each(|client| client.pulls = true);
+        }
         let mut kinds = Trouble::ALL.to_vec();
         kinds.retain(|_| rng.percent(40));
         let lives = match rng.below(3) {
@@ -213,7 +224,7 @@ impl Plan {
             trouble: *rng.pick(&[1_000, 5_000, 20_000]),
             kinds,
             device: device_config(&mut rng),
-            broker: broker_config(&mut rng),
+            broker,
         }
     }
 }
@@ -270,6 +281,5 @@ fn broker_config(rng: &mut Rng) -> platform::Config {
             *rule = Rule::Ask;
         }
     }
-    broker.on_unacked = OnUnacked::Close;
     broker
 }

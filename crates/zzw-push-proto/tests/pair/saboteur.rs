@@ -6,6 +6,8 @@ pub(crate) enum Saboteur {
     None,
     /// A device's store says stored and stores later.
     LyingFlash,
+    /// A device's store says stored when it has failed.
+    HidesFlashFailures,
     /// A device's program starts without the ids of what it has.
     ForgetsIds,
     /// A device remembers one id.
@@ -14,6 +16,8 @@ pub(crate) enum Saboteur {
     ForgetsHangUp,
     /// A device's timers never fire.
     NoDeviceTimers,
+    /// Links lose a message now and then and go on.
+    LeakyLinks,
     /// The broker's driver acknowledges what it has written.
     AcksForDevice,
     /// The broker's driver writes to another link.
@@ -54,8 +58,8 @@ pub(crate) enum Saboteur {
     ForgetsAcks,
     /// The store takes an acknowledgement for one of all that came before.
     AcksAllBefore,
-    /// The store takes no notice of epochs.
-    IgnoresEpochs,
+    /// The store carries out requests about one alias in any order.
+    Disorder,
     /// The store keeps owners that have gone.
     KeepsOwners,
     /// The store keeps messages to topics for those who are there only.
@@ -63,12 +67,14 @@ pub(crate) enum Saboteur {
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::LyingFlash,
+        Self::HidesFlashFailures,
         Self::ForgetsIds,
         Self::ShortMemory,
         Self::ForgetsHangUp,
         Self::NoDeviceTimers,
+        Self::LeakyLinks,
         Self::AcksForDevice,
         Self::CrossedLinks,
         Self::PublishesTwice,
@@ -89,7 +95,7 @@ impl Saboteur {
         Self::TellsGapTwice,
         Self::ForgetsAcks,
         Self::AcksAllBefore,
-        Self::IgnoresEpochs,
+        Self::Disorder,
         Self::KeepsOwners,
         Self::OnlyThosePresent,
     ];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Instant;
-use zzw_push_proto::platform::{Config, MessageId};
+use zzw_push_proto::platform::{Config, MessageId, OnUnacked};
 use zzw_push_proto::wire::{Message, Text};
 
 /// One link as the broker treats it.
@@ -53,8 +53,13 @@ impl Watch {
         let is_answered = message.kind().is_some_and(|kind| kind.reply().is_some());
         let num = message.num().as_str();
         if is_answered && !num.is_empty() {
-            self.asked.entry(num.into()).or_default().0 += 1;
+            self.asks(num);
         }
+    }
+
+    /// A request with that number has come.
+    pub(crate) fn asks(&mut self, num: &str) {
+        self.asked.entry(num.into()).or_default().0 += 1;
     }
 
     /// It is told something with a number.
@@ -94,7 +99,8 @@ impl Watch {
             if !sent.is_open {
                 return Err(format!("{mid:?} is sent again though it was acknowledged"));
             }
-            if sent.tries > config.max_tries || now < sent.at + config.redeliver_after {
+            let is_spent = sent.tries > config.max_tries && config.on_unacked == OnUnacked::Close;
+            if is_spent || now < sent.at + config.redeliver_after {
                 return Err(format!("{mid:?} is sent again too soon or too often"));
             }
             sent.at = now;

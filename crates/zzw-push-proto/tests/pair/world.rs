@@ -50,7 +50,11 @@ pub(crate) struct World {
     next_exchange: u64,
     next_door: u64,
     letters: u64,
+    /// Those that were published when all had healed.
+    last_letters: Vec<usize>,
     network_is_up: bool,
+    /// The wall clock is ahead by so many milliseconds.
+    ahead: i64,
     wake: Option<Instant>,
     healed: Option<Instant>,
     stats: Stats,
@@ -110,6 +114,8 @@ enum Happening {
     Pull(usize),
     Trouble,
     Heal,
+    /// One more for each alias, from that one on.
+    LastLetters(usize),
     /// Somebody looks whether everything has settled.
     Look,
     Dial(usize, u64),
@@ -170,7 +176,9 @@ impl World {
             next_exchange: 0,
             next_door: 0,
             letters: 0,
+            last_letters: Vec::new(),
             network_is_up: true,
+            ahead: 0,
             wake: None,
             healed: None,
             stats: Stats::default(),
@@ -254,6 +262,7 @@ impl World {
             Happening::Pull(nth) => self.pull(nth)?,
             Happening::Trouble => self.make_trouble()?,
             Happening::Heal => self.heal(),
+            Happening::LastLetters(nth) => self.write_last_letters(nth)?,
             Happening::Look => self.schedule.after(Duration::from_secs(5), Happening::Look),
             Happening::Dial(nth, life) if is_alive(nth, life) => self.dial(nth)?,
             Happening::DialFails(nth, life) if is_alive(nth, life) => self.dial_fails(nth)?,
@@ -295,7 +304,8 @@ impl World {
 
     /// The wall clock, of the broker and of everybody but its store.
     fn wall(&self) -> UnixMillis {
-        UnixMillis(START + u64::try_from(self.schedule.elapsed_millis()).unwrap())
+        let elapsed = self.schedule.elapsed_millis() + self.ahead;
+        UnixMillis(START.saturating_add_signed(elapsed))
     }
 
     fn after(&mut self, most: u64, happening: Happening) {

@@ -43,6 +43,15 @@ impl World {
         settled
     }
 
+    /// What is due comes before what is about to be told.
+    pub(super) fn fire_broker(&mut self) -> Result<(), String> {
+        let now = self.schedule.now();
+        if let Some(broker) = &mut self.broker {
+            broker.handle_timeout(now);
+        }
+        self.settle_broker()
+    }
+
     pub(super) fn wake_broker(&mut self) -> Result<(), String> {
         self.wake = None;
         let now = self.schedule.now();

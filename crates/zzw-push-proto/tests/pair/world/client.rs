@@ -48,11 +48,6 @@ pub(super) fn alias_of(nth: usize) -> Text {
     }
 }
 
-/// Ids in the upper half of a millisecond are not kept.
-fn is_kept(mid: MessageId) -> bool {
-    mid.0 & 2048 == 0
-}
-
 impl Client {
     pub(super) fn new(nth: usize, plan: plan::Client) -> Self {
         Self {
@@ -260,13 +255,15 @@ impl World {
         let mid = MessageId::of(&delivery.mid).ok_or("an id that is none of ours")?;
         self.check_letter(nth, mid, delivery)?;
         let life = self.clients[nth].life;
+        let is_ordered = self.is_ordered(nth, mid);
         let client = &mut self.clients[nth];
         match client.plan.ack {
             Ack::Stored if self.saboteur == Saboteur::LyingFlash => {}
+            Ack::Stored if self.saboteur == Saboteur::HidesFlashFailures => {}
             Ack::Stored if client.flash.holds(mid) => {}
             Ack::Stored => return Err(format!("{mid:?} is reported before it is stored")),
             ack => {
-                if client.app.take(mid, is_kept(mid))? {
+                if client.app.take(mid, is_ordered)? {
                     self.stats.delivered += 1;
                 }
                 if ack == Ack::Manual {
@@ -275,6 +272,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// True unless it is not kept, as ids in the upper half of a millisecond show, or has been lost for
+    /// the store while it was on its way.
+    fn is_ordered(&self, nth: usize, mid: MessageId) -> bool {
+        let known = self.keeper.store.aliases.get(&self.clients[nth].alias);
+        let is_lost = known.is_some_and(|k| k.evicted.contains(&mid) || k.expired.contains(&mid));
+        mid.0 & 2048 == 0 && !is_lost
     }
 
     /// It is what was published, and for this device.
@@ -312,7 +317,11 @@ impl World {
         };
         let answer = if self.chance.percent(flash_fails) && self.saboteur != Saboteur::LyingFlash {
             self.stats.flash_failures += 1;
-            Input::StoreFailed(seq)
+            if self.saboteur == Saboteur::HidesFlashFailures {
+                Input::Stored(seq)
+            } else {
+                Input::StoreFailed(seq)
+            }
         } else {
             self.flash_keeps(nth, seq, &delivery)?;
             Input::Stored(seq)
@@ -337,9 +346,10 @@ impl World {
     fn flash_keeps(&mut self, nth: usize, seq: Seq, delivery: &Delivery) -> Result<(), String> {
         let mid = MessageId::of(&delivery.mid).ok_or("an id that is none of ours")?;
         self.check_letter(nth, mid, delivery)?;
+        let is_ordered = self.is_ordered(nth, mid);
         let client = &mut self.clients[nth];
         client.flash.keep(seq, mid)?;
-        if client.app.take(mid, is_kept(mid))? {
+        if client.app.take(mid, is_ordered)? {
             self.stats.delivered += 1;
         }
         Ok(())
@@ -367,10 +377,13 @@ impl World {
         self.tell_client(nth, Input::Disconnected(Cause::Local))
     }
 
-    /// Now and then somebody wants something of a device.
+    /// Now and then somebody wants something of a device, or wants to know how it is.
     pub(super) fn command(&mut self, nth: usize) -> Result<(), String> {
         if self.healed.is_none() {
             self.after(self.plan.commands, Happening::Command(nth));
+        }
+        if self.chance.percent(20) {
+            return self.call_status(nth);
         }
         let now = self.schedule.now();
         let topics: Topics = self.ledger.topics.iter().take(1).collect();

@@ -1,6 +1,6 @@
 //! The broker's store: late, answering in any order, failing before and after it has done its work.
 
-use super::{Doom, Happening, Moment, World};
+use super::{Doom, Happening, Moment, START, World};
 use crate::ledger::Ledger;
 use crate::saboteur::Saboteur;
 use crate::store::MemoryStore;
@@ -69,7 +69,10 @@ impl World {
         let lane = alias_in(&op).filter(|_| self.plan.has_lanes).cloned();
         let delay = self.chance.millis(0..=self.plan.store);
         let pipe = self.keeper.lanes.entry(lane).or_default();
-        let at = pipe.arrival(self.schedule.now(), delay);
+        let mut at = pipe.arrival(self.schedule.now(), delay);
+        if self.saboteur == Saboteur::Disorder {
+            at = self.schedule.now() + delay;
+        }
         self.keeper.pending.insert(seq, op);
         self.schedule
             .at(at, Happening::StoreDoes(self.process, seq));
@@ -248,7 +251,11 @@ impl World {
             }
             _ => {}
         }
-        let mut answer = self.keeper.store.execute(at, op.clone());
+        let mut answer = if self.saboteur == Saboteur::OnlyThosePresent {
+            self.keep_for_those_present(at, op.clone())
+        } else {
+            self.keeper.store.execute(at, op.clone())
+        };
         match (&op, &mut answer) {
             (StoreOp::Append { alias, body, .. }, Ok(StoreReply::Appended(appended))) => {
                 let client = self.ledger.client_of(alias)?;
@@ -381,7 +388,8 @@ impl World {
     }
 
     pub(super) fn keeper_wall(&self) -> UnixMillis {
-        UnixMillis(self.wall().0.saturating_add_signed(self.keeper.ahead))
+        let elapsed = self.schedule.elapsed_millis() + self.keeper.ahead;
+        UnixMillis(START.saturating_add_signed(elapsed))
     }
 
     fn sabotage_op(&self, op: StoreOp) -> StoreOp {
@@ -400,15 +408,31 @@ impl World {
                     alias,
                 }
             }
-            (Saboteur::IgnoresEpochs, StoreOp::Release { alias, .. }) => StoreOp::Release {
-                alias,
-                epoch: u64::MAX,
-            },
             (Saboteur::KeepsOwners, StoreOp::Release { alias, .. }) => {
                 StoreOp::Release { alias, epoch: 0 }
             }
             (_, op) => op,
         }
+    }
+
+    /// Whoever is away has no topics for a moment.
+    fn keep_for_those_present(&mut self, at: UnixMillis, op: StoreOp) -> Answer {
+        let store = &mut self.keeper.store;
+        if !matches!(op, StoreOp::AppendTopic { .. }) {
+            return store.execute(at, op);
+        }
+        let absent = store
+            .aliases
+            .iter_mut()
+            .filter(|(_, known)| known.owner.is_none());
+        let topics: Vec<_> = absent
+            .map(|(alias, known)| (alias.clone(), std::mem::take(&mut known.topics)))
+            .collect();
+        let answer = store.execute(at, op);
+        for (alias, topics) in topics {
+            store.aliases.entry(alias).or_default().topics = topics;
+        }
+        answer
     }
 
     fn sabotage_answer(&mut self, op: &StoreOp, answer: &mut Answer) {

@@ -4,12 +4,13 @@ use super::{Happening, World};
 use crate::cable::{Cable, Frame};
 use crate::saboteur::Saboteur;
 use std::net::{IpAddr, Ipv4Addr};
+use zzw_push_proto::WireError;
 use zzw_push_proto::device::{self, Cause};
 use zzw_push_proto::platform::{Input, LinkId, Peer, Transport};
 use zzw_push_proto::wire::{Connect, Message};
 
 /// Frames that a driver holds for a link that does not take them, before it says so.
-const SLOW_AT: usize = 4;
+const SLOW_AT: usize = 2;
 
 impl World {
     pub(super) fn dial(&mut self, nth: usize) -> Result<(), String> {
@@ -96,6 +97,11 @@ impl World {
     }
 
     pub(super) fn put_down(&mut self, cable: usize, message: &Message) {
+        if let (Saboteur::LeakyLinks, Message::Deliver(_)) = (self.saboteur, message)
+            && self.chance.percent(10)
+        {
+            return;
+        }
         for frame in self.cables[cable].to_device(message, &mut self.chance) {
             self.put_down_frame(cable, frame);
         }
@@ -135,7 +141,13 @@ impl World {
             return self.broker_end_breaks(cable);
         }
         for arrived in known.arrive_at_broker(frame) {
-            let message = arrived.map_err(|error| format!("a device wrote nonsense: {error}"))?;
+            let message = match arrived {
+                Ok(message) => message,
+                Err(error) => {
+                    self.garbage_comes_up(cable, error)?;
+                    continue;
+                }
+            };
             if let (Saboteur::LateDoors, Message::OpenDoor(_)) = (self.saboteur, &message) {
                 self.note_door(&message)?;
                 let late = Happening::LateFrame(cable, Box::new(message));
@@ -147,8 +159,37 @@ impl World {
         Ok(())
     }
 
+    /// Somebody writes nonsense: only over links of bytes, and only if it was arranged.
+    pub(super) fn write_garbage(&mut self, cable: usize) {
+        let known = &mut self.cables[cable];
+        if self.plan.is_byte_true && known.transport == Transport::Tcp {
+            known.garbage += 1;
+            let line = *self
+                .chance
+                .pick(&["{\"t\":6,\"num\":\"x\"}\n", "nonsense\n", "{\"t\":\n"]);
+            self.put_up_frame(cable, Frame::Bytes(line.into()));
+        }
+    }
+
+    fn garbage_comes_up(&mut self, cable: usize, error: WireError) -> Result<(), String> {
+        let known = &mut self.cables[cable];
+        known.garbage = known
+            .garbage
+            .checked_sub(1)
+            .ok_or_else(|| format!("a device wrote nonsense: {error}"))?;
+        if !known.at_broker {
+            return Ok(());
+        }
+        if !error.num.as_str().is_empty() {
+            known.watch.asks(error.num.as_str());
+        }
+        let id = LinkId(cable as u64);
+        self.tell_broker(None, Input::Garbled(id, error))
+    }
+
     /// The broker is told what has come over a link.
     pub(super) fn broker_hears(&mut self, cable: usize, message: Message) -> Result<(), String> {
+        self.fire_broker()?;
         if !self.cables[cable].at_broker {
             return Ok(());
         }
@@ -206,6 +247,7 @@ impl World {
     }
 
     pub(super) fn broker_end_breaks(&mut self, cable: usize) -> Result<(), String> {
+        self.fire_broker()?;
         let known = &mut self.cables[cable];
         if !known.at_broker {
             return Ok(());

@@ -3,6 +3,7 @@
 use super::{Happening, World};
 use crate::ledger::To;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 use zzw_push_proto::platform::{Call, ExchangeId, Input};
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::wire::{Num, Publish, Ttl};
@@ -11,7 +12,11 @@ use zzw_push_proto::wire::{Num, Publish, Ttl};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Exchange {
     Push(usize),
+    Status,
 }
+
+/// Where calls come from.
+const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 
 /// How long a message lives by itself, in seconds.
 const LIFE: u64 = 259_200;
@@ -34,7 +39,7 @@ impl World {
         match self.chance.below(10) {
             0..5 if self.client_publishes(nth, letter)? => Ok(()),
             0..8 => self.call(letter),
-            _ => self.application_publishes(letter),
+            _ => self.application_publishes(letter).map(|_| ()),
         }
     }
 
@@ -74,15 +79,19 @@ impl World {
         publish
     }
 
-    pub(super) fn application_publishes(&mut self, letter: usize) -> Result<(), String> {
+    /// The application publishes a letter. False if it cannot.
+    pub(super) fn application_publishes(&mut self, letter: usize) -> Result<bool, String> {
         let (now, at) = (self.schedule.now(), self.wall());
         let publish = self.publish_of(letter, Num::Absent);
+        let mut is_taken = false;
         if let Some(broker) = &mut self.broker
             && let Ok(id) = broker.publish(now, at, publish)
         {
             self.published.insert(id, letter);
+            is_taken = true;
         }
-        self.settle_broker()
+        self.settle_broker()?;
+        Ok(is_taken)
     }
 
     fn call(&mut self, letter: usize) -> Result<(), String> {
@@ -93,9 +102,36 @@ impl World {
         let id = ExchangeId(self.next_exchange);
         self.exchanges.insert(id, Exchange::Push(letter));
         let call = Call::Push(self.publish_of(letter, Num::new(id.0.to_string())));
-        let address = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
         let at = self.wall();
-        self.tell_broker(None, Input::Called(id, address, at, call))
+        self.tell_broker(None, Input::Called(id, CALLER, at, call))
+    }
+
+    /// When all has healed, everybody gets one more message.
+    pub(super) fn write_last_letters(&mut self, from: usize) -> Result<(), String> {
+        for nth in from..self.clients.len() {
+            let letter = self.ledger.write(To::Aliases(vec![nth]), LIFE, 1);
+            if !self.application_publishes(letter)? {
+                // Too much is on its way.
+                let again = Happening::LastLetters(nth);
+                self.schedule.after(Duration::from_secs(1), again);
+                return Ok(());
+            }
+            self.last_letters.push(letter);
+        }
+        Ok(())
+    }
+
+    /// Somebody asks over REST how an alias is.
+    pub(super) fn call_status(&mut self, nth: usize) -> Result<(), String> {
+        if self.broker.is_none() {
+            return Ok(());
+        }
+        self.next_exchange += 1;
+        let id = ExchangeId(self.next_exchange);
+        self.exchanges.insert(id, Exchange::Status);
+        let call = Call::Status(self.clients[nth].alias.clone());
+        let at = self.wall();
+        self.tell_broker(None, Input::Called(id, CALLER, at, call))
     }
 
     /// A call over REST is answered.
@@ -114,6 +150,7 @@ impl World {
                 self.stats.promised += 1;
                 self.ledger.promise(letter)
             }
+            (Exchange::Status, RestReply::Status(_)) => Ok(()),
             (_, RestReply::Failure(_)) => {
                 self.stats.refused += 1;
                 Ok(())

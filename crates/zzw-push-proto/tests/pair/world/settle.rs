@@ -1,9 +1,11 @@
 //! The end of a session: when everything has settled, and what must be true then.
 
 use super::World;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use zzw_push_proto::device::Device;
-use zzw_push_proto::platform::Transport;
+use zzw_push_proto::platform::{Call, ExchangeId, Input, Output, Transport};
+use zzw_push_proto::rest::{Page, RestReply};
 use zzw_push_proto::wire::Text;
 
 /// After so long, everything has settled.
@@ -35,6 +37,9 @@ impl World {
         }
         if !self.exchanges.is_empty() || !self.published.is_empty() || !self.asked.is_empty() {
             return Some("somebody waits for an answer".to_owned());
+        }
+        if self.last_letters.len() < self.clients.len() {
+            return Some("somebody has not got the last letter".to_owned());
         }
         let comes = |nth: &usize| !self.clients[*nth].plan.never_comes;
         for nth in (0..self.clients.len()).filter(comes) {
@@ -72,6 +77,10 @@ impl World {
                 return Err(format!("request {} has no answer", num.as_str()));
             }
         }
+        let mut last = self.last_letters.iter();
+        if let Some(letter) = last.find(|letter| !self.ledger.letters[**letter].is_promised) {
+            return Err(format!("letter {letter} was not taken though all is well"));
+        }
         self.check_presence()?;
         let store = &self.keeper.store;
         self.ledger.check_gaps(store)?;
@@ -96,8 +105,88 @@ impl World {
         Ok(self.stats)
     }
 
-    /// Who is said to be there is there.
+    /// Who is said to be there is there, also over REST.
     fn check_presence(&mut self) -> Result<(), String> {
+        let by = |world: &Self, transport| -> Vec<Text> {
+            let clients = world.clients.iter().enumerate();
+            let is_listed = |(nth, client): &(usize, &super::Client)| {
+                let is_stale = world.ledger.accounts[*nth].is_stale;
+                client.cable.is_some() && client.plan.transport == transport && !is_stale
+            };
+            let mut listed: Vec<_> = clients
+                .filter(is_listed)
+                .map(|(_, client)| client.alias.clone())
+                .collect();
+            listed.sort();
+            listed
+        };
+        let is_stale = self.ledger.accounts.iter().any(|account| account.is_stale);
+        for transport in [Transport::Tcp, Transport::SocketIo] {
+            let there = by(self, transport);
+            let reply = self.ask_now(Call::Aliases(transport, Page::new(1)))?;
+            let RestReply::Aliases(page) = reply else {
+                return Err(format!("asked who is there: {reply:?}"));
+            };
+            let listed: Vec<Text> = page.aliases.texts().collect();
+            let is_true = page.total == there.len() as u64 && listed == there;
+            if !is_true && !is_stale {
+                return Err(format!("{there:?} are there, {listed:?} are listed"));
+            }
+        }
+        for nth in 0..self.clients.len() {
+            let is_there = self.clients[nth].cable.is_some();
+            let alias = self.clients[nth].alias.clone();
+            match self.ask_now(Call::Status(alias))? {
+                RestReply::Status(status) if status.is_online == is_there => {}
+                reply => return Err(format!("asked about {nth}: {reply:?}")),
+            }
+        }
+        let RestReply::Info(info) = self.ask_now(Call::Info)? else {
+            return Err("asked how the node is, it says something else".to_owned());
+        };
+        let there: usize = [Transport::Tcp, Transport::SocketIo]
+            .map(|transport| {
+                let is_by = |client: &&super::Client| client.plan.transport == transport;
+                let there = self.clients.iter().filter(|client| client.cable.is_some());
+                there.filter(is_by).count()
+            })
+            .iter()
+            .sum();
+        if info
+            .nodes
+            .iter()
+            .map(|(_, counts)| counts.online)
+            .sum::<u64>()
+            != there as u64
+        {
+            return Err(format!("{there} links are there: {info:?}"));
+        }
+        self.check_owners()
+    }
+
+    /// The answer to a call, from a store that answers at once.
+    fn ask_now(&mut self, call: Call) -> Result<RestReply, String> {
+        let (now, at) = (self.schedule.now(), self.keeper_wall());
+        let broker = self.broker.as_mut().ok_or("the broker is gone")?;
+        let id = ExchangeId(u64::MAX);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        broker.handle_input(now, Input::Called(id, address, at, call));
+        while let Some(output) = broker.poll_output() {
+            match output {
+                Output::Reply(_, reply) => return Ok(reply),
+                Output::Store(seq, op) => {
+                    let reply = self.keeper.store.execute(at, op);
+                    let reply = reply.map_err(|error| error.to_string())?;
+                    broker.handle_input(now, Input::Stored(seq, reply));
+                }
+                other => return Err(format!("asked for something, it says {other:?}")),
+            }
+        }
+        Err("a call has no answer".to_owned())
+    }
+
+    /// What the store and the machine know of each alias is true.
+    fn check_owners(&self) -> Result<(), String> {
         let Some(broker) = &self.broker else {
             return Ok(());
         };

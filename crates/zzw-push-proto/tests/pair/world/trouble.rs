@@ -57,6 +57,7 @@ impl World {
             (Trouble::ClockJump, _) => {
                 let jumps = [-86_400_000, -3_000, 3_000, 20_000, 86_400_000];
                 self.keeper.ahead += *self.chance.pick(&jumps);
+                self.ahead += *self.chance.pick(&[0, -3_000, 3_000]);
             }
             (Trouble::Impostor, _) => self.impostor_comes(nth)?,
             (Trouble::Kick, _) => {
@@ -67,7 +68,12 @@ impl World {
                 }
                 self.settle_broker()?;
             }
-            (Trouble::Cut | Trouble::BlackHole | Trouble::Stall, None) => {}
+            (Trouble::Garbage, Some(cable)) => {
+                for _ in 0..self.chance.between(1..=12) {
+                    self.write_garbage(cable);
+                }
+            }
+            (_, None) => {}
         }
         Ok(())
     }
@@ -93,6 +99,7 @@ impl World {
             }
         }
         self.after(0, Happening::BrokerStarts);
+        self.after(3_000, Happening::LastLetters(0));
         for nth in 0..self.clients.len() {
             self.clients[nth].doom = None;
             if !self.clients[nth].plan.never_comes {
