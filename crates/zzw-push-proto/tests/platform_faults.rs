@@ -105,3 +105,39 @@ fn what_the_store_kept_without_saying_so_is_delivered_soon() {
     let heard = rig.heard(2);
     assert!(heard[0].contains(r#""msg":"hello""#), "{heard:?}");
 }
+
+#[test]
+fn a_batch_that_nobody_waits_for_any_more_is_not_acknowledged_unseen() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    rig.connect(2);
+    rig.says(1, &publish("m_2", "first"));
+    rig.says(2, r#"{"t":14,"alias":"m_2"}"#);
+    rig.says(2, r#"{"t":4,"num":"1"}"#);
+    rig.heard(2);
+    rig.is_held = true;
+    // The same again, once more by another number: the store answers the last one first.
+    rig.says(1, &publish("m_2", "second"));
+    for num in ["2", "2", "3"] {
+        rig.says(2, &format!(r#"{{"t":4,"num":"{num}"}}"#));
+    }
+    let asked = std::mem::take(&mut rig.asked);
+    let mut replies = Vec::new();
+    for (seq, op) in asked {
+        let reply = rig.store.execute(rig.at(), op);
+        replies.push((seq, reply));
+    }
+    while let Some((seq, reply)) = replies.pop() {
+        rig.answer(seq, reply);
+    }
+    rig.is_held = false;
+    rig.answer_all();
+    let heard = rig.heard(2);
+    let busy = heard.iter().filter(|json| json.contains("busy")).count();
+    assert_eq!(busy, 2, "{heard:?}");
+    let batch = heard.iter().find(|json| json.starts_with(r#"{"t":-4"#));
+    assert!(batch.is_some_and(|json| json.contains("second") && json.contains(r#""num":"3""#)));
+    assert_eq!(rig.store.aliases["m_2"].queue.len(), 1);
+    rig.says(2, r#"{"t":4,"num":"4"}"#);
+    assert!(rig.store.aliases["m_2"].queue.is_empty());
+}
