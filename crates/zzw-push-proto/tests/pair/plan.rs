@@ -3,7 +3,7 @@
 use std::time::Duration;
 use testkit::Rng;
 use zzw_push_proto::device::{self, Ack, Binding, Replaced};
-use zzw_push_proto::platform::{self, NodeId, OnUnacked, Rule, Transport};
+use zzw_push_proto::platform::{self, NodeId, OnUnacked, Rate, Rule, Transport};
 
 /// The circumstances of one session. Each seed turns some kinds of trouble off altogether.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub work: u64,
     /// Longest time between two commands to a device, in milliseconds; none if 0.
     pub commands: u64,
+    /// Timers fire so late at most, in milliseconds.
+    pub lateness: u64,
     /// What goes over links is bytes, in pieces.
     pub is_byte_true: bool,
     pub weather: Weather,
@@ -145,6 +147,8 @@ impl Plan {
             denied: 0,
         };
         plan.broker.max_held = 1 << 30;
+        plan.broker.max_links = 1_000;
+        plan.broker.max_publishing = 65_536;
         plan
     }
 
@@ -165,6 +169,7 @@ impl Plan {
         plan.latency = 40;
         plan.store = 40;
         plan.flash = 40;
+        plan.lateness = 0;
         plan.lives = vec![KEPT];
         plan.longest = 100;
         plan.cap = 100;
@@ -183,7 +188,9 @@ impl Plan {
         let mut broker = broker_config(&mut rng);
         if rng.percent(10) {
             broker.on_unacked = OnUnacked::Park;
-            clients.iter_mut().for_each(|client| client.pulls = true);
+            for client in &mut clients {
+                client.pulls = true;
+            }
         }
         let mut kinds = Trouble::ALL.to_vec();
         kinds.retain(|_| rng.percent(40));
@@ -219,6 +226,7 @@ impl Plan {
             flash: *rng.pick(&[0, 40, 1_000]),
             work: *rng.pick(&[0, 100, 6_000]),
             commands: *rng.pick(&[0, 2_000, 10_000]),
+            lateness: *rng.pick(&[0, 0, 60]),
             is_byte_true: rng.percent(30),
             weather,
             trouble: *rng.pick(&[1_000, 5_000, 20_000]),
@@ -271,6 +279,14 @@ fn broker_config(rng: &mut Rng) -> platform::Config {
     broker.max_requests = size(&[2, 64, 64]);
     broker.redeliver_after = Duration::from_secs(*rng.pick(&[3, 30]));
     broker.link_timeout = Duration::from_secs(90);
+    if rng.percent(10) {
+        broker.frame_rate = Rate::new(2, 6);
+        broker.publish_rate = Rate::new(1, 2);
+        broker.address_rate = Rate::new(5, 20);
+    }
+    broker.max_publishing = *rng.pick(&[2, 65_536, 65_536]);
+    broker.max_links = *rng.pick(&[6, 1_000, 1_000]);
+    broker.reject_unknown_alias = rng.percent(10);
     let rules = &mut broker.rules;
     for rule in [
         &mut rules.bind,

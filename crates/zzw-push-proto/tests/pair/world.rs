@@ -51,7 +51,7 @@ pub(crate) struct World {
     next_door: u64,
     letters: u64,
     /// Those that were published when all had healed.
-    last_letters: Vec<usize>,
+    last_letters: Vec<Option<usize>>,
     network_is_up: bool,
     /// The wall clock is ahead by so many milliseconds.
     ahead: i64,
@@ -81,6 +81,13 @@ pub(crate) struct Stats {
     pub doors: u64,
     pub pulls: u64,
     pub slow: u64,
+    /// Links that the broker has ended, for these reasons.
+    pub silent: u64,
+    pub unacked: u64,
+    pub too_slow: u64,
+    pub rude: u64,
+    pub replaced: u64,
+    pub kicked: u64,
     pub impostors: u64,
     pub byte_true: u64,
     pub steps: u64,
@@ -313,6 +320,11 @@ impl World {
         self.schedule.after(delay, happening);
     }
 
+    /// When a timer that is set for then fires.
+    fn late(&mut self, at: Instant) -> Instant {
+        at + self.chance.millis(0..=self.plan.lateness)
+    }
+
     fn weather(&self) -> Weather {
         if self.healed.is_some() {
             return Weather::default();
@@ -374,6 +386,12 @@ impl Stats {
             doors,
             pulls,
             slow,
+            silent,
+            unacked,
+            too_slow,
+            rude,
+            replaced,
+            kicked,
             impostors,
             byte_true,
             steps,
@@ -395,6 +413,12 @@ impl Stats {
         self.doors += doors;
         self.pulls += pulls;
         self.slow += slow;
+        self.silent += silent;
+        self.unacked += unacked;
+        self.too_slow += too_slow;
+        self.rude += rude;
+        self.replaced += replaced;
+        self.kicked += kicked;
         self.impostors += impostors;
         self.byte_true += byte_true;
         self.steps += steps;

@@ -6,7 +6,7 @@ use crate::saboteur::Saboteur;
 use std::sync::Arc;
 use std::time::Duration;
 use zzw_push_proto::platform::{
-    AskId, Event, Input, LinkId, MessageId, NodeId, Output, Platform, Verdict,
+    AskId, Event, Input, LinkEnd, LinkId, MessageId, NodeId, Output, Platform, Verdict,
 };
 use zzw_push_proto::wire::{Batch, Code, Connected, Delivery, Message, Register};
 
@@ -98,7 +98,8 @@ impl World {
             && self.wake.is_none_or(|armed| at < armed)
         {
             self.wake = Some(at);
-            self.schedule.at(at, Happening::WakeBroker(at));
+            let fires = self.late(at);
+            self.schedule.at(fires, Happening::WakeBroker(at));
         }
         Ok(())
     }
@@ -297,7 +298,8 @@ impl World {
                     account.untold += std::mem::take(&mut account.owed);
                 }
             }
-            Event::Offline(alias, id, _) => {
+            Event::Offline(alias, id, why) => {
+                self.count_end(why);
                 let client = self.ledger.client_of(&alias)?;
                 let account = &mut self.ledger.accounts[client];
                 if account.online.take() != Some(id) {
@@ -324,6 +326,19 @@ impl World {
             other => return Err(format!("unexpected: {other:?}")),
         }
         Ok(())
+    }
+
+    fn count_end(&mut self, why: LinkEnd) {
+        let stats = &mut self.stats;
+        match why {
+            LinkEnd::Silent => stats.silent += 1,
+            LinkEnd::Unacked => stats.unacked += 1,
+            LinkEnd::Slow => stats.too_slow += 1,
+            LinkEnd::Rude => stats.rude += 1,
+            LinkEnd::Replaced => stats.replaced += 1,
+            LinkEnd::Kicked => stats.kicked += 1,
+            _ => {}
+        }
     }
 
     pub(super) fn decide(&mut self, ask: AskId) -> Result<(), String> {

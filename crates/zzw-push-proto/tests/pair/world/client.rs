@@ -135,6 +135,15 @@ impl World {
         Ok(())
     }
 
+    /// What is due comes before what is about to be told.
+    pub(super) fn fire_client(&mut self, nth: usize) -> Result<(), String> {
+        let now = self.schedule.now();
+        if let Some(device) = &mut self.clients[nth].device {
+            device.handle_timeout(now);
+        }
+        self.settle_client(nth)
+    }
+
     pub(super) fn wake_client(&mut self, nth: usize) -> Result<(), String> {
         let now = self.schedule.now();
         let client = &mut self.clients[nth];
@@ -175,9 +184,11 @@ impl World {
             && client.wake.is_none_or(|armed| at < armed)
         {
             client.wake = Some(at);
-            self.schedule.at(at, Happening::WakeClient(nth, at));
+            let fires = self.late(at);
+            self.schedule.at(fires, Happening::WakeClient(nth, at));
         }
-        if client.device.as_ref().is_some_and(Device::is_closed) {
+        let device = self.clients[nth].device.as_ref();
+        if device.is_some_and(Device::is_closed) {
             self.client_ends(nth)?;
         }
         Ok(())
@@ -234,9 +245,11 @@ impl World {
             Event::Failed { request, .. } | Event::TimedOut { request, .. } => {
                 self.command_ends(nth, request)?;
             }
-            Event::DoorAsked(_) => {
-                self.clients[nth].app.doors += 1;
+            Event::DoorAsked(door) => {
                 self.stats.doors += 1;
+                if !self.ledger.opened.insert(door.user.as_str().into()) {
+                    return Err("a door is to be opened twice".to_owned());
+                }
             }
             Event::Unexpected(message) if !is_late(&message) => {
                 return Err(format!("the broker says what nobody expects: {message:?}"));

@@ -282,6 +282,7 @@ impl World {
     }
 
     fn link_ends(&mut self, nth: usize, cable: usize, cause: Cause) -> Result<(), String> {
+        self.fire_client(nth)?;
         if self.clients[nth].cable != Some(cable) {
             return Ok(());
         }
