@@ -3,7 +3,9 @@
 use std::time::Duration;
 use testkit::Rng;
 use zzw_push_proto::device::{self, Ack, Binding, Replaced};
-use zzw_push_proto::platform::{self, NodeId, OnUnacked, Rate, Rule, Transport};
+use zzw_push_proto::platform::{
+    self, ClientToken, NodeId, OnUnacked, Rate, Rule, Scopes, Transport,
+};
 
 /// The circumstances of one session. Each seed turns some kinds of trouble off altogether.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub(crate) struct Plan {
     pub commands: u64,
     /// Timers fire so late at most, in milliseconds.
     pub lateness: u64,
+    /// Devices have tokens.
+    pub has_tokens: bool,
     /// What goes over links is bytes, in pieces.
     pub is_byte_true: bool,
     pub weather: Weather,
@@ -175,6 +179,7 @@ impl Plan {
         plan.cap = 100;
         plan.commands = 0;
         plan.kinds.clear();
+        plan.has_tokens = false;
         plan.weather = Weather::default();
         plan.device = device::Config::new("", seed);
         plan.broker = platform::Config::new(NodeId(0), "192.0.2.1");
@@ -226,6 +231,7 @@ impl Plan {
             flash: *rng.pick(&[0, 40, 1_000]),
             work: *rng.pick(&[0, 100, 6_000]),
             commands: *rng.pick(&[0, 2_000, 10_000]),
+            has_tokens: broker.client_token == ClientToken::Required || rng.percent(10),
             lateness: *rng.pick(&[0, 0, 60]),
             is_byte_true: rng.percent(30),
             weather,
@@ -287,7 +293,16 @@ fn broker_config(rng: &mut Rng) -> platform::Config {
     broker.max_publishing = *rng.pick(&[2, 65_536, 65_536]);
     broker.max_links = *rng.pick(&[6, 1_000, 1_000]);
     broker.reject_unknown_alias = rng.percent(10);
+    broker.allow_rebind = rng.percent(30);
+    broker.require_heartbeat_first = rng.percent(30);
+    broker.client_token = *rng.pick(&[
+        ClientToken::Off,
+        ClientToken::Optional,
+        ClientToken::Optional,
+        ClientToken::Required,
+    ]);
     let rules = &mut broker.rules;
+    rules.open_door = *rng.pick(&[Rule::Ask, Rule::Token(Scopes::DOOR)]);
     for rule in [
         &mut rules.bind,
         &mut rules.publish_to_alias,

@@ -21,6 +21,7 @@ use testkit::{Rng, Schedule, Trace, epoch};
 use zzw_push_proto::platform::{
     AskId, ExchangeId, LinkId, MessageId, Platform, PublishId, Seq, UnixMillis,
 };
+use zzw_push_proto::wire::Text;
 
 /// The wall clock when a session starts.
 const START: u64 = 1_700_000_000_000;
@@ -46,7 +47,8 @@ pub(crate) struct World {
     exchanges: BTreeMap<ExchangeId, Exchange>,
     /// What the application has published and was told nothing of.
     published: BTreeMap<PublishId, usize>,
-    asked: BTreeMap<AskId, LinkId>,
+    /// Links whose frames wait for a decision, and the alias of a token that is to be verified.
+    asked: BTreeMap<AskId, (LinkId, Option<Text>)>,
     next_exchange: u64,
     next_door: u64,
     letters: u64,
@@ -88,6 +90,8 @@ pub(crate) struct Stats {
     pub rude: u64,
     pub replaced: u64,
     pub kicked: u64,
+    pub rebound: u64,
+    pub outlived: u64,
     pub impostors: u64,
     pub byte_true: u64,
     pub steps: u64,
@@ -392,6 +396,8 @@ impl Stats {
             rude,
             replaced,
             kicked,
+            rebound,
+            outlived,
             impostors,
             byte_true,
             steps,
@@ -419,6 +425,8 @@ impl Stats {
         self.rude += rude;
         self.replaced += replaced;
         self.kicked += kicked;
+        self.rebound += rebound;
+        self.outlived += outlived;
         self.impostors += impostors;
         self.byte_true += byte_true;
         self.steps += steps;

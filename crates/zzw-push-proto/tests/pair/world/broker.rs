@@ -6,7 +6,8 @@ use crate::saboteur::Saboteur;
 use std::sync::Arc;
 use std::time::Duration;
 use zzw_push_proto::platform::{
-    AskId, Event, Input, LinkEnd, LinkId, MessageId, NodeId, Output, Platform, Verdict,
+    AskId, Event, Grant, Input, LinkEnd, LinkId, MessageId, NodeId, Output, Platform, Scopes,
+    Verdict,
 };
 use zzw_push_proto::wire::{Batch, Code, Connected, Delivery, Message, Register};
 
@@ -128,14 +129,21 @@ impl World {
             Output::Send(id, message) => self.send(id, &message),
             Output::Reply(id, reply) => self.caller_learns(id, &reply),
             Output::Door {
-                link: _,
                 message,
                 is_authorised,
+                ..
             } => {
                 if self.saboteur == Saboteur::RepeatsDoors {
                     self.hand_over(&message, is_authorised)?;
                 }
                 self.hand_over(&message, is_authorised)
+            }
+            Output::Verify(ask, presented) => {
+                self.asked
+                    .insert(ask, (presented.link, Some(presented.alias)));
+                let process = self.process;
+                self.after(self.plan.work, Happening::Decide(process, ask));
+                Ok(())
             }
             Output::Event(event) => self.application_learns(event),
             Output::Store(seq, op) => self.ask_keeper(seq, op),
@@ -273,14 +281,12 @@ impl World {
         let watch = &mut self.cables[cable].watch;
         let client = watch.wants.ok_or("a greeting for nobody")?;
         let account = &mut self.ledger.accounts[client];
-        let is_again = std::mem::replace(&mut watch.is_greeted, true);
-        let owed = if is_again { 0 } else { account.owed };
+        let owed = std::mem::take(&mut account.owed);
         if connected.gap != owed {
             let told = connected.gap;
             return Err(format!("{owed} messages were lost, {told} are told"));
         }
         account.told += owed;
-        account.owed -= owed;
         Ok(())
     }
 
@@ -288,14 +294,9 @@ impl World {
         match event {
             Event::Online(alias, id) => {
                 let client = self.ledger.client_of(&alias)?;
-                let cable = self.cable_of(id)?;
                 let account = &mut self.ledger.accounts[client];
                 if account.online.replace(id).is_some() || account.newest != Some(id) {
                     return Err(format!("{id:?} gets an alias that another has"));
-                }
-                if !self.cables[cable].watch.is_greeted {
-                    // A heartbeat is answered with nothing but a heartbeat.
-                    account.untold += std::mem::take(&mut account.owed);
                 }
             }
             Event::Offline(alias, id, why) => {
@@ -307,7 +308,7 @@ impl World {
                 }
             }
             Event::Asked(ask, question) => {
-                self.asked.insert(ask, question.link);
+                self.asked.insert(ask, (question.link, None));
                 let process = self.process;
                 self.after(self.plan.work, Happening::Decide(process, ask));
             }
@@ -322,6 +323,11 @@ impl World {
                 letter.ok_or("refuses what was not published")?;
                 self.stats.refused += 1;
             }
+            Event::NotReleased(alias) => {
+                let client = self.ledger.client_of(&alias)?;
+                self.ledger.accounts[client].is_stale = true;
+            }
+            Event::DoorTooLate(_) => {}
             Event::Closed(_) => self.broker_ends()?,
             other => return Err(format!("unexpected: {other:?}")),
         }
@@ -337,25 +343,31 @@ impl World {
             LinkEnd::Rude => stats.rude += 1,
             LinkEnd::Replaced => stats.replaced += 1,
             LinkEnd::Kicked => stats.kicked += 1,
+            LinkEnd::Rebound => stats.rebound += 1,
+            LinkEnd::Expired => stats.outlived += 1,
             _ => {}
         }
     }
 
     pub(super) fn decide(&mut self, ask: AskId) -> Result<(), String> {
-        let Some(link) = self.asked.remove(&ask) else {
+        let Some((link, presented)) = self.asked.remove(&ask) else {
             return Ok(());
         };
         let denied = self.weather().denied;
-        let verdict = if self.chance.percent(denied) {
-            Verdict::Deny
-        } else {
-            Verdict::Allow
-        };
+        let is_denied = self.chance.percent(denied);
+        let lasts = Duration::from_secs(*self.chance.pick(&[40, 3_600]));
         let now = self.schedule.now();
-        if let Some(broker) = &mut self.broker {
-            // It may have been too late.
-            let _ = broker.decide(now, ask, verdict);
-        }
+        // It may have been too late.
+        let _ = match (&mut self.broker, presented) {
+            (None, _) => Ok(()),
+            (Some(broker), None) if is_denied => broker.decide(now, ask, Verdict::Deny),
+            (Some(broker), None) => broker.decide(now, ask, Verdict::Allow),
+            (Some(broker), Some(_)) if is_denied => broker.verified(now, ask, None),
+            (Some(broker), Some(alias)) => {
+                let scopes = Scopes::CONNECT | Scopes::DOOR;
+                broker.verified(now, ask, Some(Grant::new(alias, scopes, lasts)))
+            }
+        };
         self.settle_for(Some(link))
     }
 

@@ -12,7 +12,7 @@ use zzw_push_proto::device::{
     Ack, Answer, Cause, Device, Event, Input, Output, Recovered, RequestId, Seq, State,
 };
 use zzw_push_proto::platform::{MessageId, Transport};
-use zzw_push_proto::wire::{Delivery, Door, Message, Text, Topics};
+use zzw_push_proto::wire::{Delivery, Door, Message, Text, Token, Topics};
 
 /// A device, with what survives its power cuts.
 #[derive(Debug)]
@@ -78,10 +78,12 @@ impl Client {
 
 impl World {
     pub(super) fn power_on(&mut self, nth: usize) -> Result<(), String> {
+        let token = self.token_of(nth);
         let mut config = self.plan.device.clone();
         let client = &mut self.clients[nth];
         config.alias = client.alias.clone();
         config.ack = client.plan.ack;
+        config.token = token;
         config.binding = client.plan.binding();
         config.seed ^= client.life << 8 ^ nth as u64;
         let topics = self.ledger.topics.iter().enumerate();
@@ -99,6 +101,12 @@ impl World {
         }
         client.device = Some(Device::new(config, recovered));
         self.settle_client(nth)
+    }
+
+    /// A device's token, where they have some.
+    pub(super) fn token_of(&self, nth: usize) -> Option<Token> {
+        let token = || Token::new(format!("token of {nth}"));
+        self.plan.has_tokens.then(token)
     }
 
     pub(super) fn tell_client(&mut self, nth: usize, input: Input) -> Result<(), String> {

@@ -59,10 +59,18 @@ impl World {
     /// The broker asks.
     pub(super) fn ask_keeper(&mut self, seq: Seq, op: StoreOp) -> Result<(), String> {
         if let StoreOp::Claim { alias, .. } = &op {
-            let link = self.cause.ok_or("a claim that no link has caused")?;
             let client = self.ledger.client_of(alias)?;
-            let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
-            cable.watch.wants = Some(client);
+            let link = self.cause.or_else(|| self.undecided(client));
+            let link = link.ok_or("a claim that no link has caused")?;
+            let watch = &mut self.cables[usize::try_from(link.0).unwrap()].watch;
+            if let Some(other) = watch.wants.filter(|other| *other != client) {
+                // It gives its first one back.
+                watch.begin_anew();
+                if self.ledger.accounts[other].newest == Some(link) {
+                    self.ledger.lose_gap(other);
+                }
+            }
+            watch.wants = Some(client);
             self.ledger.accounts[client].newest = Some(link);
             self.keeper.claims.insert(seq, (link, alias.clone()));
         }
@@ -77,6 +85,16 @@ impl World {
         self.schedule
             .at(at, Happening::StoreDoes(self.process, seq));
         Ok(())
+    }
+
+    /// A link whose frame has waited for a decision for too long, so that the one behind it is served:
+    /// one that wants this alias.
+    fn undecided(&self, client: usize) -> Option<LinkId> {
+        let mut asked = self.asked.values().map(|(link, _)| *link);
+        asked.find(|link| {
+            let cable = &self.cables[usize::try_from(link.0).unwrap()];
+            cable.at_broker && cable.watch.stated.contains(&client)
+        })
     }
 
     pub(super) fn store_does(&mut self, seq: Seq) -> Result<(), String> {
@@ -110,10 +128,11 @@ impl World {
             let is_owned = known.is_some_and(|known| known.owner.is_some());
             let account = &mut self.ledger.accounts[client];
             match (&op, fault) {
-                (_, Some(_)) => account.is_stale = true,
-                // One that is older than what has failed frees nobody.
-                (StoreOp::Release { .. }, None) if is_owned => {}
-                _ => account.is_stale = false,
+                // Nobody knows the epoch that has begun.
+                (StoreOp::Claim { .. }, Some(true)) => account.is_stale = true,
+                (StoreOp::Claim { .. }, None) => account.is_stale = false,
+                (StoreOp::Release { .. }, None) if !is_owned => account.is_stale = false,
+                _ => {}
             }
         }
         if let Some(Err(_)) = answers.back() {
@@ -224,7 +243,7 @@ impl World {
             Ok(StoreReply::Claimed { gap, .. }) => account.untold += gap,
             _ => {
                 let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
-                if cable.at_broker {
+                if cable.watch.wants == Some(client) {
                     cable.watch.begin_anew();
                 }
                 if account.newest == Some(link) {
