@@ -2,11 +2,15 @@
 
 mod broker;
 mod client;
+mod commands;
 mod keeper;
 mod network;
 mod publisher;
+mod sabotage;
 mod settle;
+mod stop;
 mod trouble;
+mod truth;
 
 use crate::cable::Cable;
 use crate::ledger::Ledger;

@@ -1,5 +1,6 @@
 //! The devices: machine, store, application.
 
+use super::commands::Command;
 use super::{Doom, Happening, Moment, World};
 use crate::application::Application;
 use crate::cable::Frame;
@@ -11,8 +12,8 @@ use std::time::Instant;
 use zzw_push_proto::device::{
     Ack, Answer, Cause, Device, Event, Input, Output, Recovered, RequestId, Seq, State,
 };
-use zzw_push_proto::platform::{MessageId, Transport};
-use zzw_push_proto::wire::{Delivery, Door, Message, Text, Token, Topics};
+use zzw_push_proto::platform::MessageId;
+use zzw_push_proto::wire::{Delivery, Message, Text, Token};
 
 /// A device, with what survives its power cuts.
 #[derive(Debug)]
@@ -30,14 +31,7 @@ pub(crate) struct Client {
     /// The link that it has.
     pub cable: Option<usize>,
     /// Commands that have not ended.
-    commands: BTreeMap<RequestId, Command>,
-}
-
-/// What a command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Command {
-    Publish(usize),
-    Other,
+    pub(super) commands: BTreeMap<RequestId, Command>,
 }
 
 /// The name of the so manieth alias.
@@ -267,11 +261,6 @@ impl World {
         Ok(())
     }
 
-    fn command_ends(&mut self, nth: usize, id: RequestId) -> Result<Command, String> {
-        let command = self.clients[nth].commands.remove(&id);
-        command.ok_or_else(|| format!("{id:?} ends, and has not begun or has ended before"))
-    }
-
     fn application_takes(&mut self, nth: usize, delivery: &Delivery) -> Result<(), String> {
         let mid = MessageId::of(&delivery.mid).ok_or("an id that is none of ours")?;
         self.check_letter(nth, mid, delivery)?;
@@ -396,116 +385,6 @@ impl World {
 
     pub(super) fn hung_up(&mut self, nth: usize) -> Result<(), String> {
         self.tell_client(nth, Input::Disconnected(Cause::Local))
-    }
-
-    /// Now and then somebody wants something of a device, or wants to know how it is.
-    pub(super) fn command(&mut self, nth: usize) -> Result<(), String> {
-        if self.healed.is_none() {
-            self.after(self.plan.commands, Happening::Command(nth));
-        }
-        if self.chance.percent(20) {
-            return self.call_status(nth);
-        }
-        let now = self.schedule.now();
-        let topics: Topics = self.ledger.topics.iter().take(1).collect();
-        let whom = self.chance.below(self.clients.len() as u64);
-        let whom = self.clients[usize::try_from(whom).unwrap()].alias.clone();
-        let which = self.chance.below(6);
-        let client = &mut self.clients[nth];
-        let Some(device) = &mut client.device else {
-            return Ok(());
-        };
-        let is_tcp = client.plan.transport == Transport::Tcp;
-        let asked = match which {
-            0 if !topics.is_empty() => device.register(now, topics).ok(),
-            1 if !topics.is_empty() => device.unregister(now, topics).ok(),
-            2 => device.topics(now).ok(),
-            3 if is_tcp => device.server_info(now).ok(),
-            3 => device.status(now, whom).ok(),
-            _ => {
-                self.next_door += 1;
-                let door = Door::new("room", self.next_door.to_string());
-                // Not bound is as good as said too late.
-                let _ = device.open_door(now, door);
-                None
-            }
-        };
-        if let Some(id) = asked {
-            client.commands.insert(id, Command::Other);
-        }
-        self.settle_client(nth)
-    }
-
-    /// It asks for its messages, as long as there are any.
-    pub(super) fn pull(&mut self, nth: usize) -> Result<(), String> {
-        self.after(20_000, Happening::Pull(nth));
-        let now = self.schedule.now();
-        let client = &mut self.clients[nth];
-        if let Some(device) = &mut client.device
-            && let Ok(id) = device.pull(now)
-        {
-            client.commands.insert(id, Command::Other);
-        }
-        self.settle_client(nth)
-    }
-
-    /// A device publishes a letter. False if it cannot.
-    pub(super) fn client_publishes(&mut self, nth: usize, letter: usize) -> Result<bool, String> {
-        let now = self.schedule.now();
-        let publish = self.publish_of(letter, zzw_push_proto::wire::Num::Absent);
-        let client = &mut self.clients[nth];
-        let Some(device) = &mut client.device else {
-            return Ok(false);
-        };
-        let Ok(id) = device.publish(now, publish) else {
-            return Ok(false);
-        };
-        client.commands.insert(id, Command::Publish(letter));
-        self.settle_client(nth)?;
-        Ok(true)
-    }
-
-    /// Everything that is not in the store is gone.
-    pub(super) fn cut_power(&mut self, nth: usize) {
-        if self.clients[nth].device.is_none() {
-            return;
-        }
-        self.stats.power_cuts += 1;
-        let is_silent = self.chance.percent(50);
-        let cable = self.clients[nth].cable;
-        self.end_life(nth);
-        if let Some(cable) = cable {
-            self.cables[cable].at_device = false;
-            if is_silent {
-                self.cables[cable].is_dead = true;
-            } else {
-                self.put_up_frame(cable, Frame::End);
-            }
-        }
-        let pause = if self.healed.is_some() { 0 } else { 20_000 };
-        self.after(pause, Happening::PowerReturns(nth));
-    }
-
-    /// The machine has ended, and so does the program.
-    fn client_ends(&mut self, nth: usize) -> Result<(), String> {
-        if !self.clients[nth].commands.is_empty() {
-            return Err("a device ends, and a command has not".to_owned());
-        }
-        self.end_life(nth);
-        self.after(20_000, Happening::PowerReturns(nth));
-        Ok(())
-    }
-
-    fn end_life(&mut self, nth: usize) {
-        let client = &mut self.clients[nth];
-        client.device = None;
-        client.life += 1;
-        client.doom = None;
-        client.wake = None;
-        client.cable = None;
-        client.commands.clear();
-        client.flash.stop();
-        client.app.end_life(client.plan.ack == Ack::Stored);
     }
 }
 
