@@ -85,7 +85,7 @@ pub(super) struct Session {
     pub(super) bytes: usize,
     pub(super) batch: Option<Box<PulledBatch>>,
     /// The number of the last pull: answers to earlier ones would be acknowledged unseen.
-    pub(super) pulling: Num,
+    pub(super) pulling: Option<Box<Num>>,
     /// Acknowledgements that the store is told of when it has answered the last ones.
     pub(super) acks: Vec<MessageId>,
     pub(super) is_acking: bool,
@@ -134,7 +134,7 @@ impl Session {
             inflight: Window::default(),
             bytes: 0,
             batch: None,
-            pulling: Num::Absent,
+            pulling: None,
             acks: Vec::new(),
             is_acking: false,
         }

@@ -32,7 +32,7 @@ impl Platform {
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
         }
-        session.pulling.clone_from(&pull.num);
+        session.pulling = Some(Box::new(pull.num.clone()));
         //= docs/spec/zzw-push-proto.md#pull
         //# A pull with the number of the last one MUST be answered with the same messages.
         if let Some(message) = session.same_batch(now, &pull.num) {
@@ -84,10 +84,7 @@ impl Platform {
         };
         // Who has asked by another number since does not wait for this any more, and the next number
         // would acknowledge it.
-        if session.pulling != num {
-            //= docs/spec/zzw-push-proto.md#pull
-            //# A pull that a later one has overtaken MUST fail with `busy`, so that what it would
-            //# have brought is not acknowledged unseen.
+        if session.pulling.as_deref() != Some(&num) {
             return self.fail(id, Code::Busy, num);
         }
         // The same number was asked twice before the store answered.

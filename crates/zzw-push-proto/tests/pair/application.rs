@@ -15,7 +15,6 @@ pub(crate) struct Application {
     excused: BTreeSet<MessageId>,
     /// Lost messages that it was told of.
     pub gap: u64,
-    pub doors: u64,
 }
 
 impl Application {

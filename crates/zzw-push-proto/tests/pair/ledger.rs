@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     pub topics: Vec<Text>,
     /// When frames for doors arrived at the broker, by their number; until they are handed on.
     pub doors: BTreeMap<u64, Instant>,
+    /// Doors that somebody was asked to open.
+    pub opened: BTreeSet<Text>,
 }
 
 /// Something that was published. Its number is in its body.
@@ -87,6 +89,7 @@ impl Ledger {
             accounts: aliases.into_iter().map(account).collect(),
             topics,
             doors: BTreeMap::new(),
+            opened: BTreeSet::new(),
         }
     }
 

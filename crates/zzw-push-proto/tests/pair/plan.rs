@@ -3,7 +3,9 @@
 use std::time::Duration;
 use testkit::Rng;
 use zzw_push_proto::device::{self, Ack, Binding, Replaced};
-use zzw_push_proto::platform::{self, NodeId, OnUnacked, Rule, Transport};
+use zzw_push_proto::platform::{
+    self, ClientToken, NodeId, OnUnacked, Rate, Rule, Scopes, Transport,
+};
 
 /// The circumstances of one session. Each seed turns some kinds of trouble off altogether.
 #[derive(Debug, Clone)]
@@ -34,6 +36,10 @@ pub(crate) struct Plan {
     pub work: u64,
     /// Longest time between two commands to a device, in milliseconds; none if 0.
     pub commands: u64,
+    /// Timers fire so late at most, in milliseconds.
+    pub lateness: u64,
+    /// Devices have tokens.
+    pub has_tokens: bool,
     /// What goes over links is bytes, in pieces.
     pub is_byte_true: bool,
     pub weather: Weather,
@@ -145,6 +151,8 @@ impl Plan {
             denied: 0,
         };
         plan.broker.max_held = 1 << 30;
+        plan.broker.max_links = 1_000;
+        plan.broker.max_publishing = 65_536;
         plan
     }
 
@@ -165,11 +173,13 @@ impl Plan {
         plan.latency = 40;
         plan.store = 40;
         plan.flash = 40;
+        plan.lateness = 0;
         plan.lives = vec![KEPT];
         plan.longest = 100;
         plan.cap = 100;
         plan.commands = 0;
         plan.kinds.clear();
+        plan.has_tokens = false;
         plan.weather = Weather::default();
         plan.device = device::Config::new("", seed);
         plan.broker = platform::Config::new(NodeId(0), "192.0.2.1");
@@ -183,7 +193,9 @@ impl Plan {
         let mut broker = broker_config(&mut rng);
         if rng.percent(10) {
             broker.on_unacked = OnUnacked::Park;
-            clients.iter_mut().for_each(|client| client.pulls = true);
+            for client in &mut clients {
+                client.pulls = true;
+            }
         }
         let mut kinds = Trouble::ALL.to_vec();
         kinds.retain(|_| rng.percent(40));
@@ -219,6 +231,8 @@ impl Plan {
             flash: *rng.pick(&[0, 40, 1_000]),
             work: *rng.pick(&[0, 100, 6_000]),
             commands: *rng.pick(&[0, 2_000, 10_000]),
+            has_tokens: broker.client_token == ClientToken::Required || rng.percent(10),
+            lateness: *rng.pick(&[0, 0, 60]),
             is_byte_true: rng.percent(30),
             weather,
             trouble: *rng.pick(&[1_000, 5_000, 20_000]),
@@ -271,7 +285,24 @@ fn broker_config(rng: &mut Rng) -> platform::Config {
     broker.max_requests = size(&[2, 64, 64]);
     broker.redeliver_after = Duration::from_secs(*rng.pick(&[3, 30]));
     broker.link_timeout = Duration::from_secs(90);
+    if rng.percent(10) {
+        broker.frame_rate = Rate::new(2, 6);
+        broker.publish_rate = Rate::new(1, 2);
+        broker.address_rate = Rate::new(5, 20);
+    }
+    broker.max_publishing = *rng.pick(&[2, 65_536, 65_536]);
+    broker.max_links = *rng.pick(&[6, 1_000, 1_000]);
+    broker.reject_unknown_alias = rng.percent(10);
+    broker.allow_rebind = rng.percent(30);
+    broker.require_heartbeat_first = rng.percent(30);
+    broker.client_token = *rng.pick(&[
+        ClientToken::Off,
+        ClientToken::Optional,
+        ClientToken::Optional,
+        ClientToken::Required,
+    ]);
     let rules = &mut broker.rules;
+    rules.open_door = *rng.pick(&[Rule::Ask, Rule::Token(Scopes::DOOR)]);
     for rule in [
         &mut rules.bind,
         &mut rules.publish_to_alias,

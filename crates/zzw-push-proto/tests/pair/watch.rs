@@ -1,6 +1,6 @@
 //! What one link was sent and what it asked, to hold against the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use zzw_push_proto::platform::{Config, MessageId, OnUnacked};
 use zzw_push_proto::wire::{Message, Text};
@@ -10,12 +10,12 @@ use zzw_push_proto::wire::{Message, Text};
 pub(crate) struct Watch {
     /// Who it is, as far as it has said.
     pub wants: Option<usize>,
+    /// Aliases that it has stated.
+    pub stated: BTreeSet<usize>,
     /// It was told that the link is slow.
     pub is_slow: bool,
     /// It was told that another link has its alias.
     pub is_replaced: bool,
-    /// It was told that it has its alias.
-    pub is_greeted: bool,
     /// Requests by number: how often asked, how often answered.
     asked: BTreeMap<Text, (u32, u32)>,
     /// Letters by the number of the request that published them.

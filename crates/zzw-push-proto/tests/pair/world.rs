@@ -2,11 +2,15 @@
 
 mod broker;
 mod client;
+mod commands;
 mod keeper;
 mod network;
 mod publisher;
+mod sabotage;
 mod settle;
+mod stop;
 mod trouble;
+mod truth;
 
 use crate::cable::Cable;
 use crate::ledger::Ledger;
@@ -21,6 +25,7 @@ use testkit::{Rng, Schedule, Trace, epoch};
 use zzw_push_proto::platform::{
     AskId, ExchangeId, LinkId, MessageId, Platform, PublishId, Seq, UnixMillis,
 };
+use zzw_push_proto::wire::Text;
 
 /// The wall clock when a session starts.
 const START: u64 = 1_700_000_000_000;
@@ -46,12 +51,13 @@ pub(crate) struct World {
     exchanges: BTreeMap<ExchangeId, Exchange>,
     /// What the application has published and was told nothing of.
     published: BTreeMap<PublishId, usize>,
-    asked: BTreeMap<AskId, LinkId>,
+    /// Links whose frames wait for a decision, and the alias of a token that is to be verified.
+    asked: BTreeMap<AskId, (LinkId, Option<Text>)>,
     next_exchange: u64,
     next_door: u64,
     letters: u64,
     /// Those that were published when all had healed.
-    last_letters: Vec<usize>,
+    last_letters: Vec<Option<usize>>,
     network_is_up: bool,
     /// The wall clock is ahead by so many milliseconds.
     ahead: i64,
@@ -81,6 +87,15 @@ pub(crate) struct Stats {
     pub doors: u64,
     pub pulls: u64,
     pub slow: u64,
+    /// Links that the broker has ended, for these reasons.
+    pub silent: u64,
+    pub unacked: u64,
+    pub too_slow: u64,
+    pub rude: u64,
+    pub replaced: u64,
+    pub kicked: u64,
+    pub rebound: u64,
+    pub outlived: u64,
     pub impostors: u64,
     pub byte_true: u64,
     pub steps: u64,
@@ -129,7 +144,7 @@ enum Happening {
     /// An end learns that its link is broken.
     BrokerEndBreaks(usize),
     DeviceEndBreaks(usize),
-    Unstall(usize),
+    Unblock(usize),
     IsSlow(usize),
     IsDrained(usize),
     StoreDoes(u64, Seq),
@@ -272,7 +287,7 @@ impl World {
             Happening::Down(cable) => self.frame_comes_down(cable)?,
             Happening::BrokerEndBreaks(cable) => self.broker_end_breaks(cable)?,
             Happening::DeviceEndBreaks(cable) => self.device_end_breaks(cable)?,
-            Happening::Unstall(cable) => self.unstall(cable),
+            Happening::Unblock(cable) => self.unblock(cable),
             Happening::IsSlow(cable) => self.is_slow(cable)?,
             Happening::IsDrained(cable) => self.is_drained(cable)?,
             Happening::StoreDoes(process, seq) if is_mine(process) => self.store_does(seq)?,
@@ -311,6 +326,11 @@ impl World {
     fn after(&mut self, most: u64, happening: Happening) {
         let delay = self.chance.millis(0..=most);
         self.schedule.after(delay, happening);
+    }
+
+    /// When a timer that is set for then fires.
+    fn late(&mut self, at: Instant) -> Instant {
+        at + self.chance.millis(0..=self.plan.lateness)
     }
 
     fn weather(&self) -> Weather {
@@ -374,6 +394,14 @@ impl Stats {
             doors,
             pulls,
             slow,
+            silent,
+            unacked,
+            too_slow,
+            rude,
+            replaced,
+            kicked,
+            rebound,
+            outlived,
             impostors,
             byte_true,
             steps,
@@ -395,6 +423,14 @@ impl Stats {
         self.doors += doors;
         self.pulls += pulls;
         self.slow += slow;
+        self.silent += silent;
+        self.unacked += unacked;
+        self.too_slow += too_slow;
+        self.rude += rude;
+        self.replaced += replaced;
+        self.kicked += kicked;
+        self.rebound += rebound;
+        self.outlived += outlived;
         self.impostors += impostors;
         self.byte_true += byte_true;
         self.steps += steps;

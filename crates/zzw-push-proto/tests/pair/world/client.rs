@@ -1,5 +1,6 @@
 //! The devices: machine, store, application.
 
+use super::commands::Command;
 use super::{Doom, Happening, Moment, World};
 use crate::application::Application;
 use crate::cable::Frame;
@@ -11,8 +12,8 @@ use std::time::Instant;
 use zzw_push_proto::device::{
     Ack, Answer, Cause, Device, Event, Input, Output, Recovered, RequestId, Seq, State,
 };
-use zzw_push_proto::platform::{MessageId, Transport};
-use zzw_push_proto::wire::{Delivery, Door, Message, Text, Topics};
+use zzw_push_proto::platform::MessageId;
+use zzw_push_proto::wire::{Delivery, Message, Text, Token};
 
 /// A device, with what survives its power cuts.
 #[derive(Debug)]
@@ -30,14 +31,7 @@ pub(crate) struct Client {
     /// The link that it has.
     pub cable: Option<usize>,
     /// Commands that have not ended.
-    commands: BTreeMap<RequestId, Command>,
-}
-
-/// What a command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Command {
-    Publish(usize),
-    Other,
+    pub(super) commands: BTreeMap<RequestId, Command>,
 }
 
 /// The name of the so manieth alias.
@@ -78,10 +72,12 @@ impl Client {
 
 impl World {
     pub(super) fn power_on(&mut self, nth: usize) -> Result<(), String> {
+        let token = self.token_of(nth);
         let mut config = self.plan.device.clone();
         let client = &mut self.clients[nth];
         config.alias = client.alias.clone();
         config.ack = client.plan.ack;
+        config.token = token;
         config.binding = client.plan.binding();
         config.seed ^= client.life << 8 ^ nth as u64;
         let topics = self.ledger.topics.iter().enumerate();
@@ -99,6 +95,12 @@ impl World {
         }
         client.device = Some(Device::new(config, recovered));
         self.settle_client(nth)
+    }
+
+    /// A device's token, where they have some.
+    pub(super) fn token_of(&self, nth: usize) -> Option<Token> {
+        let token = || Token::new(format!("token of {nth}"));
+        self.plan.has_tokens.then(token)
     }
 
     pub(super) fn tell_client(&mut self, nth: usize, input: Input) -> Result<(), String> {
@@ -133,6 +135,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What is due comes before what is about to be told.
+    pub(super) fn fire_client(&mut self, nth: usize) -> Result<(), String> {
+        let now = self.schedule.now();
+        if let Some(device) = &mut self.clients[nth].device {
+            device.handle_timeout(now);
+        }
+        self.settle_client(nth)
     }
 
     pub(super) fn wake_client(&mut self, nth: usize) -> Result<(), String> {
@@ -175,9 +186,11 @@ impl World {
             && client.wake.is_none_or(|armed| at < armed)
         {
             client.wake = Some(at);
-            self.schedule.at(at, Happening::WakeClient(nth, at));
+            let fires = self.late(at);
+            self.schedule.at(fires, Happening::WakeClient(nth, at));
         }
-        if client.device.as_ref().is_some_and(Device::is_closed) {
+        let device = self.clients[nth].device.as_ref();
+        if device.is_some_and(Device::is_closed) {
             self.client_ends(nth)?;
         }
         Ok(())
@@ -234,9 +247,11 @@ impl World {
             Event::Failed { request, .. } | Event::TimedOut { request, .. } => {
                 self.command_ends(nth, request)?;
             }
-            Event::DoorAsked(_) => {
-                self.clients[nth].app.doors += 1;
+            Event::DoorAsked(door) => {
                 self.stats.doors += 1;
+                if !self.ledger.opened.insert(door.user.as_str().into()) {
+                    return Err("a door is to be opened twice".to_owned());
+                }
             }
             Event::Unexpected(message) if !is_late(&message) => {
                 return Err(format!("the broker says what nobody expects: {message:?}"));
@@ -244,11 +259,6 @@ impl World {
             _ => {}
         }
         Ok(())
-    }
-
-    fn command_ends(&mut self, nth: usize, id: RequestId) -> Result<Command, String> {
-        let command = self.clients[nth].commands.remove(&id);
-        command.ok_or_else(|| format!("{id:?} ends, and has not begun or has ended before"))
     }
 
     fn application_takes(&mut self, nth: usize, delivery: &Delivery) -> Result<(), String> {
@@ -375,116 +385,6 @@ impl World {
 
     pub(super) fn hung_up(&mut self, nth: usize) -> Result<(), String> {
         self.tell_client(nth, Input::Disconnected(Cause::Local))
-    }
-
-    /// Now and then somebody wants something of a device, or wants to know how it is.
-    pub(super) fn command(&mut self, nth: usize) -> Result<(), String> {
-        if self.healed.is_none() {
-            self.after(self.plan.commands, Happening::Command(nth));
-        }
-        if self.chance.percent(20) {
-            return self.call_status(nth);
-        }
-        let now = self.schedule.now();
-        let topics: Topics = self.ledger.topics.iter().take(1).collect();
-        let whom = self.chance.below(self.clients.len() as u64);
-        let whom = self.clients[usize::try_from(whom).unwrap()].alias.clone();
-        let which = self.chance.below(6);
-        let client = &mut self.clients[nth];
-        let Some(device) = &mut client.device else {
-            return Ok(());
-        };
-        let is_tcp = client.plan.transport == Transport::Tcp;
-        let asked = match which {
-            0 if !topics.is_empty() => device.register(now, topics).ok(),
-            1 if !topics.is_empty() => device.unregister(now, topics).ok(),
-            2 => device.topics(now).ok(),
-            3 if is_tcp => device.server_info(now).ok(),
-            3 => device.status(now, whom).ok(),
-            _ => {
-                self.next_door += 1;
-                let door = Door::new("room", self.next_door.to_string());
-                // Not bound is as good as said too late.
-                let _ = device.open_door(now, door);
-                None
-            }
-        };
-        if let Some(id) = asked {
-            client.commands.insert(id, Command::Other);
-        }
-        self.settle_client(nth)
-    }
-
-    /// It asks for its messages, as long as there are any.
-    pub(super) fn pull(&mut self, nth: usize) -> Result<(), String> {
-        self.after(20_000, Happening::Pull(nth));
-        let now = self.schedule.now();
-        let client = &mut self.clients[nth];
-        if let Some(device) = &mut client.device
-            && let Ok(id) = device.pull(now)
-        {
-            client.commands.insert(id, Command::Other);
-        }
-        self.settle_client(nth)
-    }
-
-    /// A device publishes a letter. False if it cannot.
-    pub(super) fn client_publishes(&mut self, nth: usize, letter: usize) -> Result<bool, String> {
-        let now = self.schedule.now();
-        let publish = self.publish_of(letter, zzw_push_proto::wire::Num::Absent);
-        let client = &mut self.clients[nth];
-        let Some(device) = &mut client.device else {
-            return Ok(false);
-        };
-        let Ok(id) = device.publish(now, publish) else {
-            return Ok(false);
-        };
-        client.commands.insert(id, Command::Publish(letter));
-        self.settle_client(nth)?;
-        Ok(true)
-    }
-
-    /// Everything that is not in the store is gone.
-    pub(super) fn cut_power(&mut self, nth: usize) {
-        if self.clients[nth].device.is_none() {
-            return;
-        }
-        self.stats.power_cuts += 1;
-        let is_silent = self.chance.percent(50);
-        let cable = self.clients[nth].cable;
-        self.end_life(nth);
-        if let Some(cable) = cable {
-            self.cables[cable].at_device = false;
-            if is_silent {
-                self.cables[cable].is_dead = true;
-            } else {
-                self.put_up_frame(cable, Frame::End);
-            }
-        }
-        let pause = if self.healed.is_some() { 0 } else { 20_000 };
-        self.after(pause, Happening::PowerReturns(nth));
-    }
-
-    /// The machine has ended, and so does the program.
-    fn client_ends(&mut self, nth: usize) -> Result<(), String> {
-        if !self.clients[nth].commands.is_empty() {
-            return Err("a device ends, and a command has not".to_owned());
-        }
-        self.end_life(nth);
-        self.after(20_000, Happening::PowerReturns(nth));
-        Ok(())
-    }
-
-    fn end_life(&mut self, nth: usize) {
-        let client = &mut self.clients[nth];
-        client.device = None;
-        client.life += 1;
-        client.doom = None;
-        client.wake = None;
-        client.cable = None;
-        client.commands.clear();
-        client.flash.stop();
-        client.app.end_life(client.plan.ack == Ack::Stored);
     }
 }
 

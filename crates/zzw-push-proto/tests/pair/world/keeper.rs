@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use testkit::Pipe;
 use zzw_push_proto::platform::{
-    Appended, Input, LinkId, MessageId, Seq, StoreError, StoreOp, StoreReply, UnixMillis,
+    Input, LinkId, MessageId, Seq, StoreError, StoreOp, StoreReply, UnixMillis,
 };
-use zzw_push_proto::wire::{Json, Text};
+use zzw_push_proto::wire::Text;
 
 /// What survives a crash of the broker, and what is on its way there.
 #[derive(Debug)]
@@ -22,16 +22,16 @@ pub(crate) struct Keeper {
     pub is_out: bool,
     /// One request fails: after so many, and whether it has been done.
     pub failing: Option<(u64, bool)>,
-    pending: BTreeMap<Seq, StoreOp>,
-    answers: BTreeMap<Seq, VecDeque<Answer>>,
-    lanes: BTreeMap<Option<Text>, Pipe>,
+    pub(super) pending: BTreeMap<Seq, StoreOp>,
+    pub(super) answers: BTreeMap<Seq, VecDeque<Answer>>,
+    pub(super) lanes: BTreeMap<Option<Text>, Pipe>,
     /// Links by their claims.
-    claims: BTreeMap<Seq, (LinkId, Text)>,
+    pub(super) claims: BTreeMap<Seq, (LinkId, Text)>,
     /// What was promised too early.
-    late: Vec<StoreOp>,
+    pub(super) late: Vec<StoreOp>,
 }
 
-type Answer = Result<StoreReply, StoreError>;
+pub(super) type Answer = Result<StoreReply, StoreError>;
 
 impl Keeper {
     pub(super) fn new(cap: usize) -> Self {
@@ -59,10 +59,18 @@ impl World {
     /// The broker asks.
     pub(super) fn ask_keeper(&mut self, seq: Seq, op: StoreOp) -> Result<(), String> {
         if let StoreOp::Claim { alias, .. } = &op {
-            let link = self.cause.ok_or("a claim that no link has caused")?;
             let client = self.ledger.client_of(alias)?;
-            let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
-            cable.watch.wants = Some(client);
+            let link = self.cause.or_else(|| self.undecided(client));
+            let link = link.ok_or("a claim that no link has caused")?;
+            let watch = &mut self.cables[usize::try_from(link.0).unwrap()].watch;
+            if let Some(other) = watch.wants.filter(|other| *other != client) {
+                // It gives its first one back.
+                watch.begin_anew();
+                if self.ledger.accounts[other].newest == Some(link) {
+                    self.ledger.lose_gap(other);
+                }
+            }
+            watch.wants = Some(client);
             self.ledger.accounts[client].newest = Some(link);
             self.keeper.claims.insert(seq, (link, alias.clone()));
         }
@@ -77,6 +85,16 @@ impl World {
         self.schedule
             .at(at, Happening::StoreDoes(self.process, seq));
         Ok(())
+    }
+
+    /// A link whose frame has waited for a decision for too long, so that the one behind it is served:
+    /// one that wants this alias.
+    fn undecided(&self, client: usize) -> Option<LinkId> {
+        let mut asked = self.asked.values().map(|(link, _)| *link);
+        asked.find(|link| {
+            let cable = &self.cables[usize::try_from(link.0).unwrap()];
+            cable.at_broker && cable.watch.stated.contains(&client)
+        })
     }
 
     pub(super) fn store_does(&mut self, seq: Seq) -> Result<(), String> {
@@ -110,10 +128,11 @@ impl World {
             let is_owned = known.is_some_and(|known| known.owner.is_some());
             let account = &mut self.ledger.accounts[client];
             match (&op, fault) {
-                (_, Some(_)) => account.is_stale = true,
-                // One that is older than what has failed frees nobody.
-                (StoreOp::Release { .. }, None) if is_owned => {}
-                _ => account.is_stale = false,
+                // Nobody knows the epoch that has begun.
+                (StoreOp::Claim { .. }, Some(true)) => account.is_stale = true,
+                (StoreOp::Claim { .. }, None) => account.is_stale = false,
+                (StoreOp::Release { .. }, None) if !is_owned => account.is_stale = false,
+                _ => {}
             }
         }
         if let Some(Err(_)) = answers.back() {
@@ -224,7 +243,7 @@ impl World {
             Ok(StoreReply::Claimed { gap, .. }) => account.untold += gap,
             _ => {
                 let cable = &mut self.cables[usize::try_from(link.0).unwrap()];
-                if cable.at_broker {
+                if cable.watch.wants == Some(client) {
                     cable.watch.begin_anew();
                 }
                 if account.newest == Some(link) {
@@ -235,7 +254,7 @@ impl World {
         Ok(())
     }
 
-    fn carry_out(&mut self, op: StoreOp) -> Result<Answer, String> {
+    pub(super) fn carry_out(&mut self, op: StoreOp) -> Result<Answer, String> {
         let at = self.keeper_wall();
         let now = self.schedule.now();
         let op = self.sabotage_op(op);
@@ -280,76 +299,6 @@ impl World {
         Ok(answer)
     }
 
-    /// What is acknowledged is with the application.
-    fn check_acks(&self, alias: &Text, mids: &[MessageId]) -> Result<(), String> {
-        let client = self.ledger.client_of(alias)?;
-        let Some(known) = self.keeper.store.aliases.get(alias) else {
-            return Ok(());
-        };
-        let is_kept = |mid: &MessageId| known.queue.iter().any(|entry| entry.mid == *mid);
-        let mut unseen = mids
-            .iter()
-            .filter(|mid| !self.clients[client].app.has(**mid));
-        match unseen.find(|mid| is_kept(mid)) {
-            Some(mid) => Err(format!("{mid:?} is acknowledged, and nobody has seen it")),
-            None => Ok(()),
-        }
-    }
-
-    /// A message to a topic is kept for all who were told that they have it.
-    fn check_fan(
-        &mut self,
-        topic: &Text,
-        body: &Json,
-        members: &[(Text, Appended)],
-    ) -> Result<(), String> {
-        let now = self.schedule.now();
-        let topic = self.ledger.topic_of(topic)?;
-        let letter = self.ledger.letter_of(body)?;
-        self.ledger.kept_for(letter, topic)?;
-        for (alias, appended) in members {
-            let client = self.ledger.client_of(alias)?;
-            self.ledger
-                .keep(now, client, appended.mid, letter, Some(topic))?;
-        }
-        for account in &self.ledger.accounts {
-            let is_member = members.iter().any(|(alias, _)| *alias == account.alias);
-            if account.topics.contains(&topic) && !is_member {
-                return Err(format!(
-                    "letter {letter} is not kept for {}, which has the topic",
-                    account.alias.as_str()
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The broker is gone. What was asked of the store just arrived there, or never will.
-    pub(super) fn stop_keeper(&mut self, is_done: bool) -> Result<(), String> {
-        let pending = std::mem::take(&mut self.keeper.pending);
-        let landed = self.chance.below(pending.len() as u64 + 1);
-        let landed = if is_done { landed } else { 0 };
-        let answers = std::mem::take(&mut self.keeper.answers);
-        let claims = std::mem::take(&mut self.keeper.claims);
-        let mut lost: Vec<_> = answers.into_iter().collect();
-        for (seq, op) in pending.into_iter().take(usize::try_from(landed).unwrap()) {
-            lost.push((seq, VecDeque::from([self.carry_out(op)?])));
-        }
-        for (seq, answers) in lost {
-            for answer in answers {
-                if let (Ok(StoreReply::Claimed { gap, .. }), Some((_, alias))) =
-                    (answer, claims.get(&seq))
-                {
-                    let client = self.ledger.client_of(alias)?;
-                    self.ledger.accounts[client].untold += gap;
-                }
-            }
-        }
-        self.keeper.late.clear();
-        self.keeper.lanes.clear();
-        Ok(())
-    }
-
     /// The store is opened anew: a node that has gone has no aliases.
     pub(super) fn open_keeper(&mut self) {
         for known in self.keeper.store.aliases.values_mut() {
@@ -363,121 +312,9 @@ impl World {
         }
     }
 
-    pub(super) fn store_catches_up(&mut self) -> Result<(), String> {
-        for op in std::mem::take(&mut self.keeper.late) {
-            let answer = self.keeper.store.execute(self.keeper_wall(), op.clone());
-            if let (StoreOp::Append { alias, body, .. }, Ok(StoreReply::Appended(appended))) =
-                (op, answer)
-            {
-                let client = self.ledger.client_of(&alias)?;
-                let letter = self.ledger.letter_of(&body)?;
-                let now = self.schedule.now();
-                self.ledger.kept_for(letter, client)?;
-                self.ledger.keep(now, client, appended.mid, letter, None)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the store would have said.
-    fn guess(&self, alias: &Text) -> Appended {
-        let known = self.keeper.store.aliases.get(alias);
-        let prev = known.map_or(MessageId::default(), |known| known.last);
-        let mid = MessageId::next(prev, self.keeper_wall());
-        Appended::new(mid, prev, known.and_then(|known| known.owner), 0)
-    }
-
     pub(super) fn keeper_wall(&self) -> UnixMillis {
         let elapsed = self.schedule.elapsed_millis() + self.keeper.ahead;
         UnixMillis(START.saturating_add_signed(elapsed))
-    }
-
-    fn sabotage_op(&self, op: StoreOp) -> StoreOp {
-        match (self.saboteur, op) {
-            (Saboteur::ForgetsAcks, StoreOp::Ack { alias, .. }) => StoreOp::Ack {
-                alias,
-                mids: Vec::new(),
-            },
-            (Saboteur::AcksAllBefore, StoreOp::Ack { alias, mids }) => {
-                let last = mids.iter().max().copied().unwrap_or_default();
-                let known = self.keeper.store.aliases.get(&alias);
-                let queue = known.into_iter().flat_map(|known| &known.queue);
-                let before = queue.map(|entry| entry.mid).filter(|mid| *mid <= last);
-                StoreOp::Ack {
-                    mids: before.collect(),
-                    alias,
-                }
-            }
-            (Saboteur::KeepsOwners, StoreOp::Release { alias, .. }) => {
-                StoreOp::Release { alias, epoch: 0 }
-            }
-            (_, op) => op,
-        }
-    }
-
-    /// Whoever is away has no topics for a moment.
-    fn keep_for_those_present(&mut self, at: UnixMillis, op: StoreOp) -> Answer {
-        let store = &mut self.keeper.store;
-        if !matches!(op, StoreOp::AppendTopic { .. }) {
-            return store.execute(at, op);
-        }
-        let absent = store
-            .aliases
-            .iter_mut()
-            .filter(|(_, known)| known.owner.is_none());
-        let topics: Vec<_> = absent
-            .map(|(alias, known)| (alias.clone(), std::mem::take(&mut known.topics)))
-            .collect();
-        let answer = store.execute(at, op);
-        for (alias, topics) in topics {
-            store.aliases.entry(alias).or_default().topics = topics;
-        }
-        answer
-    }
-
-    fn sabotage_answer(&mut self, op: &StoreOp, answer: &mut Answer) {
-        let store = &mut self.keeper.store;
-        match (self.saboteur, op, answer) {
-            (
-                Saboteur::DeletesWhenRead,
-                StoreOp::Load { alias, .. },
-                Ok(StoreReply::Loaded { entries, .. }),
-            ) => {
-                let known = store.aliases.entry(alias.clone()).or_default();
-                known.queue.retain(|kept| !entries.contains(kept));
-            }
-            (
-                Saboteur::ServesExpired,
-                StoreOp::Load { .. },
-                Ok(StoreReply::Loaded { entries, .. }),
-            ) => {
-                for entry in entries {
-                    entry.expires_at.0 += 3_600_000;
-                }
-            }
-            (
-                Saboteur::NewestFirst,
-                StoreOp::Load { .. },
-                Ok(StoreReply::Loaded { entries, .. }),
-            ) => entries.reverse(),
-            (
-                Saboteur::SilentEviction,
-                StoreOp::Append { alias, .. },
-                Ok(StoreReply::Appended(appended)),
-            ) => {
-                let known = store.aliases.entry(alias.clone()).or_default();
-                known.gap -= std::mem::take(&mut appended.evicted).min(known.gap);
-            }
-            (
-                Saboteur::TellsGapTwice,
-                StoreOp::Claim { alias, .. },
-                Ok(StoreReply::Claimed { gap, .. }),
-            ) => {
-                let known = store.aliases.entry(alias.clone()).or_default();
-                known.gap = *gap;
-            }
-            _ => {}
-        }
     }
 }
 

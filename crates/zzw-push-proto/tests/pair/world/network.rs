@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use zzw_push_proto::WireError;
 use zzw_push_proto::device::{self, Cause};
 use zzw_push_proto::platform::{Input, LinkId, Peer, Transport};
-use zzw_push_proto::wire::{Connect, Message};
+use zzw_push_proto::wire::{Connect, Heartbeat, Message};
 
 /// Frames that a driver holds for a link that does not take them, before it says so.
 const SLOW_AT: usize = 2;
@@ -41,8 +41,14 @@ impl World {
         self.after(20_000, Happening::ImpostorLeaves(cable));
         self.broker_connects(cable)?;
         if transport == Transport::Tcp {
-            let connect = Connect::new(self.clients[nth].alias.clone());
+            let other = self.clients[(nth + 1) % self.clients.len()].alias.clone();
+            let mut connect = Connect::new(self.clients[nth].alias.clone());
+            // Somebody has found the other device's token, or has none.
+            connect.token = self.token_of(nth).filter(|_| self.chance.percent(50));
             self.put_up(cable, &Message::Connect(connect));
+            if self.chance.percent(30) {
+                self.put_up(cable, &Message::Heartbeat(Heartbeat::new(other)));
+            }
         }
         Ok(())
     }
@@ -69,10 +75,15 @@ impl World {
         let last = u8::try_from(known.client % 200).unwrap();
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
         let mut peer = Peer::new(known.transport, address);
+        let client = known.client;
         if known.transport == Transport::SocketIo {
             peer = peer.with_alias(self.clients[known.client].alias.clone());
+            if let Some(token) = self.token_of(known.client) {
+                peer = peer.with_token(token);
+            }
         }
         self.links += 1;
+        self.cables[cable].watch.stated.insert(client);
         let id = LinkId(cable as u64);
         self.tell_broker(Some(id), Input::Connected(id, peer))
     }
@@ -201,6 +212,12 @@ impl World {
                 let letter = self.ledger.letter_of(&publish.msg)?;
                 watch.letters.insert(publish.num.as_str().into(), letter);
             }
+            Message::Heartbeat(Heartbeat {
+                alias: Some(alias), ..
+            })
+            | Message::Connect(Connect { alias, .. }) => {
+                watch.stated.insert(self.ledger.client_of(alias)?);
+            }
             Message::OpenDoor(_) => self.note_door(&message)?,
             Message::Register(register) => self.unsubscribes(cable, register)?,
             _ => {}
@@ -282,6 +299,7 @@ impl World {
     }
 
     fn link_ends(&mut self, nth: usize, cable: usize, cause: Cause) -> Result<(), String> {
+        self.fire_client(nth)?;
         if self.clients[nth].cable != Some(cable) {
             return Ok(());
         }
@@ -303,7 +321,7 @@ impl World {
         }
     }
 
-    pub(super) fn unstall(&mut self, cable: usize) {
+    pub(super) fn unblock(&mut self, cable: usize) {
         let known = &mut self.cables[cable];
         if !std::mem::take(&mut known.is_stalled) {
             return;

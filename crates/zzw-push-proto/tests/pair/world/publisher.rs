@@ -5,8 +5,8 @@ use crate::ledger::To;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use zzw_push_proto::platform::{Call, ExchangeId, Input};
-use zzw_push_proto::rest::RestReply;
-use zzw_push_proto::wire::{Num, Publish, Ttl};
+use zzw_push_proto::rest::{Post, RestReply};
+use zzw_push_proto::wire::{Lenience, Message, Num, Publish, Ttl};
 
 /// A call over REST that has no answer yet.
 #[derive(Debug, Clone, Copy)]
@@ -95,13 +95,25 @@ impl World {
     }
 
     fn call(&mut self, letter: usize) -> Result<(), String> {
+        self.fire_broker()?;
         if self.broker.is_none() {
             return Ok(());
         }
         self.next_exchange += 1;
         let id = ExchangeId(self.next_exchange);
         self.exchanges.insert(id, Exchange::Push(letter));
-        let call = Call::Push(self.publish_of(letter, Num::new(id.0.to_string())));
+        let mut publish = self.publish_of(letter, Num::new(id.0.to_string()));
+        if self.plan.is_byte_true {
+            let mut body = Vec::new();
+            Post::encode(&publish, &mut body);
+            let decoded = Post::decode(body.into(), Lenience::Vendor);
+            let decoded = decoded.map_err(|error| format!("nonsense is posted: {error}"))?;
+            let Message::Publish(posted) = decoded.message else {
+                return Err("something else is posted".to_owned());
+            };
+            publish = posted;
+        }
+        let call = Call::Push(publish);
         let at = self.wall();
         self.tell_broker(None, Input::Called(id, CALLER, at, call))
     }
@@ -109,6 +121,10 @@ impl World {
     /// When all has healed, everybody gets one more message.
     pub(super) fn write_last_letters(&mut self, from: usize) -> Result<(), String> {
         for nth in from..self.clients.len() {
+            if self.is_rejected(nth) {
+                self.last_letters.push(None);
+                continue;
+            }
             let letter = self.ledger.write(To::Aliases(vec![nth]), LIFE, 1);
             if !self.application_publishes(letter)? {
                 // Too much is on its way.
@@ -116,13 +132,20 @@ impl World {
                 self.schedule.after(Duration::from_secs(1), again);
                 return Ok(());
             }
-            self.last_letters.push(letter);
+            self.last_letters.push(Some(letter));
         }
         Ok(())
     }
 
+    /// True for an alias that nobody has had, if messages to such are refused.
+    fn is_rejected(&self, nth: usize) -> bool {
+        let known = self.keeper.store.aliases.get(&self.clients[nth].alias);
+        self.plan.broker.reject_unknown_alias && known.is_none_or(|known| known.epoch == 0)
+    }
+
     /// Somebody asks over REST how an alias is.
     pub(super) fn call_status(&mut self, nth: usize) -> Result<(), String> {
+        self.fire_broker()?;
         if self.broker.is_none() {
             return Ok(());
         }

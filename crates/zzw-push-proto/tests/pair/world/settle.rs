@@ -64,6 +64,13 @@ impl World {
                 return Some(format!("{name} has not got all its topics"));
             }
         }
+        for (nth, client) in self.clients.iter().enumerate() {
+            let known = self.keeper.store.aliases.get(&client.alias);
+            let is_owned = known.is_some_and(|known| known.owner.is_some());
+            if is_owned && client.cable.is_none() && !self.ledger.accounts[nth].is_stale {
+                return Some(format!("{} is listed, and away", client.alias.as_str()));
+            }
+        }
         let there = self.clients.iter().filter(|client| client.cable.is_some());
         if self.links != there.count() as u64 {
             return Some("the broker has a link that nobody else has".to_owned());
@@ -77,7 +84,7 @@ impl World {
                 return Err(format!("request {} has no answer", num.as_str()));
             }
         }
-        let mut last = self.last_letters.iter();
+        let mut last = self.last_letters.iter().flatten();
         if let Some(letter) = last.find(|letter| !self.ledger.letters[**letter].is_promised) {
             return Err(format!("letter {letter} was not taken though all is well"));
         }
@@ -205,8 +212,22 @@ impl World {
             }
         }
         let counters = broker.snapshot();
-        if counters.store_requests > 0 {
-            return Err(format!("the store has answered all: {counters:?}"));
+        let pulled = self.clients.iter().filter(|client| client.plan.pulls);
+        let longest = usize::try_from(self.plan.longest).unwrap() + 60;
+        let batch = self.plan.broker.pull_bytes.max(longest);
+        // What the store has lost while it was on its way is held until it would be sent again, and
+        // what is still on its way, until it has arrived.
+        let mut known = self.keeper.store.aliases.values();
+        let is_done = |known: &crate::store::Alias| {
+            known.queue.is_empty() && known.evicted.is_empty() && known.expired.is_empty()
+        };
+        let most = if known.all(is_done) {
+            pulled.count() * batch
+        } else {
+            usize::MAX
+        };
+        if counters.store_requests > 0 || counters.held_bytes > most {
+            return Err(format!("nothing is under way: {counters:?}"));
         }
         Ok(())
     }

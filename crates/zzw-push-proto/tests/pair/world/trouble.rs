@@ -38,7 +38,7 @@ impl World {
             }
             (Trouble::Stall, Some(cable)) => {
                 self.cables[cable].is_stalled = true;
-                self.after(20_000, Happening::Unstall(cable));
+                self.after(20_000, Happening::Unblock(cable));
             }
             (Trouble::Outage, _) => {
                 self.network_is_up = false;
@@ -93,7 +93,7 @@ impl World {
         self.keeper.failing = None;
         self.doom = None;
         for cable in 0..self.cables.len() {
-            self.unstall(cable);
+            self.unblock(cable);
             if self.cables[cable].life.is_none() {
                 self.impostor_leaves(cable);
             }
