@@ -105,40 +105,26 @@ impl Cable {
         self
     }
 
-    /// The frames that carry a message up.
-    pub(crate) fn to_broker(&self, message: &Message, chance: &mut Rng) -> Vec<Frame> {
-        self.codecs.as_ref().map_or_else(
-            || vec![Frame::Message(message.clone())],
-            |codecs| codecs.up.encode(message, chance),
-        )
+    /// What carries a message up, if that is bytes.
+    pub(crate) fn encode_up(&self, message: &Message, chance: &mut Rng) -> Option<Vec<Frame>> {
+        Some(self.codecs.as_ref()?.up.encode(message, chance))
     }
 
-    /// The frames that carry a message down.
-    pub(crate) fn to_device(&self, message: &Message, chance: &mut Rng) -> Vec<Frame> {
-        self.codecs.as_ref().map_or_else(
-            || vec![Frame::Message(message.clone())],
-            |codecs| codecs.down.encode(message, chance),
-        )
+    /// What carries a message down, if that is bytes.
+    pub(crate) fn encode_down(&self, message: &Message, chance: &mut Rng) -> Option<Vec<Frame>> {
+        Some(self.codecs.as_ref()?.down.encode(message, chance))
     }
 
-    /// What a frame brings up.
-    pub(crate) fn arrive_at_broker(&mut self, frame: Frame) -> Vec<Arrived> {
-        match (frame, &mut self.codecs) {
-            (Frame::Message(message), _) => vec![Ok(message)],
-            (Frame::Bytes(bytes), Some(codecs)) => codecs.up.decode(bytes, Message::decode),
-            _ => Vec::new(),
-        }
+    /// What bytes bring up.
+    pub(crate) fn decode_up(&mut self, bytes: Bytes) -> Vec<Arrived> {
+        let codecs = self.codecs.as_mut().expect("bytes came over it");
+        codecs.up.decode(bytes, Message::decode)
     }
 
-    /// What a frame brings down.
-    pub(crate) fn arrive_at_device(&mut self, frame: Frame) -> Vec<Arrived> {
-        match (frame, &mut self.codecs) {
-            (Frame::Message(message), _) => vec![Ok(message)],
-            (Frame::Bytes(bytes), Some(codecs)) => {
-                codecs.down.decode(bytes, Message::decode_from_server)
-            }
-            _ => Vec::new(),
-        }
+    /// What bytes bring down.
+    pub(crate) fn decode_down(&mut self, bytes: Bytes) -> Vec<Arrived> {
+        let codecs = self.codecs.as_mut().expect("bytes came over it");
+        codecs.down.decode(bytes, Message::decode_from_server)
     }
 }
 

@@ -43,10 +43,13 @@ impl World {
     /// What is due comes before what is about to be told.
     pub(super) fn fire_broker(&mut self) -> Result<(), String> {
         let now = self.schedule.now();
-        if let Some(broker) = &mut self.broker {
-            broker.handle_timeout(now);
+        match &mut self.broker {
+            Some(broker) if broker.poll_timeout().is_some_and(|due| due <= now) => {
+                broker.handle_timeout(now);
+                self.settle_broker()
+            }
+            _ => Ok(()),
         }
-        self.settle_broker()
     }
 
     pub(super) fn wake_broker(&mut self) -> Result<(), String> {

@@ -140,10 +140,13 @@ impl World {
     /// What is due comes before what is about to be told.
     pub(super) fn fire_client(&mut self, nth: usize) -> Result<(), String> {
         let now = self.schedule.now();
-        if let Some(device) = &mut self.clients[nth].device {
-            device.handle_timeout(now);
+        match &mut self.clients[nth].device {
+            Some(device) if device.poll_timeout().is_some_and(|due| due <= now) => {
+                device.handle_timeout(now);
+                self.settle_client(nth)
+            }
+            _ => Ok(()),
         }
-        self.settle_client(nth)
     }
 
     pub(super) fn wake_client(&mut self, nth: usize) -> Result<(), String> {

@@ -122,19 +122,7 @@ impl World {
                 self.in_parts(answer, &mut answers);
             }
         }
-        if let StoreOp::Claim { alias, .. } | StoreOp::Release { alias, .. } = &op {
-            let client = self.ledger.client_of(alias)?;
-            let known = self.keeper.store.aliases.get(alias);
-            let is_owned = known.is_some_and(|known| known.owner.is_some());
-            let account = &mut self.ledger.accounts[client];
-            match (&op, fault) {
-                // Nobody knows the epoch that has begun.
-                (StoreOp::Claim { .. }, Some(true)) => account.is_stale = true,
-                (StoreOp::Claim { .. }, None) => account.is_stale = false,
-                (StoreOp::Release { .. }, None) if !is_owned => account.is_stale = false,
-                _ => {}
-            }
-        }
+        self.note_owner(&op, fault)?;
         if let Some(Err(_)) = answers.back() {
             self.stats.store_failures += 1;
             match self.saboteur {
@@ -162,6 +150,24 @@ impl World {
                 .at(at, Happening::StoreAnswers(self.process, seq));
         }
         self.keeper.answers.insert(seq, answers);
+        Ok(())
+    }
+
+    /// Whether the store can be right about who has an alias.
+    fn note_owner(&mut self, op: &StoreOp, fault: Option<bool>) -> Result<(), String> {
+        if let StoreOp::Claim { alias, .. } | StoreOp::Release { alias, .. } = op {
+            let client = self.ledger.client_of(alias)?;
+            let known = self.keeper.store.aliases.get(alias);
+            let is_owned = known.is_some_and(|known| known.owner.is_some());
+            let account = &mut self.ledger.accounts[client];
+            match (op, fault) {
+                // Nobody knows the epoch that has begun.
+                (StoreOp::Claim { .. }, Some(true)) => account.is_stale = true,
+                (StoreOp::Claim { .. }, None) => account.is_stale = false,
+                (StoreOp::Release { .. }, None) if !is_owned => account.is_stale = false,
+                _ => {}
+            }
+        }
         Ok(())
     }
 

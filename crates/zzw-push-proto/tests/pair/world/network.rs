@@ -4,6 +4,7 @@ use super::{Happening, World};
 use crate::cable::{Cable, Frame};
 use crate::saboteur::Saboteur;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 use zzw_push_proto::WireError;
 use zzw_push_proto::device::{self, Cause};
 use zzw_push_proto::platform::{Input, LinkId, Peer, Transport};
@@ -90,8 +91,13 @@ impl World {
 
     /// Puts a message into a link on its way up.
     pub(super) fn put_up(&mut self, cable: usize, message: &Message) {
-        for frame in self.cables[cable].to_broker(message, &mut self.chance) {
-            self.put_up_frame(cable, frame);
+        match self.cables[cable].encode_up(message, &mut self.chance) {
+            None => self.put_up_frame(cable, Frame::Message(message.clone())),
+            Some(frames) => {
+                for frame in frames {
+                    self.put_up_frame(cable, frame);
+                }
+            }
         }
     }
 
@@ -113,8 +119,13 @@ impl World {
         {
             return;
         }
-        for frame in self.cables[cable].to_device(message, &mut self.chance) {
-            self.put_down_frame(cable, frame);
+        match self.cables[cable].encode_down(message, &mut self.chance) {
+            None => self.put_down_frame(cable, Frame::Message(message.clone())),
+            Some(frames) => {
+                for frame in frames {
+                    self.put_down_frame(cable, frame);
+                }
+            }
         }
     }
 
@@ -148,26 +159,28 @@ impl World {
             }
             return Ok(());
         }
-        if let Frame::End = frame {
-            return self.broker_end_breaks(cable);
-        }
-        for arrived in known.arrive_at_broker(frame) {
-            let message = match arrived {
-                Ok(message) => message,
-                Err(error) => {
-                    self.garbage_comes_up(cable, error)?;
-                    continue;
-                }
-            };
-            if let (Saboteur::LateDoors, Message::OpenDoor(_)) = (self.saboteur, &message) {
-                self.note_door(&message)?;
-                let late = Happening::LateFrame(cable, Box::new(message));
-                self.schedule.after(std::time::Duration::from_secs(6), late);
-                continue;
+        let arrived = match frame {
+            Frame::End => return self.broker_end_breaks(cable),
+            Frame::Message(message) => return self.message_comes_up(cable, message),
+            Frame::Bytes(bytes) => known.decode_up(bytes),
+        };
+        for arrived in arrived {
+            match arrived {
+                Ok(message) => self.message_comes_up(cable, message)?,
+                Err(error) => self.garbage_comes_up(cable, error)?,
             }
-            self.broker_hears(cable, message)?;
         }
         Ok(())
+    }
+
+    fn message_comes_up(&mut self, cable: usize, message: Message) -> Result<(), String> {
+        if let (Saboteur::LateDoors, Message::OpenDoor(_)) = (self.saboteur, &message) {
+            self.note_door(&message)?;
+            let late = Happening::LateFrame(cable, Box::new(message));
+            self.schedule.after(Duration::from_secs(6), late);
+            return Ok(());
+        }
+        self.broker_hears(cable, message)
     }
 
     /// Somebody writes nonsense: only over links of bytes, and only if it was arranged.
@@ -250,17 +263,31 @@ impl World {
             known.at_device = !matches!(frame, Frame::End);
             return Ok(());
         }
-        if let Frame::End = frame {
-            known.at_device = false;
-            return self.link_ends(nth, cable, Cause::Closed);
-        }
-        for arrived in known.arrive_at_device(frame) {
-            let message = arrived.map_err(|error| format!("the broker wrote nonsense: {error}"))?;
-            if self.clients[nth].cable == Some(cable) {
-                self.client_hears(nth, message)?;
+        let arrived = match frame {
+            Frame::End => {
+                known.at_device = false;
+                return self.link_ends(nth, cable, Cause::Closed);
             }
+            Frame::Message(message) => return self.message_comes_down(nth, cable, message),
+            Frame::Bytes(bytes) => known.decode_down(bytes),
+        };
+        for arrived in arrived {
+            let message = arrived.map_err(|error| format!("the broker wrote nonsense: {error}"))?;
+            self.message_comes_down(nth, cable, message)?;
         }
         Ok(())
+    }
+
+    fn message_comes_down(
+        &mut self,
+        nth: usize,
+        cable: usize,
+        message: Message,
+    ) -> Result<(), String> {
+        if self.clients[nth].cable != Some(cable) {
+            return Ok(());
+        }
+        self.client_hears(nth, message)
     }
 
     pub(super) fn broker_end_breaks(&mut self, cable: usize) -> Result<(), String> {
@@ -328,7 +355,7 @@ impl World {
         }
         for _ in 0..known.down.frames.len() {
             let now = self.schedule.now();
-            let at = known.down.pipe.arrival(now, std::time::Duration::ZERO);
+            let at = known.down.pipe.arrival(now, Duration::ZERO);
             self.schedule.at(at, Happening::Down(cable));
         }
         let now = self.schedule.now();
