@@ -36,7 +36,7 @@ pub enum Rule {
     Deny,
     /// By who has presented a token that allows it.
     Token(Scopes),
-    /// The application decides, within [`Config::ask_timeout`].
+    /// The application decides, within [`Config::ask_timeout`](super::Config::ask_timeout).
     Ask,
 }
 

@@ -111,7 +111,7 @@ pub enum Output {
         is_authorised: bool,
     },
     /// Is this token valid, and this alias' own? [`super::Platform::verified`] is due within
-    /// [`Config::ask_timeout`].
+    /// [`Config::ask_timeout`](super::Config::ask_timeout).
     Verify(AskId, Presented),
     /// Tell the application.
     Event(Event),
@@ -201,7 +201,7 @@ pub enum Event {
     Online(Text, LinkId),
     /// That link of the alias is over.
     Offline(Text, LinkId, LinkEnd),
-    /// May it be done? [`super::Platform::decide`] is due within [`Config::ask_timeout`].
+    /// May it be done? [`super::Platform::decide`] is due within [`Config::ask_timeout`](super::Config::ask_timeout).
     Asked(AskId, Question),
     /// What [`super::Platform::publish`] was given is kept for all who are away.
     Published(PublishId),
@@ -229,11 +229,11 @@ pub enum LinkEnd {
     Replaced,
     /// It has taken another alias; it stays open.
     Rebound,
-    /// Nothing was heard for [`Config::link_timeout`].
+    /// Nothing was heard for [`Config::link_timeout`](super::Config::link_timeout).
     Silent,
     /// It acknowledged nothing.
     Unacked,
-    /// It took nothing for [`Config::slow_timeout`].
+    /// It took nothing for [`Config::slow_timeout`](super::Config::slow_timeout).
     Slow,
     /// It sent garbage, or tokens that were not valid.
     Rude,

@@ -103,8 +103,7 @@ impl Message {
         read_message(&Source::Held(json), Form::Line, lenience)
     }
 
-    /// Reads the content of a line that is only lent, as [`LineBuffer`](crate::line::LineBuffer)
-    /// lends it. A message with a long member copies the line, once; most have none.
+    /// Reads the content of a line that is only lent. A message with a long member copies the line, once; most have none.
     ///
     /// # Errors
     ///
