@@ -19,7 +19,7 @@ use zzw_push_proto::wire::{
 #[derive(Debug, Clone)]
 enum Happening {
     Connected,
-    Hear(Message),
+    Hear(Box<Message>),
     Garbled,
     Disconnected(Cause),
     Stored(u64),
@@ -87,7 +87,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let cause = prop_oneof![Just(Cause::Broken), Just(Cause::Unreachable)];
     prop_oneof![
         12 => Just(Happening::Connected),
-        40 => message().prop_map(Happening::Hear),
+        40 => message().prop_map(|message| Happening::Hear(Box::new(message))),
         2 => Just(Happening::Garbled),
         6 => cause.prop_map(Happening::Disconnected),
         8 => (0_u64..20).prop_map(Happening::Stored),
@@ -161,7 +161,7 @@ fn apply(device: &mut Device, now: Instant, happening: &Happening) -> Option<Req
             return None;
         }
         Happening::Connected => Input::Connected,
-        Happening::Hear(message) => Input::Received(message.clone()),
+        Happening::Hear(message) => Input::Received((**message).clone()),
         Happening::Garbled => {
             let error = Message::decode("x".into(), Lenience::default());
             Input::Garbled(error.expect_err("garbage"))
@@ -239,7 +239,7 @@ proptest! {
         let (mut device, now, _) = run(&config, &history, |_, _| {});
         prop_assert!(device.is_closed() && device.state() == State::Closed);
         device.close(now);
-        apply(&mut device, now, &Happening::Hear(push("1")));
+        apply(&mut device, now, &Happening::Hear(Box::new(push("1"))));
         prop_assert_eq!(apply(&mut device, now, &Happening::Topics), None);
         let outputs = drain(&mut device);
         let closed = |output: &&Output| matches!(output, Output::Event(Event::Closed(_)));

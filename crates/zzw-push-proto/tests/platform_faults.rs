@@ -114,6 +114,9 @@ fn what_the_store_kept_without_saying_so_is_delivered_soon() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull that a later one has overtaken MUST fail with `busy`, so that what it would have brought
+//# is not acknowledged unseen.
 fn a_batch_that_nobody_waits_for_any_more_is_not_acknowledged_unseen() {
     let mut rig = Rig::new(config());
     rig.connect(1);

@@ -85,6 +85,9 @@ impl Platform {
         // Who has asked by another number since does not wait for this any more, and the next number
         // would acknowledge it.
         if session.pulling.as_deref() != Some(&num) {
+            //= docs/spec/zzw-push-proto.md#pull
+            //# A pull that a later one has overtaken MUST fail with `busy`, so that what it would
+            //# have brought is not acknowledged unseen.
             return self.fail(id, Code::Busy, num);
         }
         // The same number was asked twice before the store answered.

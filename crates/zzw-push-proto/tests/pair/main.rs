@@ -38,6 +38,14 @@ use world::{Doom, Moment, Stats, World};
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+//# acknowledged it, its time is over, or newer ones have pushed it out.
+//= docs/spec/zzw-push-proto.md#queue
+//# Messages MUST be sent to a link for the first time in the order of their ids, in whichever order
+//# the store answers.
+//= docs/spec/zzw-push-proto.md#device-delivery
+//# The device MUST report a delivery once as long as its id is among the last `remembered`.
 fn applications_see_every_promised_message_in_order() {
     if let Some(seed) = number_from_env("SIM_SEED") {
         let mut world = World::new(Plan::draw(seed), Saboteur::None);
@@ -84,6 +92,9 @@ fn large_sites_lose_nothing() {
 /// The broker is killed and a device loses its power, each at every boundary of its store and between
 /// any two outputs, alone and in pairs.
 #[test]
+//= docs/spec/zzw-push-proto.md#queue
+//# A message that was acknowledged to its publisher MUST stay in the store until its alias has
+//# acknowledged it, its time is over, or newer ones have pushed it out.
 fn no_instant_is_a_bad_one_to_stop_at() {
     for moment in Moment::ALL {
         let stop = |nth: u64| Some(Doom { moment, left: nth });
