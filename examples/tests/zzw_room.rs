@@ -5,7 +5,7 @@ mod kit_push;
 
 use kit::cable::Cable;
 use kit::{Program, example, is_jpeg};
-use kit_push::{Push, fails, folder};
+use kit_push::{Push, ask_for_tokens, fails, folder, token};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::Command;
@@ -146,12 +146,24 @@ fn what_is_wrong_is_said() {
     assert!(other.contains("HTTP 4"), "{other}");
     let missing = [&ROOM[..], &["--picture", "/no/such/file"]].concat();
     assert!(fails(relay("send", &url, &missing)).contains("/no/such/file"));
-    let args = [&ROOM[..], &["--alias", "a", "--token", "s3cr3t"]].concat();
-    let refused = fails(relay("show", &url, &args));
-    assert!(
-        refused.contains("HTTP 401") && !refused.contains("s3cr3t"),
-        "{refused}"
-    );
+}
+
+#[test]
+fn a_token_is_shown_to_a_relay_that_asks_for_one() {
+    let push = Push::with(ask_for_tokens);
+    let show = |alias: &str, token: &str| {
+        let args = [&ROOM[..], &["--alias", alias, "--token", token]].concat();
+        relay("show", &url(&push), &args)
+    };
+    enter(show("李 雷", &token("李 雷")));
+    for (alias, token) in [("韩梅梅", token("李 雷")), ("李 雷", "s3cr3t".to_owned())] {
+        let refused = fails(show(alias, &token));
+        assert!(
+            refused.contains("HTTP 401") && !refused.contains(&token),
+            "{refused}"
+        );
+    }
+    assert!(fails(relay("show", &url(&push), &ROOM)).contains("HTTP 401"));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use drive::zzw::server::{Addresses, Options, Server};
 use serde_json::Value;
 use std::process::Command;
 use tokio::runtime::Runtime;
-use xtea_token::Key;
-use zzw_push_proto::platform::Rate;
+use xtea_token::v2::{MacKey, Scope, Ticket};
+use xtea_token::{Key, UnixSeconds};
+use zzw_push_proto::platform::{ClientToken, Rate};
 
 /// What a client can speak.
 pub const VIAS: [&str; 3] = ["tcp", "socketio", "socketio-v2"];
@@ -136,6 +137,25 @@ pub fn listen(via: &str, server: &str, args: &[&str]) -> Program {
 pub fn messages(lines: &[Value]) -> Vec<Value> {
     let messages = lines.iter().filter(|line| line["event"] == "message");
     messages.map(|line| line["msg"].clone()).collect()
+}
+
+/// Has a server ask its clients for tokens.
+pub fn ask_for_tokens(options: &mut Options) {
+    options.keys.mac.push(mac_key());
+    options.broker.client_token = ClientToken::Required;
+}
+
+/// A token of that alias for such a server, good for a minute.
+pub fn token(alias: &str) -> String {
+    let now = UnixSeconds(drive::cli::now().0 / 1000);
+    let (from, to) = (UnixSeconds(now.0 - 60), UnixSeconds(now.0 + 60));
+    let ticket = Ticket::new(Scope::CONNECT | Scope::RELAY, from, to, [1; 8]).with_subject(alias);
+    let token = mac_key().issue_unbound(&ticket).unwrap();
+    token.as_str().to_owned()
+}
+
+fn mac_key() -> MacKey {
+    MacKey::new(7, [0x42; 32])
 }
 
 /// A folder for what clients keep.

@@ -1,7 +1,7 @@
 //! What a client can be told on its command line.
 
 use crate::kit::Program;
-use crate::kit_push::{Push, VIAS, device, does, fails, listen, messages};
+use crate::kit_push::{Push, VIAS, ask_for_tokens, device, does, fails, listen, messages, token};
 use serde_json::{Value, json};
 use std::io::Write as _;
 
@@ -276,6 +276,27 @@ fn acknowledged_by_hand_is_what_is_typed() {
             ["二"],
             "{via}"
         );
+    }
+}
+
+#[test]
+fn a_token_is_shown_to_a_server_that_asks_for_one() {
+    let push = Push::with(ask_for_tokens);
+    for via in VIAS {
+        let asks = |alias: &str, token: &str| {
+            let args = ["--alias", alias, "--token", token, "topics"];
+            device(via, &push.address(via), &args)
+        };
+        let valid = token("小明");
+        assert_eq!(does(&mut asks("小明", &valid))[0]["event"], "topics");
+        let mut by_variable = device(via, &push.address(via), &["--alias", "小明", "topics"]);
+        by_variable.env("ZZW_TOKEN", &valid);
+        does(&mut by_variable);
+        for (alias, token) in [("小红", &*valid), ("小明", "s3cr3t")] {
+            let refused = fails(asks(alias, token));
+            assert!(!refused.contains(token), "{via}: {refused}");
+            assert!(refused.contains("invalid token"), "{via}: {refused}");
+        }
     }
 }
 
