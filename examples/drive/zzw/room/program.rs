@@ -43,6 +43,11 @@ pub struct PlaceArgs {
     /// The token of --alias
     #[arg(long, value_name = "TOKEN", requires = "alias", value_parser = token)]
     token: Option<Token>,
+}
+
+/// How to come in again.
+#[derive(Debug, clap::Args)]
+pub struct AgainArgs {
     /// Longest pause before coming in again, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = positive)]
     backoff: f64,
@@ -53,6 +58,8 @@ pub struct PlaceArgs {
 pub struct SendArgs {
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    again: AgainArgs,
     /// Pictures a second
     #[arg(long, value_name = "PER_SECOND", default_value_t = 2.0, value_parser = positive)]
     rate: f64,
@@ -69,6 +76,8 @@ pub struct SendArgs {
 pub struct ShowArgs {
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    again: AgainArgs,
     /// Save the pictures in this folder, 000001.jpg and so on
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -139,7 +148,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub async fn run(command: RelayCommand) -> io::Result<()> {
     match command {
         RelayCommand::Send(args) => {
-            let stay = Stay::new(&args.place, capture(&args.place.room, Role::Zero)?)?;
+            let path = capture(&args.place.room, Role::Zero)?;
+            let stay = Stay::new(args.place.address(path)?, &args.again);
             let camera = match args.picture {
                 Some(file) => Camera::File(file),
                 None => Camera::Drawn {
@@ -153,7 +163,8 @@ pub async fn run(command: RelayCommand) -> io::Result<()> {
             stay.run(Work::new(doing, args.count)).await
         }
         RelayCommand::Show(args) => {
-            let stay = Stay::new(&args.place, capture(&args.place.room, Role::One)?)?;
+            let path = capture(&args.place.room, Role::One)?;
+            let stay = Stay::new(args.place.address(path)?, &args.again);
             if let Some(folder) = &args.out {
                 std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
             }
@@ -165,13 +176,13 @@ pub async fn run(command: RelayCommand) -> io::Result<()> {
 }
 
 impl Stay {
-    fn new(place: &PlaceArgs, path: RoomPath) -> io::Result<Self> {
-        Ok(Self {
-            address: place.address(path)?,
+    fn new(address: RoomAddress, again: &AgainArgs) -> Self {
+        Self {
+            address,
             pause: FIRST_PAUSE,
-            longest: Duration::from_secs_f64(place.backoff),
+            longest: Duration::from_secs_f64(again.backoff),
             dice: Dice(crate::cli::now().0 ^ u64::from(std::process::id())),
-        })
+        }
     }
 
     /// Comes in again whenever it is out, until it is done or told to end.
