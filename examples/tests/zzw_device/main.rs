@@ -5,6 +5,7 @@ mod driver;
 mod foreign;
 mod killed;
 mod links;
+mod odd;
 mod wrong;
 
 #[path = "../kit/mod.rs"]
