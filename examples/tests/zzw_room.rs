@@ -99,14 +99,14 @@ fn both_ends_of_a_call_hear_each_other() {
     caller.err.line_with("entered");
     // What is said before the other one comes waits for it.
     writeln!(asks, "在吗？").unwrap();
-    let (callee, mut answers) = Program::typed(call(&push, "callee", "ios", &["--hang-up"]));
-    callee.out.line_with(r#"{"event":"text","text":"在吗？"}"#);
+    let (other, mut answers) = Program::typed(call(&push, "callee", "ios", &["--hang-up"]));
+    other.out.line_with(r#"{"event":"text","text":"在吗？"}"#);
     writeln!(answers, "在。\n\"🔔\"").unwrap();
     caller.out.line_with(r#"{"event":"text","text":"在。"}"#);
     caller.out.line_with(r#"{"event":"text","text":"\"🔔\""}"#);
     drop(answers);
-    let mut callee = callee;
-    assert!(callee.finish().success(), "{}", callee.said());
+    let mut other = other;
+    assert!(other.finish().success(), "{}", other.said());
     // The end of its input is not the end of the call.
     drop(asks);
     let mut caller = caller;
