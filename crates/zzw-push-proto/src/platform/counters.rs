@@ -36,6 +36,10 @@ pub struct Counters {
     pub busy: u64,
     /// Requests that were not allowed.
     pub denied: u64,
+    /// News of presence told, once for each topic.
+    pub presence: u64,
+    /// News of presence that were lost, to the store or to a limit.
+    pub presence_lost: u64,
     /// Tokens of clients that were valid.
     pub tokens_accepted: u64,
     /// Tokens of clients that were not.

@@ -270,7 +270,7 @@ impl Platform {
         //# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing
         //# more until it acknowledges something.
         if is_dead && self.config.on_unacked == OnUnacked::Close {
-            return self.end(id, LinkEnd::Unacked);
+            return self.end(now, id, LinkEnd::Unacked);
         }
         let count = u64::try_from(again.len()).unwrap_or(u64::MAX);
         self.counters.redelivered = self.counters.redelivered.saturating_add(count);

@@ -47,6 +47,7 @@ impl Platform {
         }
         //= docs/spec/zzw-push-proto.md#queue
         //# A publication of the application's own MUST keep to the same rules as that of a client.
+        self.clock = Some((now, at));
         match self.start(now, Asker::Application, at, &publish) {
             Ok(id) => Ok(id),
             Err(Code::Busy) => Err(Refused::Full(publish)),
@@ -325,7 +326,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#queue
     //# A publication with a time to live of 0 MUST be sent to the links that are bound and have
     //# room for it, and MUST NOT be stored.
-    fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
+    pub(super) fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
         self.last_direct = MessageId::next_direct(self.last_direct, at);
         let mid = self.last_direct;
         if let Some(link) = self.owners.get(alias).copied() {
