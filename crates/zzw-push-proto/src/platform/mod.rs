@@ -29,7 +29,7 @@ mod window;
 pub use crate::rooms::LinkId;
 pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
 pub use config::{ClientToken, Config, OnUnacked, Rate};
-pub use counters::Counters;
+pub use counters::{Counters, Ends};
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,
@@ -203,17 +203,6 @@ impl Platform {
             self.next_drain(),
         ];
         timers.into_iter().flatten().min()
-    }
-
-    /// What has happened so far, and what is.
-    pub fn snapshot(&self) -> Counters {
-        let online = self.links.iter().filter(|(_, link)| link.alias().is_some());
-        let online = u64::try_from(online.count()).unwrap_or(u64::MAX);
-        Counters {
-            online,
-            store_requests: self.pending.len(),
-            ..self.counters
-        }
     }
 
     /// True if a link of this node has the alias.

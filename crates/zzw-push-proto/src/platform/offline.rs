@@ -197,6 +197,7 @@ impl Platform {
         }
         self.hold(len);
         self.counters.delivered = self.counters.delivered.saturating_add(1);
+        self.counters.unacked = self.counters.unacked.saturating_add(1);
         Sent::Done
     }
 
@@ -262,6 +263,7 @@ impl Platform {
             }
         }
         session.is_parked |= is_dead;
+        self.counters.unacked = self.counters.unacked.saturating_sub(over.len());
         let alias = session.alias.clone();
         self.let_go(freed);
         let expired = u64::try_from(over.len()).unwrap_or(u64::MAX);
@@ -314,6 +316,7 @@ impl Platform {
             session.bytes = session.bytes.saturating_sub(sent.content.len());
             self.let_go(sent.content.len());
             self.counters.acked = self.counters.acked.saturating_add(1);
+            self.counters.unacked = self.counters.unacked.saturating_sub(1);
             self.unpark(now, id);
         }
         if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {

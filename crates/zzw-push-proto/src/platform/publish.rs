@@ -26,6 +26,13 @@ pub(super) struct Publication {
     failed: Option<Code>,
 }
 
+impl Publication {
+    /// Bytes that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.body.as_bytes().len()
+    }
+}
+
 impl Platform {
     /// Publishes a message of the application's own, at that time by the wall clock.
     /// [`Event::Published`] or [`Event::NotPublished`] with the id that is returned follows.
@@ -272,6 +279,9 @@ impl Platform {
         if let Asker::Link(link) = publication.asker {
             self.count_request(link, false);
         }
+        if publication.failed.is_some() {
+            self.counters.unpublished = self.counters.unpublished.saturating_add(1);
+        }
         let num = publication.num;
         match (publication.asker, publication.failed) {
             (Asker::Application, None) => self.tell(Event::Published(id)),
@@ -357,6 +367,7 @@ impl Platform {
                 let alias = alias.clone();
                 self.out.deliver(id, alias, mid, Arc::clone(content));
                 self.counters.delivered = self.counters.delivered.saturating_add(1);
+                self.counters.direct = self.counters.direct.saturating_add(1);
             }
             //= docs/spec/zzw-push-proto.md#queue
             //# A publication with a time to live of 0 that a link has no room for MUST be dropped

@@ -23,11 +23,13 @@ impl Platform {
             (self.links.len() >= self.config.max_links).then_some(Code::Busy)
         };
         if let Some(code) = refusal {
+            self.counters.refused = self.counters.refused.saturating_add(1);
             self.fail(id, code, Num::Absent);
             return self.out.push(Output::Disconnect(id));
         }
         let alias = peer.alias.take();
         self.count_link(peer.transport, true);
+        self.counters.accepted = self.counters.accepted.saturating_add(1);
         let link = Link {
             transport: peer.transport,
             address: peer.address,
@@ -65,6 +67,7 @@ impl Platform {
             return;
         };
         link.last_seen = now;
+        self.counters.received = self.counters.received.saturating_add(1);
         //= docs/spec/zzw-push-proto.md#load
         //# Frames of a link beyond `frame_rate` and those of an address beyond `address_rate` MUST
         //# be answered with `busy`, but for heartbeats and for acknowledgements that are waited
@@ -188,6 +191,7 @@ impl Platform {
         if let Some(session) = link.and_then(|link| link.session.take()) {
             self.starved.remove(&id);
             self.let_go(session.held());
+            self.counters.ended.count(LinkEnd::Rebound);
             self.end_session(now, id, session, LinkEnd::Rebound);
         }
         self.bind(now, id, alias, greeting);
@@ -268,6 +272,8 @@ impl Platform {
             return;
         }
         session.epoch = Some(epoch);
+        self.counters.online = self.counters.online.saturating_add(1);
+        self.counters.bound = self.counters.bound.saturating_add(1);
         let is_elsewhere = previous.is_some_and(|owner| owner.node != self.config.node);
         let was_online = session.replaced.is_some() || is_elsewhere;
         if session.kicked > epoch {
@@ -329,6 +335,7 @@ impl Platform {
         }
         self.let_go(link.held());
         self.count_link(link.transport, false);
+        self.counters.ended.count(why);
         if why == LinkEnd::Slow {
             self.counters.slow = self.counters.slow.saturating_add(1);
         }
@@ -342,6 +349,11 @@ impl Platform {
 
     fn end_session(&mut self, now: Instant, id: LinkId, session: Session, why: LinkEnd) {
         self.owners.remove(&session.alias);
+        if session.epoch.is_some() {
+            self.counters.online = self.counters.online.saturating_sub(1);
+        }
+        let unacked = session.inflight.len();
+        self.counters.unacked = self.counters.unacked.saturating_sub(unacked);
         if !session.acks.is_empty() {
             let (alias, mids) = (session.alias.clone(), session.acks);
             self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
