@@ -1,7 +1,7 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
 use super::config::OnUnacked;
-use super::link::{Link, Session};
+use super::link::{Link, PulledBatch, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
 use super::window::{Content, InFlight};
@@ -312,11 +312,15 @@ impl Platform {
         let Some(mid) = MessageId::of(&ack.mid) else {
             return;
         };
+        let has_pulled = |batch: &PulledBatch| batch.mids.contains(&mid);
+        let is_pulled = session.batch.as_deref().is_some_and(has_pulled);
         if let Some(sent) = session.inflight.remove(mid) {
             session.bytes = session.bytes.saturating_sub(sent.content.len());
             self.let_go(sent.content.len());
             self.counters.acked = self.counters.acked.saturating_add(1);
             self.counters.unacked = self.counters.unacked.saturating_sub(1);
+            self.unpark(now, id);
+        } else if is_pulled {
             self.unpark(now, id);
         }
         if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {
