@@ -1,11 +1,16 @@
 //! The broker of the zzw push system: whatever is done to it and to its store, in whatever order,
 //! its promises are kept.
 
+#[path = "../../crates/zzw-push-proto/tests/platform_kit/cast.rs"]
+mod cast;
+#[path = "../../crates/zzw-push-proto/tests/platform_kit/checks.rs"]
+mod checks;
 #[path = "../../crates/zzw-push-proto/tests/platform_kit/model.rs"]
 mod model;
 #[path = "../../crates/zzw-push-proto/tests/platform_kit/store.rs"]
 mod store;
 
+use cast::Settings;
 use model::{Op, World};
 
 /// Lists of operations never break a promise: nothing is acknowledged that is not kept, messages of
@@ -13,7 +18,10 @@ use model::{Op, World};
 /// request gets one reply; what is kept arrives in the end; and draining late or firing timers twice
 /// changes nothing.
 pub fn ops(data: &[u8]) {
-    let mut world = World::new();
+    let Some((settings, data)) = data.split_first() else {
+        return;
+    };
+    let mut world = World::new(Settings(*settings));
     for op in data.chunks_exact(3).take(600) {
         if let [kind, a, b] = *op {
             world.apply(Op(kind, a, b));

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Things that will happen, in order of time; of the same time, in the order they were put in.
@@ -15,13 +16,14 @@ pub struct Schedule<E> {
     heap: BinaryHeap<Reverse<Due<E>>>,
 }
 
-/// The start of every virtual clock. The one place that reads the real one.
+/// The start of every virtual clock, the same for all of a process: histories can be compared. The one place that reads the real one.
 #[expect(
     clippy::disallowed_methods,
     reason = "`Instant` has no other constructor"
 )]
 pub fn epoch() -> Instant {
-    Instant::now()
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
 }
 
 #[derive(Debug)]

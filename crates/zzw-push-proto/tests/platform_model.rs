@@ -2,8 +2,10 @@
 
 mod platform_kit;
 
+use platform_kit::cast::Settings;
 use platform_kit::model::{Op, World};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -40,12 +42,62 @@ proptest! {
     //= docs/spec/zzw-push-proto.md#store
     //# A failure of the store MUST be answered with `store_unavailable` and never become a -6.
     fn whatever_happens_the_promises_are_kept(
+        settings in any::<u8>(),
         ops in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..300),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(Settings(settings));
         for (kind, a, b) in ops {
             world.apply(Op(kind, a, b));
         }
         world.settle();
     }
+}
+
+/// A model that reaches nothing proves nothing.
+#[test]
+fn the_model_comes_everywhere() {
+    let mut reached: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for seed in 0..=u64::from(u8::MAX) * 2 {
+        let mut rng = testkit::Rng::new(seed);
+        let settings = Settings(rng.draw().to_le_bytes()[0]);
+        let mut world = World::new(settings);
+        for _ in 0..250 {
+            let [kind, a, b, ..] = rng.draw().to_le_bytes();
+            // So rarely the broker stops that there is something to stop.
+            world.apply(Op(kind, a.min(if rng.percent(2) { 255 } else { 249 }), b));
+        }
+        for counted in world.settle() {
+            let ends = counted
+                .ended
+                .iter()
+                .map(|(why, count)| (why.as_str(), count));
+            let figures = [
+                ("bound", counted.bound),
+                ("refused", counted.refused),
+                ("delivered", counted.delivered),
+                ("direct", counted.direct),
+                ("redelivered", counted.redelivered),
+                ("pulled", counted.pulled),
+                ("acked", counted.acked),
+                ("expired", counted.expired),
+                ("evicted", counted.evicted),
+                ("dropped", counted.dropped),
+                ("late", counted.late),
+                ("busy", counted.busy),
+                ("denied", counted.denied),
+                ("presence", counted.presence),
+                ("presence lost", counted.presence_lost),
+                ("tokens accepted", counted.tokens_accepted),
+                ("tokens rejected", counted.tokens_rejected),
+                ("unpublished", counted.unpublished),
+                ("store failures", counted.store_failures),
+            ];
+            for (name, count) in ends.chain(figures) {
+                *reached.entry(name).or_default() += count;
+            }
+        }
+    }
+    println!("{reached:#?}");
+    let missed: Vec<_> = reached.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }

@@ -96,6 +96,24 @@ fn a_link_that_only_pulls_may_be_parked_instead() {
 }
 
 #[test]
+fn a_parked_link_that_acknowledges_what_it_pulled_is_sent_to_again() {
+    let mut config = config();
+    config.on_unacked = OnUnacked::Park;
+    let mut rig = Rig::new(config);
+    rig.connect(1);
+    rig.bind(2, "m_2");
+    rig.says(1, &publish("m_2", "hello", 600));
+    wait_alive(&mut rig, &[1, 2], 120);
+    rig.says(2, r#"{"t":4,"num":"p"}"#);
+    rig.heard(2);
+    rig.says(1, &publish("m_2", "again", 600));
+    assert_eq!(count(&rig.heard(2)), 0, "it only pulls");
+    let mid = rig.store.aliases["m_2"].queue[0].mid;
+    rig.says(2, &format!(r#"{{"t":-5,"mid":"{}"}}"#, mid.0));
+    assert_eq!(count(&rig.heard(2)), 1);
+}
+
+#[test]
 //= docs/spec/zzw-push-proto.md#time-to-live
 //# A message MUST NOT be sent, sent again or pulled when its time is over.
 //= docs/spec/zzw-push-proto.md#queue

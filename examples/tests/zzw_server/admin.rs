@@ -22,6 +22,9 @@ fn figures_are_prometheus_text_and_move() {
     for name in [
         "tcp_links",
         "online_aliases",
+        "accepted_total",
+        "bound_total",
+        "calls_total",
         "published_total",
         "delivered_total",
         "acked_total",
@@ -80,12 +83,12 @@ fn own_address() -> Option<SocketAddr> {
 }
 
 /// The figures of a page, which has to be as the format wants it: each metric with one HELP and one
-/// TYPE line before its sample.
+/// TYPE line before its sample, or its samples, each with a label.
 fn figures(page: &Answer) -> BTreeMap<String, f64> {
     assert_eq!(page.status, 200);
     assert!(page.body.ends_with('\n'));
     let mut figures = BTreeMap::new();
-    let mut lines = page.body.lines();
+    let mut lines = page.body.lines().peekable();
     while let Some(help) = lines.next() {
         let (name, help) = help
             .strip_prefix("# HELP ")
@@ -109,12 +112,18 @@ fn figures(page: &Answer) -> BTreeMap<String, f64> {
             "gauge"
         };
         assert_eq!(kind, wanted, "{name}");
-        let sample = lines.next().unwrap().strip_prefix(name).unwrap();
-        let value = sample.strip_prefix(' ').unwrap().parse().unwrap();
-        assert!(
-            figures.insert(name.to_owned(), value).is_none(),
-            "{name} twice"
-        );
+        let is_sample = |line: &&str| !line.starts_with('#');
+        while let Some(sample) = lines.next_if(is_sample) {
+            let (key, value) = sample.rsplit_once(' ').unwrap();
+            let label = key.strip_prefix(name).unwrap();
+            let is_label = label.starts_with("{why=\"") && label.ends_with("\"}");
+            assert!(label.is_empty() || is_label, "{key}");
+            let value = value.parse().unwrap();
+            assert!(
+                figures.insert(key.to_owned(), value).is_none(),
+                "{key} twice"
+            );
+        }
     }
     assert!(figures.len() > 20);
     figures

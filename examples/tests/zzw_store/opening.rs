@@ -62,7 +62,11 @@ fn what_a_device_tells_replaces_what_it_told_before() {
         store.ask(told("m_1", r#"{"name":"b"}"#)).unwrap();
         assert_eq!(before - store.figures().bytes, 17);
         let nothing = store.ask(subscribe("m_1", []));
-        assert_eq!(nothing, Ok(StoreReply::Done));
+        let unchanged = StoreReply::Subscribed {
+            joined: Texts::default(),
+            left: Texts::default(),
+        };
+        assert_eq!(nothing, Ok(unchanged));
         let info = match &mut store.place {
             crate::Place::Memory(memory) => memory.info("m_1"),
             crate::Place::Disk(kept) => kept.info("m_1").unwrap(),

@@ -102,7 +102,10 @@ fn members_are_told_in_parts() {
                 assert_eq!(reply, nobody);
                 parts.push((0, true));
             }
-            input => assert!(matches!(input, Input::Stored(_, StoreReply::Done))),
+            input => assert!(matches!(
+                input,
+                Input::Stored(_, StoreReply::Subscribed { .. })
+            )),
         }
     }
     assert_eq!(parts, [(500, false), (500, false), (200, true), (0, true)]);

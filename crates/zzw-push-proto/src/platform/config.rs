@@ -76,6 +76,15 @@ pub struct Config {
     /// A link without an alias may do nothing but get one, by a heartbeat or a connect frame; false:
     /// it may publish and ask (Z-14).
     pub require_heartbeat_first: bool,
+    /// Who comes, goes, joins a topic `T` and leaves it is published on `T/p`, for those who have
+    /// registered that and are online; false (P-8).
+    ///
+    /// The body is `{"action":"online","alias":A,"timestamp":milliseconds}`, or `offline`, `join`,
+    /// `leave`. The time is that of the inputs, 0 before the first one that has one.
+    pub presence: bool,
+    /// How long somebody may be away without being said to be offline; 5 s. A goodbye is said at
+    /// once.
+    pub presence_grace: Duration,
     /// Whether clients need tokens (K-2); [`ClientToken::Optional`].
     pub client_token: ClientToken,
     /// Who may do what.
@@ -150,6 +159,8 @@ impl Config {
             drain_over: Duration::from_secs(5),
             bare_type7: false,
             reject_unknown_alias: false,
+            presence: false,
+            presence_grace: Duration::from_secs(5),
             allow_rebind: false,
             require_heartbeat_first: false,
             client_token: ClientToken::default(),

@@ -1,6 +1,10 @@
-//! What a [`super::Platform`] has counted.
+//! What a [`Platform`] has counted.
 
-/// What has happened so far, and what is.
+use super::Platform;
+use super::store::Transport;
+use super::vocabulary::LinkEnd;
+
+/// What is, and what has happened so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -12,14 +16,44 @@ pub struct Counters {
     pub online: u64,
     /// Bytes of bodies held now.
     pub held_bytes: usize,
+    /// Messages on their way to links, not acknowledged, now.
+    pub unacked: usize,
+    /// Publications that the store has not kept now.
+    pub publishing: usize,
     /// Requests that the store has not answered now.
     pub store_requests: usize,
+    /// Aliases that the store has to be told again to let go, now.
+    pub releases: usize,
+    /// Questions to the application and to who verifies tokens, open now.
+    pub questions: usize,
+    /// Links that wait for memory now, see [`super::Config::max_held`].
+    pub starved: usize,
+    /// Other nodes that are known now.
+    pub nodes: usize,
+    /// Links taken.
+    pub accepted: u64,
+    /// Links not taken: there were too many, or the broker was draining.
+    pub refused: u64,
+    /// Links that got an alias.
+    pub bound: u64,
+    /// Links that ended, by why.
+    pub ended: Ends,
+    /// Messages received on links.
+    pub received: u64,
+    /// Calls over REST.
+    pub calls: u64,
     /// Publications taken.
     pub published: u64,
+    /// Publications that were not kept for all they were for.
+    pub unpublished: u64,
     /// Messages sent for the first time.
     pub delivered: u64,
+    /// Those of them that were for who is online only.
+    pub direct: u64,
     /// Messages sent again on the same link.
     pub redelivered: u64,
+    /// Messages brought by pulls.
+    pub pulled: u64,
     /// Messages acknowledged that were waited for.
     pub acked: u64,
     /// Messages not sent because their time was over.
@@ -36,6 +70,10 @@ pub struct Counters {
     pub busy: u64,
     /// Requests that were not allowed.
     pub denied: u64,
+    /// News of presence told, once for each topic.
+    pub presence: u64,
+    /// News of presence that were lost, to the store or to a limit.
+    pub presence_lost: u64,
     /// Tokens of clients that were valid.
     pub tokens_accepted: u64,
     /// Tokens of clients that were not.
@@ -46,4 +84,64 @@ pub struct Counters {
     pub unreleased: u64,
     /// Links that were too slow.
     pub slow: u64,
+}
+
+/// How many links ended, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends([u64; LinkEnd::ALL.len()]);
+
+impl Platform {
+    /// What is, and what has happened so far.
+    pub fn snapshot(&self) -> Counters {
+        Counters {
+            publishing: self.publications.len(),
+            store_requests: self.pending.len(),
+            releases: self.releases.len(),
+            questions: self.asked.len(),
+            starved: self.starved.len(),
+            nodes: self.nodes.len(),
+            ..self.counters
+        }
+    }
+
+    /// The same, with what is counted anew by walking over everything: for whoever doubts that
+    /// [`Self::snapshot`] is right (I6). It takes as long as there are links.
+    pub fn recount(&self) -> Counters {
+        let mut now = self.snapshot();
+        (now.tcp_links, now.socketio_links, now.online) = (0, 0, 0);
+        (now.held_bytes, now.unacked) = (0, 0);
+        for (_, link) in self.links.iter() {
+            let links = match link.transport {
+                Transport::Tcp => &mut now.tcp_links,
+                Transport::SocketIo => &mut now.socketio_links,
+            };
+            *links = links.saturating_add(1);
+            now.online = now.online.saturating_add(link.alias().is_some().into());
+            let unacked = link.session.as_ref().map_or(0, |s| s.inflight.len());
+            now.unacked = now.unacked.saturating_add(unacked);
+            now.held_bytes = now.held_bytes.saturating_add(link.held());
+        }
+        for publication in self.publications.values() {
+            now.held_bytes = now.held_bytes.saturating_add(publication.held());
+        }
+        now
+    }
+}
+
+impl Ends {
+    /// For that reason.
+    pub fn of(&self, why: LinkEnd) -> u64 {
+        self.0.get(why as usize).copied().unwrap_or_default()
+    }
+
+    /// Each reason and how many.
+    pub fn iter(&self) -> impl Iterator<Item = (LinkEnd, u64)> {
+        LinkEnd::ALL.into_iter().zip(self.0)
+    }
+
+    pub(super) fn count(&mut self, why: LinkEnd) {
+        if let Some(count) = self.0.get_mut(why as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Platform {
         self.handle_timeout(now);
         let link = self.answer_to(id, About::Doing)?;
         self.settle(now, link, verdict);
-        self.end_if_drained();
+        self.end_if_drained(now);
         Ok(())
     }
 

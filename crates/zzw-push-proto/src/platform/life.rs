@@ -38,13 +38,13 @@ impl Platform {
         self.life = Life::Draining(ends);
         self.hurry_releases();
         self.fire_drain(now);
-        self.end_if_drained();
+        self.end_if_drained(now);
     }
 
     /// Closes all links and ends. What the store has not answered is not acknowledged to anybody.
     pub fn close(&mut self, now: Instant) {
         self.handle_timeout(now);
-        self.stop(Reason::Local);
+        self.stop(now, Reason::Local);
     }
 
     /// Closes the link of an alias.
@@ -57,8 +57,8 @@ impl Platform {
         let Some(link) = self.owners.get(&alias).copied() else {
             return Err(Refused::Unknown(alias));
         };
-        self.end(link, LinkEnd::Kicked);
-        self.end_if_drained();
+        self.end(now, link, LinkEnd::Kicked);
+        self.end_if_drained(now);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Platform {
             ends.remove(&(at, id));
             if self.links.contains(id) {
                 self.fail(id, Code::Draining, Num::Absent);
-                self.end(id, LinkEnd::Closing);
+                self.end(now, id, LinkEnd::Closing);
             }
         }
     }
@@ -95,24 +95,25 @@ impl Platform {
     /// The last link has gone, and what calls and the application wait for is settled.
     //= docs/spec/zzw-push-proto.md#load
     //# A broker that drains MUST end when its last link has gone and the store has answered.
-    pub(super) fn end_if_drained(&mut self) {
+    pub(super) fn end_if_drained(&mut self, now: Instant) {
         let is_idle = self.links.is_empty() && self.pending.is_empty() && self.releases.is_empty();
         if matches!(self.life, Life::Draining(_)) && is_idle {
-            self.stop(Reason::Drained);
+            self.stop(now, Reason::Drained);
         }
     }
 
-    fn stop(&mut self, reason: Reason) {
+    fn stop(&mut self, now: Instant, reason: Reason) {
         if self.is_closed() {
             return;
         }
         for id in self.links.ids() {
-            self.end(id, LinkEnd::Closing);
+            self.end(now, id, LinkEnd::Closing);
         }
         self.pending.clear();
         self.publications.clear();
         self.asked.clear();
         self.releases.clear();
+        self.presence.clear();
         self.counters.held_bytes = 0;
         self.life = Life::Closed;
         self.tell(Event::Closed(reason));

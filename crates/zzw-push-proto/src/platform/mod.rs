@@ -14,6 +14,7 @@ mod nodes;
 mod offline;
 mod outbox;
 mod pending;
+mod presence;
 mod publish;
 mod pull;
 mod release;
@@ -28,7 +29,7 @@ mod window;
 pub use crate::rooms::LinkId;
 pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
 pub use config::{ClientToken, Config, OnUnacked, Rate};
-pub use counters::Counters;
+pub use counters::{Counters, Ends};
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,
@@ -46,6 +47,7 @@ use link::Link;
 use links::Links;
 use outbox::Outbox;
 use pending::{Asker, Pending};
+use presence::Presence;
 use publish::Publication;
 use release::Releases;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -79,6 +81,9 @@ pub struct Platform {
     publications: BTreeMap<PublishId, Publication>,
     asked: BTreeMap<AskId, Asked>,
     releases: Releases,
+    presence: Presence,
+    /// What time it was by the wall clock when that was heard last.
+    clock: Option<(Instant, UnixMillis)>,
     /// Sessions that wait for memory.
     starved: BTreeSet<LinkId>,
     /// When those that have paused were forgotten last.
@@ -111,6 +116,8 @@ impl Platform {
             publications: BTreeMap::new(),
             asked: BTreeMap::new(),
             releases: Releases::default(),
+            presence: Presence::default(),
+            clock: None,
             starved: BTreeSet::new(),
             swept_at: None,
             nodes: BTreeMap::new(),
@@ -135,12 +142,18 @@ impl Platform {
         }
         match input {
             Input::Connected(id, peer) => self.connected(now, id, peer),
-            Input::Received(id, at, message) => self.received(now, id, at, message),
+            Input::Received(id, at, message) => {
+                self.clock = Some((now, at));
+                self.received(now, id, at, message);
+            }
             Input::Garbled(id, error) => self.garbled(now, id, &error),
             Input::Slow(id) => self.slow(now, id),
             Input::Drained(id) => self.drained(now, id),
-            Input::Disconnected(id) => self.end(id, LinkEnd::Remote),
-            Input::Called(id, address, at, call) => self.called(now, id, address, at, call),
+            Input::Disconnected(id) => self.end(now, id, LinkEnd::Remote),
+            Input::Called(id, address, at, call) => {
+                self.clock = Some((now, at));
+                self.called(now, id, address, at, call);
+            }
             Input::HungUp(_) => {} // its answer goes to nobody
             Input::Stored(seq, reply) => self.stored(now, seq, reply),
             Input::StoreFailed(seq, error) => self.store_failed(now, seq, error),
@@ -149,7 +162,7 @@ impl Platform {
             Input::FromNode { node, message } => self.node_says(now, node, message),
         }
         self.feed_the_starved(now);
-        self.end_if_drained();
+        self.end_if_drained(now);
     }
 
     /// Fires what is due at `now`. Harmless when called early, late or twice.
@@ -165,9 +178,10 @@ impl Platform {
             self.overdue(now, id);
         }
         self.fire_releases(now);
+        self.fire_presence(now);
         self.fire_drain(now);
         self.feed_the_starved(now);
-        self.end_if_drained();
+        self.end_if_drained(now);
     }
 
     /// Next thing to do, oldest first; `None` when there is nothing until the next input.
@@ -185,20 +199,10 @@ impl Platform {
             link,
             self.next_asked(),
             self.next_release(),
+            self.next_presence(),
             self.next_drain(),
         ];
         timers.into_iter().flatten().min()
-    }
-
-    /// What has happened so far, and what is.
-    pub fn snapshot(&self) -> Counters {
-        let online = self.links.iter().filter(|(_, link)| link.alias().is_some());
-        let online = u64::try_from(online.count()).unwrap_or(u64::MAX);
-        Counters {
-            online,
-            store_requests: self.pending.len(),
-            ..self.counters
-        }
     }
 
     /// True if a link of this node has the alias.

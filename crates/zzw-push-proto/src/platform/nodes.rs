@@ -38,7 +38,7 @@ impl Platform {
                 //# and by none else.
                 if session.epoch.is_some_and(|ours| ours < epoch) {
                     self.fail(link, Code::Replaced, Num::Absent);
-                    self.end(link, LinkEnd::Replaced);
+                    self.end(now, link, LinkEnd::Replaced);
                 }
             }
             NodeMessage::Direct {

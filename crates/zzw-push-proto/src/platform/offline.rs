@@ -1,7 +1,7 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
 use super::config::OnUnacked;
-use super::link::{Link, Session};
+use super::link::{Link, PulledBatch, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
 use super::window::{Content, InFlight};
@@ -197,6 +197,7 @@ impl Platform {
         }
         self.hold(len);
         self.counters.delivered = self.counters.delivered.saturating_add(1);
+        self.counters.unacked = self.counters.unacked.saturating_add(1);
         Sent::Done
     }
 
@@ -262,6 +263,7 @@ impl Platform {
             }
         }
         session.is_parked |= is_dead;
+        self.counters.unacked = self.counters.unacked.saturating_sub(over.len());
         let alias = session.alias.clone();
         self.let_go(freed);
         let expired = u64::try_from(over.len()).unwrap_or(u64::MAX);
@@ -270,7 +272,7 @@ impl Platform {
         //# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing
         //# more until it acknowledges something.
         if is_dead && self.config.on_unacked == OnUnacked::Close {
-            return self.end(id, LinkEnd::Unacked);
+            return self.end(now, id, LinkEnd::Unacked);
         }
         let count = u64::try_from(again.len()).unwrap_or(u64::MAX);
         self.counters.redelivered = self.counters.redelivered.saturating_add(count);
@@ -310,10 +312,15 @@ impl Platform {
         let Some(mid) = MessageId::of(&ack.mid) else {
             return;
         };
+        let has_pulled = |batch: &PulledBatch| batch.mids.contains(&mid);
+        let is_pulled = session.batch.as_deref().is_some_and(has_pulled);
         if let Some(sent) = session.inflight.remove(mid) {
             session.bytes = session.bytes.saturating_sub(sent.content.len());
             self.let_go(sent.content.len());
             self.counters.acked = self.counters.acked.saturating_add(1);
+            self.counters.unacked = self.counters.unacked.saturating_sub(1);
+            self.unpark(now, id);
+        } else if is_pulled {
             self.unpark(now, id);
         }
         if let Some(session) = self.links.get_mut(id).and_then(Link::bound) {

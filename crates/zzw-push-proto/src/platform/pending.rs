@@ -45,7 +45,7 @@ pub(super) enum Pending {
         session: u64,
         mids: Vec<MessageId>,
     },
-    Subscribe(LinkId, Num),
+    Subscribe(LinkId, Text, Num),
     Topics(LinkId, Num),
     Status {
         asker: Asker,
@@ -53,6 +53,13 @@ pub(super) enum Pending {
         num: Num,
     },
     List(ExchangeId),
+    /// The topics of somebody who has come or gone.
+    WatchedTopics(Text),
+    /// Who watches a topic of an alias.
+    Watchers {
+        alias: Text,
+        topic: Text,
+    },
     /// Nobody waits.
     Nothing,
 }
@@ -116,6 +123,7 @@ impl Platform {
                     end: last.max(known),
                     limit,
                 };
+                self.clock = Some((now, at));
                 self.loaded(now, link, session, loaded);
             }
             (
@@ -168,7 +176,17 @@ impl Platform {
                 self.direct_to_members(publication, &topic, at, &members);
                 self.part_done(publication, None);
             }
-            (Pending::Subscribe(link, num), StoreReply::Done) => self.subscribed(link, num),
+            (Pending::Subscribe(link, _, num), StoreReply::Done) => self.subscribed(link, num),
+            (Pending::Subscribe(link, alias, num), StoreReply::Subscribed { joined, left }) => {
+                self.moved(now, &alias, &joined, &left);
+                self.subscribed(link, num);
+            }
+            (Pending::WatchedTopics(alias), StoreReply::Status { topics, owner }) => {
+                self.watched_topics(&alias, &topics, owner);
+            }
+            (Pending::Watchers { alias, topic }, StoreReply::Members(watchers)) => {
+                self.watchers(now, &alias, topic, &watchers);
+            }
             (Pending::Topics(link, num), StoreReply::Status { topics, .. }) => {
                 self.topics_known(link, topics, num);
             }
@@ -238,7 +256,7 @@ impl Platform {
                 self.part_done(publication, Some(code));
             }
             Pending::Pull { link, num, .. }
-            | Pending::Subscribe(link, num)
+            | Pending::Subscribe(link, _, num)
             | Pending::Topics(link, num) => self.refuse(Asker::Link(link), code, num),
             Pending::Status { asker, num, .. } => self.refuse(asker, code, num),
             Pending::List(exchange) => self.refuse(Asker::Exchange(exchange), code, Num::Absent),
@@ -247,6 +265,9 @@ impl Platform {
                 session,
                 mids,
             } => self.acks_not_told(now, link, session, mids),
+            Pending::WatchedTopics(alias) | Pending::Watchers { alias, .. } => {
+                self.notice_failed(&alias);
+            }
             Pending::Nothing => {}
         }
     }
@@ -257,7 +278,7 @@ impl Pending {
     fn link(&self) -> Option<LinkId> {
         match self {
             Self::Pull { link, .. }
-            | Self::Subscribe(link, _)
+            | Self::Subscribe(link, _, _)
             | Self::Topics(link, _)
             | Self::Status {
                 asker: Asker::Link(link),

@@ -26,6 +26,13 @@ pub(super) struct Publication {
     failed: Option<Code>,
 }
 
+impl Publication {
+    /// Bytes that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.body.as_bytes().len()
+    }
+}
+
 impl Platform {
     /// Publishes a message of the application's own, at that time by the wall clock.
     /// [`Event::Published`] or [`Event::NotPublished`] with the id that is returned follows.
@@ -47,6 +54,7 @@ impl Platform {
         }
         //= docs/spec/zzw-push-proto.md#queue
         //# A publication of the application's own MUST keep to the same rules as that of a client.
+        self.clock = Some((now, at));
         match self.start(now, Asker::Application, at, &publish) {
             Ok(id) => Ok(id),
             Err(Code::Busy) => Err(Refused::Full(publish)),
@@ -271,6 +279,9 @@ impl Platform {
         if let Asker::Link(link) = publication.asker {
             self.count_request(link, false);
         }
+        if publication.failed.is_some() {
+            self.counters.unpublished = self.counters.unpublished.saturating_add(1);
+        }
         let num = publication.num;
         match (publication.asker, publication.failed) {
             (Asker::Application, None) => self.tell(Event::Published(id)),
@@ -325,7 +336,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#queue
     //# A publication with a time to live of 0 MUST be sent to the links that are bound and have
     //# room for it, and MUST NOT be stored.
-    fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
+    pub(super) fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
         self.last_direct = MessageId::next_direct(self.last_direct, at);
         let mid = self.last_direct;
         if let Some(link) = self.owners.get(alias).copied() {
@@ -356,6 +367,7 @@ impl Platform {
                 let alias = alias.clone();
                 self.out.deliver(id, alias, mid, Arc::clone(content));
                 self.counters.delivered = self.counters.delivered.saturating_add(1);
+                self.counters.direct = self.counters.direct.saturating_add(1);
             }
             //= docs/spec/zzw-push-proto.md#queue
             //# A publication with a time to live of 0 that a link has no room for MUST be dropped

@@ -126,6 +126,7 @@ impl Platform {
             if let Some(sent) = session.inflight.remove(entry.mid) {
                 session.bytes = session.bytes.saturating_sub(sent.content.len());
                 freed = freed.saturating_add(sent.content.len());
+                self.counters.unacked = self.counters.unacked.saturating_sub(1);
             }
             if is_over {
                 expired = expired.saturating_add(1);
@@ -136,6 +137,7 @@ impl Platform {
                 mids.push(entry.mid);
             }
         }
+        let pulled = u64::try_from(mids.len()).unwrap_or(u64::MAX);
         let texts = mids.iter().map(|mid| mid.0.to_string()).collect();
         //= docs/spec/zzw-push-proto.md#pull
         //# A pull MUST be answered with an empty list where nothing waits.
@@ -151,6 +153,7 @@ impl Platform {
         self.let_go(freed);
         self.hold(len);
         self.counters.expired = self.counters.expired.saturating_add(expired);
+        self.counters.pulled = self.counters.pulled.saturating_add(pulled);
         self.out.send(id, message);
         self.pump(now, id);
     }

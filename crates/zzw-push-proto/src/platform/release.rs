@@ -118,6 +118,10 @@ impl Platform {
 }
 
 impl Releases {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

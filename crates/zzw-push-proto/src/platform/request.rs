@@ -1,6 +1,7 @@
 //! What links ask: who answers it.
 
 use super::link::Frame;
+use super::presence::is_presence_topic;
 use super::session::fault_of;
 use super::store::{Owner, StoreOp};
 use super::vocabulary::LinkEnd;
@@ -24,8 +25,8 @@ impl Platform {
             return self.fail(id, Code::Busy, message.num().clone());
         }
         match message {
-            Message::Heartbeat(heartbeat) => self.heartbeat(id, heartbeat),
-            Message::Connect(connect) => self.connect(id, &connect.alias, connect.code),
+            Message::Heartbeat(heartbeat) => self.heartbeat(now, id, heartbeat),
+            Message::Connect(connect) => self.connect(now, id, &connect.alias, connect.code),
             // With an alias it is taken for a connect frame.
             Message::Connected(_) => self.fail(id, Code::Missing, Num::Absent),
             Message::Register(register) => self.register(id, register),
@@ -38,7 +39,7 @@ impl Platform {
             Message::OpenDoor(_) | Message::Phone(_) | Message::Door(_) => {
                 self.door(now, id, received, message, true);
             }
-            Message::Goodbye(goodbye) => self.goodbye(id, &goodbye),
+            Message::Goodbye(goodbye) => self.goodbye(now, id, &goodbye),
             // Answering what only servers say could make two servers talk for ever.
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST NOT answer a failure or a null.
@@ -118,7 +119,10 @@ impl Platform {
             return self.fail(id, Code::NotBound, register.num);
         };
         let names = register.topics.iter().chain(register.untopics.iter());
-        let fault = names.map(|topic| fault_of(&topic)).find(Option::is_some);
+        let watches = self.config.presence;
+        let is_fit = |topic: &str| watches && is_presence_topic(topic);
+        let faults = names.map(|topic| fault_of(&topic).filter(|_| !is_fit(&topic)));
+        let fault = faults.into_iter().find(Option::is_some);
         if let Some(code) = fault.flatten() {
             return self.fail(id, code, register.num);
         }
@@ -126,7 +130,7 @@ impl Platform {
         //# The broker MUST add the topics of type 2 to those that the alias has, keep them until
         //# they are removed, and take what is there already for done.
         let op = StoreOp::Subscribe {
-            alias,
+            alias: alias.clone(),
             add: register.topics,
             //= docs/spec/zzw-push-proto.md#topic
             //# The broker MUST remove the topics that type 2 names in `untopic`.
@@ -135,7 +139,7 @@ impl Platform {
             //# The broker MUST hand what a device tells about itself to the store, all of it.
             info: register.info,
         };
-        self.ask_store(op, Pending::Subscribe(id, register.num));
+        self.ask_store(op, Pending::Subscribe(id, alias, register.num));
     }
 
     fn topics(&mut self, id: LinkId, num: Num) {
@@ -166,7 +170,7 @@ impl Platform {
         self.send(id, Message::CountsReply(counts));
     }
 
-    fn goodbye(&mut self, id: LinkId, goodbye: &Goodbye) {
+    fn goodbye(&mut self, now: Instant, id: LinkId, goodbye: &Goodbye) {
         let bound = self.alias_of(id);
         let is_other = goodbye.alias.as_ref().zip(bound.as_ref());
         //= docs/spec/zzw-push-proto.md#alias
@@ -178,7 +182,7 @@ impl Platform {
         }
         //= docs/spec/zzw-push-proto.md#alias
         //# The broker MUST end a link that says goodbye at once.
-        self.end(id, LinkEnd::Goodbye);
+        self.end(now, id, LinkEnd::Goodbye);
     }
 
     //= docs/spec/zzw-push-proto.md#load

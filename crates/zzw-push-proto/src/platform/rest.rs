@@ -25,6 +25,7 @@ impl Platform {
         call: Call,
     ) {
         let asker = Asker::Exchange(id);
+        self.counters.calls = self.counters.calls.saturating_add(1);
         //= docs/spec/zzw-push-proto.md#load
         //# Calls of an address beyond `address_rate` MUST be answered with status 429.
         if !self.afford_address(now, address) || self.pending.len() >= self.config.max_publishing {

@@ -23,11 +23,13 @@ impl Platform {
             (self.links.len() >= self.config.max_links).then_some(Code::Busy)
         };
         if let Some(code) = refusal {
+            self.counters.refused = self.counters.refused.saturating_add(1);
             self.fail(id, code, Num::Absent);
             return self.out.push(Output::Disconnect(id));
         }
         let alias = peer.alias.take();
         self.count_link(peer.transport, true);
+        self.counters.accepted = self.counters.accepted.saturating_add(1);
         let link = Link {
             transport: peer.transport,
             address: peer.address,
@@ -65,6 +67,7 @@ impl Platform {
             return;
         };
         link.last_seen = now;
+        self.counters.received = self.counters.received.saturating_add(1);
         //= docs/spec/zzw-push-proto.md#load
         //# Frames of a link beyond `frame_rate` and those of an address beyond `address_rate` MUST
         //# be answered with `busy`, but for heartbeats and for acknowledgements that are waited
@@ -129,7 +132,7 @@ impl Platform {
         }
         link.garbled = link.garbled.saturating_add(1);
         if link.garbled >= self.config.max_garbled {
-            self.end(id, LinkEnd::Rude);
+            self.end(now, id, LinkEnd::Rude);
         }
     }
 
@@ -147,16 +150,16 @@ impl Platform {
         }
     }
 
-    pub(super) fn heartbeat(&mut self, id: LinkId, heartbeat: Heartbeat) {
+    pub(super) fn heartbeat(&mut self, now: Instant, id: LinkId, heartbeat: Heartbeat) {
         let bound = self.alias_of(id);
         match (heartbeat.alias, bound) {
-            (Some(alias), None) => self.bind(id, &alias, Greeting::Heartbeat),
+            (Some(alias), None) => self.bind(now, id, &alias, Greeting::Heartbeat),
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer `alias_mismatch` to a frame with another alias than that of
             //# its link, and do nothing else with it, unless `allow_rebind` lets a heartbeat or a
             //# connect frame take that alias.
             (Some(alias), Some(bound)) if alias != bound => {
-                self.rebind(id, &alias, Greeting::Heartbeat);
+                self.rebind(now, id, &alias, Greeting::Heartbeat);
             }
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer a heartbeat with the alias of its link, and without one if it
@@ -165,10 +168,10 @@ impl Platform {
         }
     }
 
-    pub(super) fn connect(&mut self, id: LinkId, alias: &Text, code: ConnectCode) {
+    pub(super) fn connect(&mut self, now: Instant, id: LinkId, alias: &Text, code: ConnectCode) {
         match self.alias_of(id) {
-            None => self.bind(id, alias, Greeting::Connect(code)),
-            Some(bound) if bound != *alias => self.rebind(id, alias, Greeting::Connect(code)),
+            None => self.bind(now, id, alias, Greeting::Connect(code)),
+            Some(bound) if bound != *alias => self.rebind(now, id, alias, Greeting::Connect(code)),
             Some(bound) => self.greet(id, bound, code),
         }
     }
@@ -177,7 +180,7 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#alias
     //# A link that takes another alias MUST give back the one that it had, and what is under way
     //# for that MUST NOT touch the new one.
-    fn rebind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
+    fn rebind(&mut self, now: Instant, id: LinkId, alias: &Text, greeting: Greeting) {
         if !self.config.allow_rebind {
             return self.fail(id, Code::AliasMismatch, Num::Absent);
         }
@@ -188,16 +191,17 @@ impl Platform {
         if let Some(session) = link.and_then(|link| link.session.take()) {
             self.starved.remove(&id);
             self.let_go(session.held());
-            self.end_session(id, session, LinkEnd::Rebound);
+            self.counters.ended.count(LinkEnd::Rebound);
+            self.end_session(now, id, session, LinkEnd::Rebound);
         }
-        self.bind(id, alias, greeting);
+        self.bind(now, id, alias, greeting);
     }
 
     /// The alias is this link's from now on; the store is asked for the next epoch of it.
     //= docs/spec/zzw-push-proto.md#alias
     //# The broker MUST bind a link by the alias of its handshake, by type 14 and 11, by a heartbeat
     //# with an alias, and by type -14 from a client.
-    fn bind(&mut self, id: LinkId, alias: &Text, greeting: Greeting) {
+    fn bind(&mut self, now: Instant, id: LinkId, alias: &Text, greeting: Greeting) {
         if let Some(code) = fault_of(alias) {
             return self.fail(id, code, Num::Absent);
         }
@@ -213,7 +217,7 @@ impl Platform {
             //# An alias MUST have one link at most, the newest over whatever transport, and what it
             //# replaces be told `replaced` and closed.
             self.fail(old, Code::Replaced, Num::Absent);
-            self.end(old, LinkEnd::Replaced);
+            self.end(now, old, LinkEnd::Replaced);
         }
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -268,9 +272,13 @@ impl Platform {
             return;
         }
         session.epoch = Some(epoch);
+        self.counters.online = self.counters.online.saturating_add(1);
+        self.counters.bound = self.counters.bound.saturating_add(1);
+        let is_elsewhere = previous.is_some_and(|owner| owner.node != self.config.node);
+        let was_online = session.replaced.is_some() || is_elsewhere;
         if session.kicked > epoch {
             self.fail(id, Code::Replaced, Num::Absent);
-            return self.end(id, LinkEnd::Replaced);
+            return self.end(now, id, LinkEnd::Replaced);
         }
         match (session.greeting, transport) {
             (Greeting::Connect(code), _) => self.greet(id, alias.clone(), code),
@@ -283,6 +291,7 @@ impl Platform {
                 self.beat(id, alias);
             }
         }
+        self.came(now, alias, was_online);
         self.tell(Event::Online(alias.clone(), id));
         self.pump(now, id);
         self.go_on(now, id);
@@ -303,6 +312,7 @@ impl Platform {
         link.session = None;
         self.owners.remove(alias);
         if let Some(epoch) = replaced {
+            self.went(now, alias, LinkEnd::Replaced);
             self.release(alias.clone(), epoch);
         }
         self.fail(id, Code::StoreUnavailable, Num::Absent);
@@ -312,7 +322,7 @@ impl Platform {
     /// Forgets a link and all that it held; closes it unless it is gone.
     //= docs/spec/zzw-push-proto.md#alias
     //# The broker MUST NOT send anything on a link that is over.
-    pub(super) fn end(&mut self, id: LinkId, why: LinkEnd) {
+    pub(super) fn end(&mut self, now: Instant, id: LinkId, why: LinkEnd) {
         let Some(link) = self.links.remove(id) else {
             return;
         };
@@ -325,6 +335,7 @@ impl Platform {
         }
         self.let_go(link.held());
         self.count_link(link.transport, false);
+        self.counters.ended.count(why);
         if why == LinkEnd::Slow {
             self.counters.slow = self.counters.slow.saturating_add(1);
         }
@@ -332,12 +343,17 @@ impl Platform {
             self.out.push(Output::Disconnect(id));
         }
         if let Some(session) = link.session {
-            self.end_session(id, session, why);
+            self.end_session(now, id, session, why);
         }
     }
 
-    fn end_session(&mut self, id: LinkId, session: Session, why: LinkEnd) {
+    fn end_session(&mut self, now: Instant, id: LinkId, session: Session, why: LinkEnd) {
         self.owners.remove(&session.alias);
+        if session.epoch.is_some() {
+            self.counters.online = self.counters.online.saturating_sub(1);
+        }
+        let unacked = session.inflight.len();
+        self.counters.unacked = self.counters.unacked.saturating_sub(unacked);
         if !session.acks.is_empty() {
             let (alias, mids) = (session.alias.clone(), session.acks);
             self.ask_store(StoreOp::Ack { alias, mids }, Pending::Nothing);
@@ -345,6 +361,9 @@ impl Platform {
         // What replaces it claims the alias or, on another node, has done so. The answer to a claim
         // of its own that is on its way is dealt with when it comes.
         let epoch = session.epoch.or(session.replaced);
+        if epoch.is_some() && !matches!(why, LinkEnd::Replaced | LinkEnd::Closing) {
+            self.went(now, &session.alias, why);
+        }
         if let Some(epoch) = epoch.filter(|_| why != LinkEnd::Replaced) {
             self.release(session.alias.clone(), epoch);
         }
@@ -377,12 +396,12 @@ impl Platform {
         //# A link that is slow MUST be sent nothing of the queue, and be closed when it stays slow
         //# for `slow_timeout`.
         if slow_at.is_some_and(|at| at <= now) {
-            return self.end(id, LinkEnd::Slow);
+            return self.end(now, id, LinkEnd::Slow);
         }
         //= docs/spec/zzw-push-proto.md#alias
         //# The broker MUST close a link on which nothing came for `link_timeout`.
         if silent_at.is_some_and(|at| at <= now) {
-            return self.end(id, LinkEnd::Silent);
+            return self.end(now, id, LinkEnd::Silent);
         }
         if self.end_if_expired(now, id) {
             return;

@@ -99,7 +99,7 @@ pub enum StoreOp {
         /// Which.
         mids: Vec<MessageId>,
     },
-    /// Changes the topics of an alias.
+    /// Changes the topics of an alias. Answered with [`StoreReply::Subscribed`].
     Subscribe {
         /// Who.
         alias: Text,
@@ -167,6 +167,13 @@ pub enum StoreReply {
         last: MessageId,
         /// The store's time.
         at: UnixMillis,
+    },
+    /// To [`StoreOp::Subscribe`]. [`StoreReply::Done`] is as good where nobody watches presence.
+    Subscribed {
+        /// Topics that it did not have before.
+        joined: Texts,
+        /// Topics that it has not any more.
+        left: Texts,
     },
     /// To [`StoreOp::Status`].
     Status {

@@ -34,7 +34,7 @@ impl Platform {
         self.handle_timeout(now);
         let link = self.answer_to(id, About::Token)?;
         self.settle_token(now, link, grant);
-        self.end_if_drained();
+        self.end_if_drained(now);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Platform {
         let granted = link.granted(now);
         if link.session.is_some() && granted.is_none() {
             self.fail(id, Code::Token, Num::Absent);
-            self.end(id, LinkEnd::Expired);
+            self.end(now, id, LinkEnd::Expired);
             return true;
         }
         let until = granted.and_then(|granted| granted.until);

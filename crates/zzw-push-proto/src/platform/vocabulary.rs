@@ -273,6 +273,40 @@ pub enum Refused<T> {
     Unknown(T),
 }
 
+impl LinkEnd {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::Remote,
+        Self::Goodbye,
+        Self::Replaced,
+        Self::Rebound,
+        Self::Silent,
+        Self::Unacked,
+        Self::Slow,
+        Self::Rude,
+        Self::Expired,
+        Self::Kicked,
+        Self::Closing,
+    ];
+
+    /// A word for it, for figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Remote => "remote",
+            Self::Goodbye => "goodbye",
+            Self::Replaced => "replaced",
+            Self::Rebound => "rebound",
+            Self::Silent => "silent",
+            Self::Unacked => "unacked",
+            Self::Slow => "slow",
+            Self::Rude => "rude",
+            Self::Expired => "expired",
+            Self::Kicked => "kicked",
+            Self::Closing => "closing",
+        }
+    }
+}
+
 impl Peer {
     /// Somebody at that address.
     pub fn new(transport: Transport, address: IpAddr) -> Self {

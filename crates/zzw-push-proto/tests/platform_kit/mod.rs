@@ -11,6 +11,8 @@
     reason = "each test file uses its part of this"
 )]
 
+pub mod cast;
+pub mod checks;
 pub mod model;
 pub mod store;
 

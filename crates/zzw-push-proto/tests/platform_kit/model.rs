@@ -1,20 +1,22 @@
 //! A broker, its clients, and a store that is late, answers in any order and fails: what must hold
 //! whatever happens.
 
+use super::cast::{self, ALIASES, Client, Settings, Told};
 use super::store::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use zzw_push_proto::platform::{
-    Config, Input, LinkId, MessageId, NodeId, Output, Peer, Platform, Rate, Seq, StoreError,
-    StoreOp, StoreReply, Transport, UnixMillis,
+    AskId, Call, Counters, ExchangeId, Input, LinkId, MessageId, Output, Peer, Platform, Presented,
+    PublishId, Question, Scopes, Seq, StoreError, StoreOp, StoreReply, Transport, UnixMillis,
+    Verdict,
 };
+use zzw_push_proto::rest::Page;
 use zzw_push_proto::wire::{
-    Ack, Code, Connect, Heartbeat, Json, Message, Num, Numbered, Publish, Pull, Register, Ttl,
+    Ack, Connect, Door, Goodbye, Heartbeat, Json, Lenience, Message, Num, Numbered, Publish, Pull,
+    Register, Ttl,
 };
 
-const ALIASES: [&str; 3] = ["m_1", "m_2", "小明"];
-const WINDOW: usize = 4;
 const CAP: usize = 10;
 
 /// One thing that happens.
@@ -23,173 +25,142 @@ pub struct Op(pub u8, pub u8, pub u8);
 
 /// The broker and everybody around it.
 pub struct World {
-    platform: Platform,
-    store: MemoryStore,
-    now: Instant,
-    millis: u64,
-    links: BTreeMap<LinkId, Client>,
+    pub(super) settings: Settings,
+    pub(super) platform: Platform,
+    pub(super) store: MemoryStore,
+    pub(super) now: Instant,
+    pub(super) millis: u64,
+    pub(super) links: BTreeMap<LinkId, Client>,
     /// Links that were closed: they are never heard of again.
-    over: BTreeSet<LinkId>,
-    newest: BTreeMap<&'static str, LinkId>,
-    asked: Vec<(Seq, StoreOp)>,
-    replies: Vec<(Seq, Result<StoreReply, StoreError>)>,
+    pub(super) over: BTreeSet<LinkId>,
+    pub(super) newest: BTreeMap<&'static str, LinkId>,
+    /// Who is online, as the application was told.
+    pub(super) online: BTreeMap<&'static str, LinkId>,
+    pub(super) asked: Vec<(Seq, StoreOp)>,
+    pub(super) replies: Vec<(Seq, Result<StoreReply, StoreError>)>,
+    pub(super) questions: Vec<(AskId, Asked)>,
+    /// Answers to calls over REST.
+    pub(super) exchanges: BTreeMap<ExchangeId, usize>,
     /// When the time of each message is over, by its body.
-    expires: BTreeMap<String, u64>,
-    /// Bodies of each publication, until it is answered.
-    published: BTreeMap<String, (String, Vec<&'static str>)>,
-    appended: BTreeSet<(String, String)>,
+    pub(super) expires: BTreeMap<String, u64>,
+    /// Body and recipients of each publication, until it is answered.
+    pub(super) published: BTreeMap<String, (String, Vec<&'static str>)>,
+    pub(super) own: BTreeMap<PublishId, (String, Vec<&'static str>)>,
+    pub(super) appended: BTreeSet<(String, String)>,
     /// What clients have acknowledged.
-    acked: BTreeSet<(String, MessageId)>,
+    pub(super) acked: BTreeSet<(String, MessageId)>,
+    /// Commands for doors that are on their way, by who gave them: when they were given.
+    pub(super) doors: BTreeMap<String, Instant>,
+    /// Those that the application allows.
+    pub(super) allowed: BTreeSet<String>,
+    /// Aliases that the store would not let go.
+    pub(super) unreleased: BTreeSet<String>,
     /// What the broker was told since it began, and what it said.
-    told: Vec<(Instant, Option<Input>)>,
-    said: Vec<Output>,
-    next: u64,
+    pub(super) told: Vec<(Instant, Told)>,
+    pub(super) said: Vec<Output>,
+    pub(super) next: u64,
+    /// What brokers that are no more have counted.
+    pub(super) lives: Vec<Counters>,
 }
 
-#[derive(Default)]
-struct Client {
-    alias: Option<&'static str>,
-    first: Option<MessageId>,
-    /// Sent, not acknowledged nor pulled: with when its time is over.
-    unacked: BTreeMap<MessageId, u64>,
-    heard: BTreeSet<MessageId>,
-    batch: Option<(String, Vec<MessageId>)>,
-    /// Replies to requests, by number.
-    requests: BTreeMap<String, usize>,
-    is_slow: bool,
-    /// It has its alias or has asked for it.
-    is_bound: bool,
+/// What the broker waits for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Verdict(Question),
+    Token(Presented),
 }
 
 impl World {
     #[expect(clippy::disallowed_methods, reason = "the origin of a virtual clock")]
-    pub fn new() -> Self {
+    pub fn new(settings: Settings) -> Self {
         let mut store = MemoryStore::new();
         store.cap = CAP;
         Self {
-            platform: Platform::new(config()),
+            settings,
+            platform: Platform::new(settings.config()),
             store,
             now: Instant::now(),
             millis: 1_660_625_866_000,
             links: BTreeMap::new(),
             over: BTreeSet::new(),
             newest: BTreeMap::new(),
+            online: BTreeMap::new(),
             asked: Vec::new(),
             replies: Vec::new(),
+            questions: Vec::new(),
+            exchanges: BTreeMap::new(),
             expires: BTreeMap::new(),
             published: BTreeMap::new(),
+            own: BTreeMap::new(),
             appended: BTreeSet::new(),
             acked: BTreeSet::new(),
+            doors: BTreeMap::new(),
+            allowed: BTreeSet::new(),
+            unreleased: BTreeSet::new(),
             told: Vec::new(),
             said: Vec::new(),
             next: 0,
+            lives: Vec::new(),
         }
     }
 
     pub fn apply(&mut self, Op(kind, a, b): Op) {
-        match kind % 16 {
+        if self.platform.is_closed() {
+            self.restart();
+        }
+        match kind % 24 {
             0 => self.connect(a, b),
             1 => self.work(),
             2..=4 => self.publish(a, b),
             5 | 6 => self.ack(a, b),
             7 => self.pull(a, b),
-            8..=10 => self.execute(b % 8 == 7),
-            11 | 12 => self.answer(usize::from(a)),
+            8..=10 | 23 => self.execute(b % 8 == 7),
+            11 | 12 | 22 => self.answer(usize::from(a)),
             13 => self.other(a, b),
             14 => self.wait(u64::from(a) * u64::from(b) / 2 + 1),
-            _ if a >= 250 => self.crash(),
-            _ => self.beat(a),
+            15 if a >= 250 => self.crash(),
+            15 => self.beat(a, 0),
+            16 => self.beat(a, b),
+            17 => self.open_door(a),
+            18 | 21 => self.decide(usize::from(a), b),
+            19 => self.call(a, b),
+            _ if a >= 252 => self.drain(),
+            _ => self.command(a, b),
         }
-    }
-
-    /// Everybody behaves from now on: what is kept arrives.
-    pub fn settle(mut self) {
-        for round in 0..40 {
-            self.work();
-            let ids: Vec<LinkId> = self.links.keys().copied().collect();
-            for id in ids {
-                let is_slow = self.links.get(&id).is_some_and(|client| client.is_slow);
-                if is_slow {
-                    self.input(Input::Drained(id));
-                }
-                if let Some(client) = self.links.get_mut(&id) {
-                    client.is_slow = false;
-                    let heard: Vec<_> = client.unacked.keys().copied().collect();
-                    let pulled = client.batch.iter().flat_map(|(_, mids)| mids.clone());
-                    for mid in heard.into_iter().chain(pulled).collect::<Vec<_>>() {
-                        self.ack_mid(id, mid);
-                    }
-                }
-                self.work();
-            }
-            if round < 20 {
-                self.wait(500);
-            }
-        }
-        for client in self.links.values() {
-            for (num, replies) in &client.requests {
-                assert_eq!(*replies, 1, "request {num} has {replies} replies");
-            }
-        }
-        for (alias, known) in &self.store.aliases {
-            if self.platform.is_online(alias) {
-                let left = known.queue.iter().filter(|e| e.expires_at.0 > self.millis);
-                assert_eq!(left.count(), 0, "messages of {alias} are left");
-            }
-        }
-        self.replay();
-        let ids: Vec<LinkId> = self.links.keys().copied().collect();
-        for id in ids {
-            self.gone(id);
-            self.input(Input::Disconnected(id));
-        }
-        self.work();
-        // Aliases that the store would not let go are given back now.
-        while let Some(due) = self.platform.poll_timeout() {
-            let left = (due - self.now).as_millis();
-            self.wait(u64::try_from(left).unwrap() + 1);
-            self.work();
-        }
-        let counters = self.platform.snapshot();
-        let now = (
-            counters.held_bytes,
-            counters.store_requests,
-            counters.online,
-        );
-        assert_eq!(now, (0, 0, 0), "{counters:?}");
-        assert!(self.store.aliases.values().all(|a| a.owner.is_none()));
     }
 
     fn connect(&mut self, a: u8, b: u8) {
         let id = LinkId(self.fresh());
         let alias = ALIASES[usize::from(a) % 3];
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, b % 4));
-        self.links.insert(id, Client::default());
+        self.links.insert(id, Client::new(alias, self.now));
+        let token = self
+            .settings
+            .needs_token()
+            .then(|| cast::token(alias, b / 4));
         if b & 1 == 0 {
-            let peer = Peer::new(Transport::SocketIo, address).with_alias(alias);
+            let mut peer = Peer::new(Transport::SocketIo, address).with_alias(alias);
+            peer.token = token.flatten();
             self.wants(id, alias);
             self.input(Input::Connected(id, peer));
         } else {
             self.input(Input::Connected(id, Peer::new(Transport::Tcp, address)));
             if (1..3).contains(&(b % 3)) {
                 self.wants(id, alias);
-                self.says(id, Message::Connect(Connect::new(alias)));
+                let mut connect = Connect::new(alias);
+                connect.token = token.flatten();
+                self.says(id, Message::Connect(connect));
             }
         }
     }
 
     fn wants(&mut self, id: LinkId, alias: &'static str) {
         self.newest.insert(alias, id);
-        if let Some(client) = self.links.get_mut(&id) {
-            client.alias = Some(alias);
-            client.is_bound = true;
-        }
     }
 
-    fn publish(&mut self, a: u8, b: u8) {
-        let Some(id) = self.pick(a) else { return };
+    /// A publication to some of the aliases or to a topic, what it says, and whom it is kept for.
+    fn publication(&mut self, num: &str, b: u8) -> (Publish, Option<(String, Vec<&'static str>)>) {
         let body = format!("\"{}\"", self.fresh());
-        let num = self.request(id);
         let to = match b % 4 {
             0 => vec![ALIASES[0], ALIASES[1]],
             n => vec![ALIASES[usize::from(n) - 1]],
@@ -198,16 +169,24 @@ impl World {
         let is_topic = b & 0x80 > 0;
         let mut publish = if is_topic {
             let topics = ["t"].into_iter().collect();
-            Publish::to_topics(topics, json, Num::new(num.as_str()))
+            Publish::to_topics(topics, json, Num::new(num))
         } else {
             let aliases = to.iter().collect();
-            Publish::to_aliases(aliases, json, Num::new(num.as_str()))
+            Publish::to_aliases(aliases, json, Num::new(num))
         };
         let ttl = [0, 3, 40, 259_200][usize::from(b >> 2) % 4];
         publish.ttl = Some(Ttl::seconds(ttl));
         self.expires.insert(body.clone(), u64::MAX);
-        if ttl > 0 && !is_topic {
-            self.published.insert(num, (body, to));
+        let kept = (ttl > 0 && !is_topic).then_some((body, to));
+        (publish, kept)
+    }
+
+    fn publish(&mut self, a: u8, b: u8) {
+        let Some(id) = self.pick(a) else { return };
+        let num = self.request(id);
+        let (publish, kept) = self.publication(&num, b);
+        if let Some(kept) = kept {
+            self.published.insert(num, kept);
         }
         self.says(id, Message::Publish(publish));
     }
@@ -220,7 +199,7 @@ impl World {
         self.ack_mid(id, mid);
     }
 
-    fn ack_mid(&mut self, id: LinkId, mid: MessageId) {
+    pub(super) fn ack_mid(&mut self, id: LinkId, mid: MessageId) {
         let Some(client) = self.links.get_mut(&id) else {
             return;
         };
@@ -263,7 +242,7 @@ impl World {
 
     fn other(&mut self, a: u8, b: u8) {
         let Some(id) = self.pick(a) else { return };
-        match b % 6 {
+        match b % 8 {
             0 => {
                 self.gone(id);
                 self.input(Input::Disconnected(id));
@@ -276,11 +255,22 @@ impl World {
                 self.links.get_mut(&id).unwrap().is_slow = false;
                 self.input(Input::Drained(id));
             }
-            3 => {
+            3 | 4 => {
                 let num = Num::new(self.request(id));
-                let topics = ["t"].into_iter().collect();
-                self.says(id, Message::Register(Register::new(topics, num)));
+                let topics: &[&str] = if b & 8 > 0 { &["t", "t/p"] } else { &["t"] };
+                let mut register = Register::new(topics.iter().collect(), num);
+                if b & 16 > 0 {
+                    std::mem::swap(&mut register.topics, &mut register.untopics);
+                }
+                self.says(id, Message::Register(register));
             }
+            5 if b > 128 => {
+                let goodbye = self.links[&id]
+                    .alias
+                    .map_or_else(Goodbye::default, Goodbye::new);
+                self.says(id, Message::Goodbye(goodbye));
+            }
+            6 => self.garble(id, b),
             _ => {
                 let num = Num::new(self.request(id));
                 self.says(id, Message::Topics(Numbered::new(num)));
@@ -288,33 +278,158 @@ impl World {
         }
     }
 
-    fn beat(&mut self, a: u8) {
+    fn garble(&mut self, id: LinkId, b: u8) {
+        let error = Message::decode("{]".into(), Lenience::Vendor).unwrap_err();
+        for _ in 0..b / 16 {
+            if let Some(client) = self.links.get_mut(&id) {
+                client.last_seen = self.now;
+            }
+            self.input(Input::Garbled(id, error.clone()));
+        }
+    }
+
+    /// A heartbeat, with a token if `b` says so, or with another alias.
+    fn beat(&mut self, a: u8, b: u8) {
         let Some(id) = self.pick(a) else { return };
-        let alias = self.links[&id].alias;
-        let beat = alias.map_or_else(Heartbeat::default, Heartbeat::new);
-        if let Some(alias) = alias.filter(|_| !self.links[&id].is_bound) {
-            self.wants(id, alias);
+        let settings = self.settings;
+        let client = &self.links[&id];
+        let (mut stated, bound) = (client.wants, client.alias);
+        if settings.rebinds() && bound.is_some() && b & 64 > 0 {
+            stated = ALIASES[usize::from(b) % 3];
+        }
+        let mut beat = Heartbeat::new(stated);
+        if settings.needs_token() {
+            beat.token = cast::token(stated, b % 64);
+        }
+        let is_new = bound.is_none() || (settings.rebinds() && bound != Some(stated));
+        if is_new {
+            self.wants(id, stated);
+        }
+        if let Some(client) = self.links.get_mut(&id) {
+            client.wants = stated;
         }
         self.says(id, Message::Heartbeat(beat));
+    }
+
+    fn open_door(&mut self, a: u8) {
+        let Some(id) = self.pick(a) else { return };
+        let user = format!("u {}", self.fresh());
+        self.doors.insert(user.clone(), self.now);
+        self.says(id, Message::OpenDoor(Door::new("1203", user)));
+    }
+
+    /// The application decides something, or a token is verified.
+    fn decide(&mut self, which: usize, b: u8) {
+        if self.questions.is_empty() {
+            return;
+        }
+        let (id, asked) = self.questions.remove(which % self.questions.len());
+        match asked {
+            Asked::Verdict(question) => {
+                let verdict = if b % 4 == 3 {
+                    Verdict::Deny
+                } else {
+                    Verdict::Allow
+                };
+                if let (Message::OpenDoor(door), Verdict::Allow) = (&*question.message, verdict) {
+                    self.allowed.insert(door.user.to_string());
+                }
+                self.tell(Told::Decide(id, verdict));
+            }
+            Asked::Token(presented) => {
+                let grant = cast::verify(&presented);
+                let opens = |scopes: Scopes| scopes.contains(Scopes::DOOR);
+                if let Some(client) = self.links.get_mut(&presented.link) {
+                    client.may_open |= grant.as_ref().is_some_and(|grant| opens(grant.scopes));
+                }
+                self.tell(Told::Verified(id, grant));
+            }
+        }
+    }
+
+    fn call(&mut self, a: u8, b: u8) {
+        let exchange = ExchangeId(self.fresh());
+        let call = match a % 5 {
+            0 => Call::Info,
+            1 => Call::Servers,
+            2 => Call::Status(ALIASES[usize::from(b) % 3].into()),
+            3 => Call::Aliases(Transport::Tcp, Page::default()),
+            _ => {
+                let num = format!("call {}", exchange.0);
+                let (publish, kept) = self.publication(&num, b);
+                if let Some(kept) = kept {
+                    self.published.insert(num, kept);
+                }
+                Call::Push(publish)
+            }
+        };
+        self.exchanges.insert(exchange, 0);
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, b % 4));
+        let at = UnixMillis(self.millis);
+        self.input(Input::Called(exchange, address, at, call));
+    }
+
+    /// The application publishes or closes a link.
+    fn command(&mut self, a: u8, b: u8) {
+        if a % 4 == 0 {
+            return self.tell(Told::Kick(ALIASES[usize::from(b) % 3]));
+        }
+        let (publish, kept) = self.publication("", b);
+        let at = UnixMillis(self.millis);
+        self.told
+            .push((self.now, Told::Publish(at, Box::new(publish.clone()))));
+        if let Ok(id) = self.platform.publish(self.now, at, publish) {
+            // Without recipients that it is kept for there is nothing to hold it against.
+            self.own.insert(id, kept.unwrap_or_default());
+        }
+        self.hear();
+    }
+
+    /// The broker lets all links go.
+    fn drain(&mut self) {
+        self.tell(Told::Drain);
+        if !self.platform.is_closed() {
+            self.connect(0, 3); // in vain
+        }
+        while !self.platform.is_closed() {
+            self.work();
+            if let Some(due) = self.platform.poll_timeout() {
+                let left = (due - self.now).as_millis();
+                self.wait(u64::try_from(left).unwrap() + 1);
+            }
+        }
+        assert!(self.links.is_empty() && self.online.is_empty());
+        assert!(self.exchanges.values().all(|replies| *replies == 1));
+        assert!(self.own.is_empty());
     }
 
     /// The broker stops dead; what the store has is all that is left.
     fn crash(&mut self) {
         self.replay();
-        self.platform = Platform::new(config());
+        self.exchanges.clear();
+        self.own.clear();
+        self.restart();
+        for known in self.store.aliases.values_mut() {
+            known.owner = None;
+        }
+    }
+
+    fn restart(&mut self) {
+        self.lives.push(self.platform.snapshot());
+        self.platform = Platform::new(self.settings.config());
         let ids: Vec<LinkId> = self.links.keys().copied().collect();
         for id in ids {
             self.gone(id);
         }
+        self.online.clear();
         self.asked.clear();
         self.replies.clear();
+        self.questions.clear();
         self.published.clear();
         self.newest.clear();
+        self.doors.clear();
         self.told.clear();
         self.said.clear();
-        for known in self.store.aliases.values_mut() {
-            known.owner = None;
-        }
     }
 
     fn execute(&mut self, fails: bool) {
@@ -357,14 +472,21 @@ impl World {
         });
     }
 
-    fn work(&mut self) {
-        while !self.asked.is_empty() || !self.replies.is_empty() {
+    /// Whoever is asked answers, until nobody is.
+    pub(super) fn work(&mut self) {
+        loop {
+            while !self.questions.is_empty() {
+                self.decide(0, 0);
+            }
+            if self.asked.is_empty() && self.replies.is_empty() {
+                return;
+            }
             self.execute(false);
             self.answer(0);
         }
     }
 
-    fn wait(&mut self, millis: u64) {
+    pub(super) fn wait(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         let end_millis = self.millis + millis;
         while let Some(due) = self.platform.poll_timeout().filter(|due| *due <= end) {
@@ -372,127 +494,33 @@ impl World {
             let left = u64::try_from((end - due).as_millis()).unwrap();
             (self.now, self.millis) = (due, end_millis - left);
             self.platform.handle_timeout(due);
-            self.told.push((due, None));
+            self.told.push((due, Told::Time));
             self.hear();
         }
         (self.now, self.millis) = (end, end_millis);
         self.platform.handle_timeout(end);
-        self.told.push((end, None));
+        self.told.push((end, Told::Time));
         self.hear();
     }
 
-    fn says(&mut self, id: LinkId, message: Message) {
+    pub(super) fn says(&mut self, id: LinkId, message: Message) {
+        if let Some(client) = self.links.get_mut(&id) {
+            client.last_seen = self.now;
+        }
         self.input(Input::Received(id, UnixMillis(self.millis), message));
     }
 
-    fn input(&mut self, input: Input) {
-        self.told.push((self.now, Some(input.clone())));
-        self.platform.handle_input(self.now, input);
+    pub(super) fn input(&mut self, input: Input) {
+        self.tell(Told::Input(Box::new(input)));
+    }
+
+    fn tell(&mut self, told: Told) {
+        self.told.push((self.now, told.clone()));
+        obey(&mut self.platform, self.now, told);
         self.hear();
     }
 
-    fn hear(&mut self) {
-        while let Some(output) = self.platform.poll_output() {
-            self.said.push(output.clone());
-            match output {
-                Output::Store(seq, op) => self.asked.push((seq, op)),
-                Output::Disconnect(id) => self.gone(id),
-                Output::Send(id, message) => self.heard(id, &message),
-                _ => {}
-            }
-        }
-        let counters = self.platform.snapshot();
-        let links = counters.tcp_links + counters.socketio_links;
-        assert_eq!(links, self.links.len() as u64);
-    }
-
-    fn heard(&mut self, id: LinkId, message: &Message) {
-        assert!(
-            !self.over.contains(&id),
-            "a link that is over is sent {message:?}"
-        );
-        let millis = self.millis;
-        let client = self.links.get_mut(&id).unwrap();
-        if let Some(replies) = client.requests.get_mut(message.num().as_str()) {
-            *replies += 1;
-        }
-        match message {
-            Message::Deliver(delivery) => {
-                let alias = client.alias.unwrap();
-                assert_eq!(delivery.alias.as_deref(), Some(alias));
-                assert_eq!(
-                    self.newest.get(alias),
-                    Some(&id),
-                    "only the newest link is sent"
-                );
-                assert!(!client.is_slow, "a slow link is sent nothing");
-                let end = self.expires[delivery.msg.as_str()];
-                assert!(millis < end, "sent when its time is over");
-                let mid = MessageId::of(&delivery.mid).unwrap();
-                if mid.0 & 2048 > 0 {
-                    return; // for those online only: not waited for
-                }
-                if client.heard.insert(mid) {
-                    assert!(client.first < Some(mid), "first sent out of order");
-                    client.first = Some(mid);
-                    client.unacked.insert(mid, end);
-                }
-                // The broker may give up short-lived ones a little earlier than the store.
-                let day = 86_400_000;
-                let waited = client.unacked.values();
-                let waited = waited.filter(|end| **end > millis + day);
-                assert!(waited.count() <= WINDOW, "more than the window");
-            }
-            Message::Batch(batch) => {
-                let mids: Vec<MessageId> = batch
-                    .mids
-                    .iter()
-                    .map(|mid| MessageId(mid.parse().unwrap()))
-                    .collect();
-                for body in batch.bodies.iter() {
-                    assert!(millis < self.expires[body.as_str()], "pulled too late");
-                }
-                for mid in &mids {
-                    client.heard.insert(*mid);
-                    client.unacked.remove(mid);
-                    client.first = client.first.max(Some(*mid));
-                }
-                client.batch = Some((batch.num.as_str().into(), mids));
-            }
-            Message::Published(published) => {
-                if let Some((body, to)) = self.published.remove(published.num.as_str()) {
-                    for alias in to {
-                        let is_kept = self.appended.contains(&(alias.into(), body.clone()));
-                        assert!(is_kept, "acknowledged, but not kept for {alias}");
-                    }
-                }
-            }
-            // Its claim failed; a later one begins anew.
-            Message::Failure(failure)
-                if failure.code == Some(Code::StoreUnavailable) && failure.num == Num::Absent =>
-            {
-                client.first = None;
-                client.is_bound = false;
-            }
-            _ => {}
-        }
-    }
-
-    /// The same told again says the same, however late it is drained and however often timers fire.
-    fn replay(&self) {
-        let mut again = Platform::new(config());
-        for (now, input) in &self.told {
-            again.handle_timeout(*now);
-            again.handle_timeout(*now);
-            if let Some(input) = input {
-                again.handle_input(*now, input.clone());
-            }
-        }
-        let said: Vec<Output> = std::iter::from_fn(|| again.poll_output()).collect();
-        assert_eq!(said, self.said);
-    }
-
-    fn gone(&mut self, id: LinkId) {
+    pub(super) fn gone(&mut self, id: LinkId) {
         self.links.remove(&id);
         self.over.insert(id);
     }
@@ -502,7 +530,7 @@ impl World {
         self.links.keys().nth(nth).copied()
     }
 
-    fn request(&mut self, id: LinkId) -> String {
+    pub(super) fn request(&mut self, id: LinkId) -> String {
         let num = format!("n {}", self.fresh());
         let client = self.links.get_mut(&id).unwrap();
         client.requests.insert(num.clone(), 0);
@@ -515,9 +543,15 @@ impl World {
     }
 }
 
-fn config() -> Config {
-    let mut config = Config::new(NodeId(1), "192.0.2.1");
-    config.window = WINDOW;
-    config.publish_rate = Rate::new(1_000, 10_000);
-    config
+/// Whatever it says to commands that come too late is fine.
+pub(super) fn obey(platform: &mut Platform, now: Instant, told: Told) {
+    match told {
+        Told::Time => platform.handle_timeout(now),
+        Told::Input(input) => platform.handle_input(now, *input),
+        Told::Decide(id, verdict) => platform.decide(now, id, verdict).unwrap_or_default(),
+        Told::Verified(id, grant) => platform.verified(now, id, grant).unwrap_or_default(),
+        Told::Kick(alias) => platform.kick(now, alias.into()).unwrap_or_default(),
+        Told::Publish(at, publish) => drop(platform.publish(now, at, *publish)),
+        Told::Drain => platform.drain(now),
+    }
 }

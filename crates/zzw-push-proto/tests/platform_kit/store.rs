@@ -100,13 +100,17 @@ impl MemoryStore {
                 alias, add, remove, ..
             } => {
                 let known = self.alias(&alias, at);
+                let before = known.topics.clone();
                 known
                     .topics
                     .extend(add.texts().map(|topic| topic.detached()));
                 for topic in remove.texts() {
                     known.topics.remove(&topic);
                 }
-                StoreReply::Done
+                StoreReply::Subscribed {
+                    joined: known.topics.difference(&before).collect(),
+                    left: before.difference(&known.topics).collect(),
+                }
             }
             StoreOp::Status { alias } => {
                 let known = self.aliases.get(&alias);

@@ -57,6 +57,13 @@ fn metrics(now: &Snapshot) -> String {
     for (name, help, value) in counters(now) {
         write(&mut text, "counter", name, help, value);
     }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# HELP zzw_ended_total Links that ended, by why");
+    let _ = writeln!(text, "# TYPE zzw_ended_total counter");
+    for (why, count) in now.broker.ended.iter() {
+        let why = why.as_str();
+        let _ = writeln!(text, "zzw_ended_total{{why=\"{why}\"}} {count}");
+    }
     text
 }
 
@@ -90,6 +97,32 @@ fn gauges(now: &Snapshot) -> Vec<Figure> {
             "Requests the store has not answered",
             size(broker.store_requests),
         ),
+        (
+            "unacked_messages",
+            "Messages on their way to links",
+            size(broker.unacked),
+        ),
+        (
+            "publishing",
+            "Publications the store has not kept",
+            size(broker.publishing),
+        ),
+        (
+            "releases",
+            "Aliases the store has to be told again to let go",
+            size(broker.releases),
+        ),
+        (
+            "questions",
+            "Questions to the application that are open",
+            size(broker.questions),
+        ),
+        (
+            "starved_links",
+            "Links that wait for memory",
+            size(broker.starved),
+        ),
+        ("nodes", "Other nodes known", size(broker.nodes)),
         ("room_links", "Links in relay rooms", sizes.links),
         ("rooms_one_to_one", "Intercom calls", sizes.one_to_one),
         (
@@ -127,7 +160,27 @@ fn counters(now: &Snapshot) -> impl Iterator<Item = Figure> {
 fn of_broker(now: &Snapshot) -> Vec<Figure> {
     let broker = &now.broker;
     vec![
+        ("accepted_total", "Links taken", broker.accepted),
+        ("refused_total", "Links not taken", broker.refused),
+        ("bound_total", "Links that got an alias", broker.bound),
+        (
+            "received_total",
+            "Messages received on links",
+            broker.received,
+        ),
+        ("calls_total", "Calls over REST", broker.calls),
         ("published_total", "Publications taken", broker.published),
+        (
+            "unpublished_total",
+            "Publications not kept for all they were for",
+            broker.unpublished,
+        ),
+        (
+            "direct_total",
+            "Messages sent to who was online only",
+            broker.direct,
+        ),
+        ("pulled_total", "Messages brought by pulls", broker.pulled),
         (
             "delivered_total",
             "Messages sent for the first time",
@@ -154,6 +207,11 @@ fn of_broker(now: &Snapshot) -> Vec<Figure> {
             "Online-only messages without room",
             broker.dropped,
         ),
+        (
+            "late_total",
+            "Commands for doors that had to wait too long",
+            broker.late,
+        ),
         ("garbled_total", "Frames that were none", broker.garbled),
         ("busy_total", "Requests answered with busy", broker.busy),
         (
@@ -165,6 +223,27 @@ fn of_broker(now: &Snapshot) -> Vec<Figure> {
             "store_failures_total",
             "Requests the store has failed",
             broker.store_failures,
+        ),
+        ("presence_total", "News of presence told", broker.presence),
+        (
+            "presence_lost_total",
+            "News of presence lost",
+            broker.presence_lost,
+        ),
+        (
+            "tokens_accepted_total",
+            "Tokens of clients that were valid",
+            broker.tokens_accepted,
+        ),
+        (
+            "tokens_rejected_total",
+            "Tokens of clients that were not",
+            broker.tokens_rejected,
+        ),
+        (
+            "unreleased_total",
+            "Aliases the store would not let go",
+            broker.unreleased,
         ),
         ("slow_total", "Links that were too slow", broker.slow),
     ]

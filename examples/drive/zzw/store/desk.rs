@@ -261,8 +261,12 @@ impl<S: Shelf> Desk<'_, S> {
         let info = info.and_then(written);
         let joined: Vec<&Text> = after.difference(&before).collect();
         let left: Vec<&Text> = before.difference(&after).collect();
+        let changed = StoreReply::Subscribed {
+            joined: joined.iter().collect(),
+            left: left.iter().collect(),
+        };
         if joined.is_empty() && left.is_empty() && info.is_none() {
-            return Ok(Ok(StoreReply::Done));
+            return Ok(Ok(changed));
         }
         let told = info.as_ref().map_or(0, |info| info.as_bytes().len());
         let grown: usize = joined.iter().map(|topic| membership(alias, topic)).sum();
@@ -286,7 +290,7 @@ impl<S: Shelf> Desk<'_, S> {
         self.totals.bytes = charged.saturating_sub(bytes(freed));
         record.topics = bytes(after.len());
         self.shelf.set_record(alias, &record)?;
-        Ok(Ok(StoreReply::Done))
+        Ok(Ok(changed))
     }
 
     /// What is known of an alias, which is known from now on.
