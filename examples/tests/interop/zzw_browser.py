@@ -29,7 +29,12 @@ PLAIN = """
         if (data === "2") return socket.send("3");
         if (data.startsWith("0{")) return socket.send("40" + JSON.stringify({ alias }));
         if (data.startsWith("40{")) return;
-        if (data === "41") { said.left = true; window.said = said; return; }
+        if (data === "41") {
+            socket.close();
+            said.left = true;
+            window.said = said;
+            return;
+        }
         const [event, value] = JSON.parse(data.slice(2));
         said[event] = value;
         if (event === "connect_c") emit("do_push", { alias: [alias], msg: text, num: "1" });
@@ -89,7 +94,8 @@ def main():
             said = [page.wait("the end of the plain link", "return window.said")]
             for number, library in enumerate(libraries):
                 with open(library, encoding="utf-8") as file:
-                    page.script(file.read() + ";window.io ??= this.io; window.said = null;")
+                    page.script(file.read())
+                page.script("window.said = null")
                 page.script(LIBRARY, address, TEXT, number)
                 said.append(page.wait(f"the end of {library}", "return window.said"))
             log = page.call("POST", "/se/log", {"type": "browser"})
