@@ -52,16 +52,15 @@ LIBRARY = """
         said.connect_c = value;
         socket.emit("do_push", { alias: [alias], msg: text, num: "1" });
     });
-    const leave = () => {
-        if (!said.push || !said.do_push_c) return;
-        socket.disconnect();
-        said.left = true;
-        window.said = said;
-    };
-    socket.on("do_push_c", value => { said.do_push_c = value; leave(); });
+    // It stays: a poll that crosses a goodbye is answered with 400, and the console says so.
+    const done = () => { if (said.push && said.do_push_c && said.acknowledged) window.said = said; };
+    socket.on("do_push_c", value => { said.do_push_c = value; done(); });
     socket.on("push", value => {
         said.push = value;
-        socket.emit("push_c", { t: -5, alias, mid: value.mid }, leave);
+        socket.emit("push_c", { t: -5, alias, mid: value.mid }, () => {
+            said.acknowledged = true;
+            done();
+        });
     });
 """
 
