@@ -1,6 +1,6 @@
 //! Every documented operation, with five clients, over each of their transports.
 
-use crate::kit::{Witness, node, python, server};
+use crate::kit::{Witness, browser, node, python, server};
 use crate::programs::Program;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -181,4 +181,37 @@ fn words() -> Value {
 
 fn text() -> String {
     words()["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_a_browser_talks_by_plain_websocket_and_by_polling_from_another_origin() {
+    let Some(mut command) = browser("zzw_browser.py") else {
+        return;
+    };
+    let server = server().await;
+    let modules = std::env::var("INTEROP_NODE_PATH").unwrap_or_else(|_| "node_modules".into());
+    let files = ["1/dist/socket.io", "2/dist/socket.io", "4/dist/socket.io"];
+    command.arg(server.addresses().socketio.to_string());
+    command.args(files.map(|file| format!("{modules}/socket.io-client-{file}.js")));
+    let mut page = Program::start(command);
+    assert!(page.finish().success(), "{}", page.said());
+    let said = page.out.json();
+    for (way, said) in ["plain", "0", "1", "2"].into_iter().zip(&said) {
+        let alias = format!("browser-{way}");
+        let mid = &said["push"]["mid"];
+        let end = if way == "plain" {
+            "left"
+        } else {
+            "acknowledged"
+        };
+        let expected = json!({
+            "way": alias,
+            "connect_c": {"t": -14, "alias": alias},
+            "do_push_c": {"t": -6, "num": "1"},
+            "push": {"t": 5, "alias": alias, "mid": mid, "msg": text()},
+            end: true,
+        });
+        assert_eq!(*said, expected);
+    }
+    assert_eq!(said.len(), 4);
 }

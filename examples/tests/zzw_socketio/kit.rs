@@ -9,6 +9,7 @@ use drive::ws::Message;
 use drive::zzw::server::{Options, Server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -68,6 +69,25 @@ pub(crate) fn python(script: &str, version: &str) -> Option<Command> {
     let mut command = Command::new(python);
     command.env("PYTHONPATH", folder).arg(path(script));
     is_there(imports).then_some(command)
+}
+
+/// A Python program of ours that looks through Chromium, if that and the three clients are there.
+pub(crate) fn browser(script: &str) -> Option<Command> {
+    let named = |variable: &str, usual: &str| {
+        std::env::var_os(variable).unwrap_or_else(|| OsString::from(usual))
+    };
+    let python = named("INTEROP_PYTHON", "python3");
+    let chromium = named("INTEROP_CHROMIUM", "chromium");
+    for program in [python.clone(), chromium, OsString::from("chromedriver")] {
+        let mut check = Command::new(program);
+        check.arg("--version");
+        if !is_there(check) {
+            return None;
+        }
+    }
+    let mut command = Command::new(python);
+    command.arg(path(script));
+    node(script).map(|_| command)
 }
 
 fn path(script: &str) -> String {

@@ -1,6 +1,7 @@
 //! What stands on the wire, packet by packet.
 
 use crate::kit::{Poller, Raw, Witness, http, metric, server, server_with, wait_for};
+use crate::programs::Folder;
 use drive::ws::Message;
 use std::time::Duration;
 use xtea_token::UnixSeconds;
@@ -391,4 +392,51 @@ fn token(alias: &str) -> String {
     let ticket = Ticket::new(Scope::CONNECT, now, UnixSeconds(now.0 + 3600), [1; 8]);
     let token = MacKey::new(7, [0x42; 32]).issue_unbound(&ticket.with_subject(alias));
     token.unwrap().as_str().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_on_disk_answers_links_from_a_thread_of_its_own() {
+    let folder = Folder::new("socketio");
+    let data = folder.path().to_owned();
+    let server = server_with(|options| options.data = Some(data)).await;
+    let mut first = Raw::bound(&server, 4, "m_2").await;
+    let published = first
+        .ask(r#"42["do_push",{"alias":"m_2","msg":"一","num":1}]"#)
+        .await;
+    let heard = [published, first.hear().await].concat();
+    assert!(
+        heard.contains(r#"42["do_push_c",{"t":-6,"num":1}]"#),
+        "{heard}"
+    );
+    assert!(heard.contains(r#""msg":"一"}]"#), "{heard}");
+    let mut second = Raw::bound(&server, 3, "m_2").await;
+    let replaced = r#"42["connect_c",{"t":0,"error":"replaced","code":"replaced"}]"#;
+    assert_eq!(first.hear().await, replaced);
+    assert_eq!(first.hear().await, "41");
+    assert!(second.hear().await.ends_with(r#""msg":"一"}]"#));
+    // Its answers come later than what follows.
+    second.say(r#"420["get_topic",{"num":1}]"#).await;
+    second.say(r#"42["disconnect",{"alias":"c_2"}]"#).await;
+    let other = r#"42["disconnect_c",{"t":0,"error":"the link has another alias","code":"alias_mismatch"}]"#;
+    let mut heard = vec![
+        second.hear().await,
+        second.hear().await,
+        second.hear().await,
+    ];
+    heard.sort();
+    let topics = r#"{"t":-3,"num":1,"topic":[]}"#;
+    assert_eq!(
+        heard,
+        [
+            other,
+            &format!(r#"42["get_topic_c",{topics}]"#),
+            &format!("430[{topics}]")
+        ]
+    );
+    assert_eq!(
+        second.ask(r#"42["disconnect",{"alias":"m_2"}]"#).await,
+        "41"
+    );
+    assert!(second.is_left().await);
+    server.stop().await.unwrap();
 }

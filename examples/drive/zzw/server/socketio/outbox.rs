@@ -4,7 +4,7 @@ use super::gate::Wire;
 use super::lock;
 use super::requests::{Answer, Requests};
 use crate::zzw::server::frame::Frame;
-use engineioxide::{DisconnectReason, Socket, Str};
+use engineioxide::{DisconnectReason, Socket, Str, TransportType};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -203,7 +203,7 @@ impl Outbox {
         let Some(session) = self.session.upgrade() else {
             return false;
         };
-        let most = self.most();
+        let most = most(&session);
         while waiting.has_room(most) {
             let Some(packet) = waiting.packets.pop_front() else {
                 break;
@@ -224,14 +224,6 @@ impl Outbox {
             wire.go_on();
         }
         has_drained
-    }
-
-    /// How many packets engineioxide may have at a time.
-    fn most(&self) -> usize {
-        match self.wire.get() {
-            Some(_) => MAX_PACKETS,
-            None => MAX_POLLED,
-        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -330,7 +322,7 @@ impl Outbox {
             packet = String::from_utf8(escaped).unwrap_or_default();
         }
         let packet = Str::from(packet);
-        if waiting.packets.is_empty() && waiting.has_room(self.most()) {
+        if waiting.packets.is_empty() && waiting.has_room(most(&session)) {
             waiting.give(&session, packet);
         } else {
             waiting.bytes = waiting.bytes.saturating_add(packet.len());
@@ -349,6 +341,14 @@ impl Outbox {
             self.end_session(DisconnectReason::TransportError);
             self.cut();
         }
+    }
+}
+
+/// How many packets engineioxide may have at a time.
+fn most(session: &Session) -> usize {
+    match session.transport_type() {
+        TransportType::Websocket => MAX_PACKETS,
+        TransportType::Polling => MAX_POLLED,
     }
 }
 

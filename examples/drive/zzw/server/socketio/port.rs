@@ -16,7 +16,10 @@ use engineioxide::socket::Sid;
 use engineioxide::{DisconnectReason, Str};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as HttpBody, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
+};
 use hyper::service::Service as _;
 use hyper::{Method, Uri};
 use std::collections::BTreeMap;
@@ -114,6 +117,15 @@ const READ_BUFFER: usize = 1024;
 
 impl Port {
     async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut answer = self.serve(request, address).await;
+        if let Some(origin) = origin {
+            share(answer.headers_mut(), origin);
+        }
+        answer
+    }
+
+    async fn serve(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
         if request.uri().path().trim_end_matches('/') != PATH {
             let line = "this port speaks Socket.IO: ask for /socket.io/";
             return http::text(StatusCode::NOT_FOUND, line);
@@ -133,6 +145,7 @@ impl Port {
             Err(error) => return http::text(StatusCode::BAD_REQUEST, &error.to_string()),
         };
         match (query.transport, query.sid.as_deref(), request.method()) {
+            (_, _, &Method::OPTIONS) => http::answer(StatusCode::NO_CONTENT, "text/plain", ""),
             (Transport::Polling, None, &Method::GET) => self.open_polling(&query, address).await,
             (Transport::Websocket, None, &Method::GET) => {
                 self.open_websocket(request, &query, address)
@@ -338,6 +351,20 @@ fn going_on(query: &Query, sid: Sid) -> Uri {
     text.parse().unwrap_or_default()
 }
 
+/// Lets pages of any origin read the answer. They could open a websocket anyway, and there are no
+/// cookies; the original server and the old official ones do the same.
+fn share(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
+        (VARY, "origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
 fn refuse(json: &'static str) -> Response<Body> {
     http::answer(StatusCode::BAD_REQUEST, "application/json", json)
 }
@@ -346,6 +373,6 @@ fn full() -> Response<Body> {
     let line = "no more links: come back later";
     let mut answer = http::text(StatusCode::SERVICE_UNAVAILABLE, line);
     let headers = answer.headers_mut();
-    headers.insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("10"));
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
     answer
 }
