@@ -118,8 +118,14 @@ section!(Rooms for rooms::Config {
     max_signals: usize,
 });
 
+section!(Push for server::Push {
+    links: usize,
+    links_per_address: usize,
+    per_second: u32,
+});
+
 section!(Relay for server::Relay {
-    per_address: usize,
+    links_per_address: usize,
     ping_after: Span,
     message_time: Span,
     per_second: u32,
