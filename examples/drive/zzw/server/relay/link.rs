@@ -109,7 +109,7 @@ impl Link {
         let _ = tune(&stream);
         let limits = Limits {
             message: max_message,
-            read: (max_message / 16).clamp(1 << 10, 64 << 10),
+            read: (max_message / 32).clamp(1 << 10, 32 << 10),
         };
         let now = now();
         Self {
