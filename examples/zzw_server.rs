@@ -58,6 +58,7 @@ async fn run(args: Args) -> io::Result<()> {
     let is_closed = options.broker.client_token == ClientToken::Required;
     let is_exposed = !options.bind.is_loopback() && !is_closed;
     let data = options.data.clone();
+    cli::open_many_files();
     let told_to_end = cli::told_to_end();
     let server = Server::start(options).await?;
     tell(&server)?;

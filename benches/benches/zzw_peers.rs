@@ -254,6 +254,7 @@ pub(crate) fn serve(kind: &str) -> ExitCode {
         let broker = &mut options.broker;
         (broker.frame_rate, broker.address_rate) = (fast, fast);
         broker.publish_rate = fast;
+        options.push.links_per_address = options.push.links;
         let server = Server::start(options).await.unwrap();
         println!("{}", server.addresses().push.port());
         server.closed().await;

@@ -147,6 +147,19 @@ pub fn told_to_end() -> impl Future<Output = ()> {
     }
 }
 
+/// Lets this program have as many files and connections open as the system allows: many systems give
+/// it 1,024 unless asked for more.
+pub fn open_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Then there are as many as before.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
 async fn arrival(signal: io::Result<Signal>) {
     match signal {
         Ok(mut signal) => signal.recv().await.unwrap_or_default(),

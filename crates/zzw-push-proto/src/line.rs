@@ -62,6 +62,12 @@ impl LineCodec {
     /// come first. Bytes that belong to no whole line stay in `received`, to be appended to.
     pub fn decode(&mut self, received: &mut BytesMut) -> Option<Result<Bytes, LineError>> {
         loop {
+            if !self.is_skipping {
+                // Many at once: else a flood of them would cost more than one of messages.
+                let is_blank = |byte: &&u8| **byte == b'\n';
+                let blank = self.whole.iter().take_while(is_blank).count();
+                self.whole.advance(blank);
+            }
             if let Some(end) = memchr(b'\n', &self.whole) {
                 let mut line = self.take(end);
                 if std::mem::take(&mut self.is_skipping) {

@@ -122,6 +122,16 @@ impl Program {
         (self.out.clone(), self.err.clone())
     }
 
+    /// Bytes of memory that it takes up; `None` where the system does not tell.
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+        Some(kilobytes << 10)
+    }
+
     /// What it has said, for messages of failed tests.
     pub fn said(&self) -> String {
         let tail = |stream: &Stream| {

@@ -2,20 +2,34 @@
 
 use super::core::{Core, Outlet};
 use super::frame::Frame;
+use super::pace::Pace;
+use super::seats::{Seat, Seats};
 use crate::clock::now;
 use bytes::BytesMut;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use zzw_push_proto::line::LineCodec;
-use zzw_push_proto::platform::{LinkId, Peer, Transport};
+use zzw_push_proto::platform::{LinkId, Peer, Rate, Transport};
 use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
+
+/// Settings of port 9800.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Most links at a time; 65,536. Further ones are told `busy` and closed.
+    pub links: usize,
+    /// Most links from one address; 4,096. As above.
+    pub links_per_address: usize,
+    /// Lines a second that are read from a link, and at once; 5,000, and never less than the broker
+    /// allows it. Beyond that it is read more slowly; nothing is lost. 0 for any number.
+    pub per_second: u32,
+}
 
 /// What waits to be written to one link.
 #[derive(Debug, Default)]
@@ -44,6 +58,9 @@ struct Link {
     lines: LineCodec,
     lenience: Lenience,
     received: BytesMut,
+    /// Some of what was received may be lines that nobody has looked at.
+    has_more: bool,
+    pace: Pace,
     writing: Vec<u8>,
     written: usize,
     /// A line was so long that it is to be hung up on (Z-39).
@@ -60,16 +77,32 @@ const HARD_MAX_BYTES: usize = 2 << 20;
 /// Signals that may wait for a link.
 const MAX_SIGNALS: usize = 16;
 
+/// How long one link may keep a thread until others have their turn. A thread looks for what has come
+/// from the network only once in 61 turns.
+const TURN: Duration = Duration::from_micros(200);
+
+/// So many bytes cost a link as much as a line.
+const BYTES_OF_A_LINE: usize = 512;
+
+/// Most that is read and thrown away of a peer that is hung up on.
+const MAX_DISCARDED: usize = 1 << 20;
+
 /// How long what is still to be written may take when a link is closed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// What a read reads into, so that an idle link has no buffer.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 << 10]);
 }
 
 /// Takes links until it is dropped.
-pub(super) async fn serve(listener: TcpListener, core: Arc<Core>, lenience: Lenience) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    core: Arc<Core>,
+    lenience: Lenience,
+    settings: Settings,
+) {
+    let seats = Arc::new(Seats::new(settings.links, settings.links_per_address));
     loop {
         let Ok((stream, address)) = listener.accept().await else {
             // Out of file descriptors, most likely: some must close first.
@@ -78,7 +111,40 @@ pub(super) async fn serve(listener: TcpListener, core: Arc<Core>, lenience: Leni
         };
         // A socket that cannot be tuned is about to fail anyway.
         let _ = tune(&stream);
-        tokio::spawn(Link::new(stream, Arc::clone(&core), lenience).run(address));
+        let Some(seat) = seats.take(address.ip()) else {
+            refuse(&stream);
+            continue;
+        };
+        let pace = Pace::new(settings.per_second);
+        let link = Link::new(stream, Arc::clone(&core), lenience, pace);
+        tokio::spawn(link.run(seat));
+    }
+}
+
+/// Nothing was written to it before, so the system takes a line at once.
+fn refuse(stream: &TcpStream) {
+    let mut line = Vec::new();
+    Message::Failure(Failure::new(Code::Busy, Num::Absent)).encode_line(&mut line);
+    let _ = socket2::SockRef::from(stream).send(&line);
+}
+
+impl Settings {
+    /// What the broker allows is read.
+    pub(super) fn allowing(mut self, rate: Rate) -> Self {
+        if self.per_second > 0 {
+            self.per_second = self.per_second.max(rate.per_second);
+        }
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            links: 65_536,
+            links_per_address: 4_096,
+            per_second: 5_000,
+        }
     }
 }
 
@@ -93,7 +159,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Link {
-    fn new(stream: TcpStream, core: Arc<Core>, lenience: Lenience) -> Self {
+    fn new(stream: TcpStream, core: Arc<Core>, lenience: Lenience, pace: Pace) -> Self {
         Self {
             id: core.new_link(),
             core,
@@ -102,15 +168,17 @@ impl Link {
             lines: LineCodec::default(),
             lenience,
             received: BytesMut::new(),
+            has_more: false,
+            pace,
             writing: Vec::new(),
             written: 0,
             is_over: false,
         }
     }
 
-    async fn run(mut self, address: SocketAddr) {
+    async fn run(mut self, seat: Seat) {
         let _stay = self.core.stay();
-        let peer = Peer::new(Transport::Tcp, address.ip());
+        let peer = Peer::new(Transport::Tcp, seat.address());
         let outlet = Outlet::Lines(Arc::clone(&self.outbox));
         self.core.connect(self.id, peer, outlet);
         // How a link ends is its own affair.
@@ -126,16 +194,26 @@ impl Link {
     fn poll_talk(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outbox.watch(context.waker());
         loop {
-            let is_written = self.poll_write(context)?.is_ready();
-            if is_written && (self.is_over || self.outbox.is_closing()) {
+            // A full socket keeps nobody from being closed.
+            let _ = self.poll_write(context)?;
+            if self.is_over || self.outbox.is_closing() {
                 return Poll::Ready(Ok(()));
             }
-            if self.is_over || self.outbox.is_full() {
+            if self.outbox.is_full() {
                 return Poll::Pending; // until something is written
             }
-            ready!(self.stream.poll_read_ready(context))?;
-            if !self.read_some()? {
-                return Poll::Ready(Ok(()));
+            ready!(self.pace.poll_ready(context));
+            if !self.has_more {
+                ready!(self.stream.poll_read_ready(context))?;
+                if !self.read_some()? {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            self.hear();
+            if self.has_more {
+                // Whoever says much must not keep others from being heard.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }
@@ -162,12 +240,24 @@ impl Link {
         });
         match read {
             Ok(0) => return Ok(false),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Ok(length) => self.pace.pay(length / BYTES_OF_A_LINE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
+        Ok(true)
+    }
+
+    /// Hands over a turn of what was read.
+    fn hear(&mut self) {
         self.outbox.attend(true);
-        while let Some(line) = self.lines.decode(&mut self.received) {
+        let (began, mut heard) = (now(), 0);
+        self.has_more = true;
+        while !self.is_over && (heard == 0 || began.elapsed() < TURN) {
+            let Some(line) = self.lines.decode(&mut self.received) else {
+                self.has_more = false;
+                break;
+            };
+            heard += 1;
             match line {
                 Ok(line) => {
                     let message = Message::decode(line, self.lenience);
@@ -180,18 +270,13 @@ impl Link {
                     self.is_over |= error.is_fatal();
                 }
             }
-            if self.outbox.is_cut_off() {
-                self.is_over = true;
-            }
-            if self.is_over {
-                break;
-            }
+            self.is_over |= self.outbox.is_cut_off();
         }
         self.outbox.attend(false);
+        self.pace.pay(heard);
         if self.received.is_empty() {
             self.received = BytesMut::new();
         }
-        Ok(true)
     }
 
     /// Writes as much as the socket takes now.
@@ -220,15 +305,17 @@ impl Link {
         poll_fn(|context| self.poll_write(context)).await?;
         socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write)?;
         // Unread bytes would turn the end into a reset, which destroys what is on its way.
-        loop {
+        let mut discarded = 0;
+        while discarded < MAX_DISCARDED {
             self.stream.readable().await?;
             match SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(scratch)) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
+                Ok(0) => break,
+                Ok(length) => discarded += length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 }
 
@@ -311,8 +398,7 @@ impl Outbox {
     }
 
     fn is_closing(&self) -> bool {
-        let waiting = self.waiting();
-        waiting.is_closing && waiting.lines.is_empty()
+        self.waiting().is_closing
     }
 
     fn is_cut_off(&self) -> bool {

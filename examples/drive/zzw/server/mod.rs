@@ -16,8 +16,10 @@ mod admin;
 mod core;
 mod frame;
 mod lines;
+mod pace;
 mod relay;
 mod rest;
+mod seats;
 mod settings;
 mod socketio;
 mod tokens;
@@ -40,6 +42,7 @@ use zzw_push_proto::platform::{self, ClientToken, Event, NodeId, Rule, Scopes, V
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
+pub use lines::Settings as Push;
 pub use relay::Settings as Relay;
 pub use settings::{KeyArgs, Settings};
 pub use socketio::Settings as SocketIo;
@@ -63,6 +66,8 @@ pub struct Options {
     pub store: store::Settings,
     /// Settings of the broker. Host, ports and node are filled in.
     pub broker: platform::Config,
+    /// Settings of the port of lines over TCP.
+    pub push: Push,
     /// Settings of the relay rooms.
     pub rooms: rooms::Config,
     /// Settings of the port they are behind.
@@ -149,6 +154,7 @@ impl Options {
             data: None,
             store: store::Settings::default(),
             broker: broker(),
+            push: Push::default(),
             rooms: rooms::Config::new(),
             relay: Relay::new(),
             lenience: Lenience::Vendor,
@@ -201,6 +207,7 @@ impl Server {
             data,
             store,
             mut broker,
+            push: of_lines,
             rooms,
             relay: gate,
             lenience,
@@ -228,6 +235,7 @@ impl Server {
         broker.host = host(advertise, bind)?.into();
         broker.service = addresses.service();
         let client_token = broker.client_token;
+        let of_lines = of_lines.allowing(broker.frame_rate);
         let core = Core::start(
             broker,
             rooms.clone(),
@@ -240,7 +248,7 @@ impl Server {
         )?;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
-        tasks.spawn(lines::serve(push, Arc::clone(&core), lenience));
+        tasks.spawn(lines::serve(push, Arc::clone(&core), lenience, of_lines));
         let mut https = vec![
             socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
             rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,

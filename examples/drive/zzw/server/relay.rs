@@ -5,6 +5,7 @@ mod link;
 pub(super) use link::Outbox;
 
 use super::core::Core;
+use super::seats::Seats;
 use super::tokens::{Scope, Tokens};
 use crate::http::{self, Body, BodyError, BodyReader, Limits, Pace, Request, Response, Server};
 use crate::http::{StatusCode, Uri};
@@ -14,10 +15,9 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use link::{Link, Seat};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use zzw_push_proto::platform::ClientToken;
@@ -28,7 +28,7 @@ use zzw_push_proto::rooms::{self, Input, Role, RoomFrame, RoomKind, RoomPath};
 #[non_exhaustive]
 pub struct Settings {
     /// Most links from one address; 4,096. Beyond that, 503.
-    pub per_address: usize,
+    pub links_per_address: usize,
     /// A link that has been silent so long is pinged, and hung up on after as long again; 30 s.
     pub ping_after: Duration,
     /// Longest time from the first byte of a message to its last; 60 s.
@@ -47,13 +47,7 @@ struct Hall {
     /// Longest message of a camera, and of others.
     max_picture: usize,
     max_frame: usize,
-    links: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// One of the links that an address may have; given back when dropped.
-struct Place {
-    hall: Arc<Hall>,
-    address: IpAddr,
+    seats: Arc<Seats>,
 }
 
 /// Until a connection is a room's; a picture may take its time.
@@ -80,15 +74,15 @@ pub(super) fn serve(
         settings,
         max_picture: rooms.max_picture,
         max_frame: rooms.max_frame,
-        links: Mutex::default(),
+        seats: Arc::new(Seats::new(rooms.max_links, settings.links_per_address)),
     });
     http::serve(listener, LIMITS, move |request, peer| {
         let hall = Arc::clone(&hall);
-        async move { answer(hall, request, peer.ip()).await }
+        async move { answer(&hall, request, peer.ip()).await }
     })
 }
 
-async fn answer(hall: Arc<Hall>, request: Request<Incoming>, from: IpAddr) -> Response<Body> {
+async fn answer(hall: &Hall, request: Request<Incoming>, from: IpAddr) -> Response<Body> {
     let target = request.uri().path_and_query().map_or("", |it| it.as_str());
     let path = match RoomPath::parse(target) {
         Ok(path) => path,
@@ -155,12 +149,7 @@ impl Hall {
     }
 
     /// The answer to who wants into a room; the link then lives on by itself.
-    fn let_in(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        path: RoomPath,
-        from: IpAddr,
-    ) -> Response<Body> {
+    fn let_in(&self, request: Request<Incoming>, path: RoomPath, from: IpAddr) -> Response<Body> {
         let headers = request.headers();
         let version = headers.get(SEC_WEBSOCKET_VERSION);
         let is_known = version.is_none_or(|version| version == "13");
@@ -180,8 +169,8 @@ impl Hall {
         if !has_key {
             return http::text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing");
         }
-        let Some(place) = Place::take(&self, from) else {
-            let line = "too many links from this address; close some";
+        let Some(place) = self.seats.take(from) else {
+            let line = "too many links; close some of this address, or come again later";
             return http::text(StatusCode::SERVICE_UNAVAILABLE, line);
         };
         let max = if (path.kind(), path.role()) == (RoomKind::OneToMany, Some(Role::Zero)) {
@@ -189,11 +178,11 @@ impl Hall {
         } else {
             self.max_frame
         };
-        let seat = Seat::take(&self.core, path);
+        let (seat, settings) = (Seat::take(&self.core, path), self.settings);
         tokio::spawn(async move {
             // Who leaves during the upgrade leaves the room, too.
             if let Ok((stream, early)) = connection.await {
-                let link = Link::new(seat, stream, &early, max, place.hall.settings);
+                let link = Link::new(seat, stream, &early, max, settings);
                 drop(early);
                 link.run().await;
             }
@@ -225,43 +214,13 @@ impl Hall {
             Err(BodyError::Broken) => http::text(StatusCode::BAD_REQUEST, "the picture broke off"),
         }
     }
-
-    fn links(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Place {
-    fn take(hall: &Arc<Hall>, address: IpAddr) -> Option<Self> {
-        let address = address.to_canonical();
-        let mut links = hall.links();
-        let taken = links.entry(address).or_default();
-        if *taken >= hall.settings.per_address {
-            return None;
-        }
-        *taken += 1;
-        let hall = Arc::clone(hall);
-        Some(Self { hall, address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut links = self.hall.links();
-        if let Some(taken) = links.get_mut(&self.address) {
-            *taken = taken.saturating_sub(1);
-            if *taken == 0 {
-                links.remove(&self.address);
-            }
-        }
-    }
 }
 
 impl Settings {
     /// The defaults.
     pub fn new() -> Self {
         Self {
-            per_address: 4_096,
+            links_per_address: 4_096,
             ping_after: Duration::from_secs(30),
             message_time: Duration::from_mins(1),
             per_second: 200,

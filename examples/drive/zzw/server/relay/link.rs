@@ -1,6 +1,7 @@
 //! One WebSocket in a room.
 
 use super::super::core::Core;
+use super::super::pace::Pace;
 use super::Settings;
 use crate::clock::now;
 use crate::ws::{Error, Limits, Message, ProtocolError, Socket};
@@ -47,11 +48,8 @@ pub(super) struct Link {
     is_pinged: bool,
     /// Since when the rest of a message is waited for.
     amid_since: Option<Instant>,
-    /// When it has earned its next message.
-    earned: Instant,
+    pace: Pace,
     alarm: Pin<Box<Sleep>>,
-    /// It has said more than it may, and is not read until then.
-    pause: Option<Pin<Box<Sleep>>>,
 }
 
 /// How a link ends.
@@ -111,7 +109,7 @@ impl Link {
         let _ = tune(&stream);
         let limits = Limits {
             message: max_message,
-            read: (max_message / 16).clamp(1 << 10, 64 << 10),
+            read: (max_message / 32).clamp(1 << 10, 32 << 10),
         };
         let now = now();
         Self {
@@ -122,9 +120,8 @@ impl Link {
             heard: now,
             is_pinged: false,
             amid_since: None,
-            earned: now,
+            pace: Pace::new(settings.per_second),
             alarm: Box::pin(tokio::time::sleep(settings.ping_after)),
-            pause: None,
         }
     }
 
@@ -150,10 +147,7 @@ impl Link {
             if let Some(code) = self.seat.outbox.closing() {
                 return Poll::Ready(Ok(End::Close(code.code(), words(code))));
             }
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(context));
-                self.pause = None;
-            }
+            ready!(self.pace.poll_ready(context));
             let Poll::Ready(message) = self.socket.poll_next(context) else {
                 if self.socket.is_amid() {
                     self.amid_since.get_or_insert_with(now);
@@ -191,34 +185,17 @@ impl Link {
 
     /// Passes on what came; true if it was a goodbye.
     fn hear(&mut self, message: Message) -> bool {
-        let now = now();
-        (self.heard, self.is_pinged) = (now, false);
+        (self.heard, self.is_pinged) = (now(), false);
+        self.pace.pay(1);
         let frame = match message {
             Message::Text(text) => RoomFrame::Text(detached(text.into())),
             Message::Binary(bytes) => RoomFrame::Binary(detached(bytes)),
             Message::Close(_) => return true,
-            _ => {
-                self.pay(now);
-                return false;
-            }
+            _ => return false,
         };
         self.amid_since = None;
         self.seat.tell(Input::Received(self.seat.id, frame));
-        self.pay(now);
         false
-    }
-
-    /// One message was heard; if there were too many lately, the next one has to wait.
-    fn pay(&mut self, now: Instant) {
-        let Some(price) = Duration::from_secs(1).checked_div(self.settings.per_second) else {
-            return;
-        };
-        let earliest = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-        self.earned = self.earned.max(earliest) + price;
-        if self.earned > now {
-            let pause = tokio::time::sleep_until(self.earned.into());
-            self.pause = Some(Box::pin(pause));
-        }
     }
 
     /// Asks after a peer that is silent; ready when there is none, or it dawdles.

@@ -10,7 +10,7 @@ pub use keys::KeyArgs;
 
 use super::{DoorPolicy, Options};
 use keys::Keyring;
-use sections::{Broker, Ports, Relay, Rooms, SocketIo, Store};
+use sections::{Broker, Ports, Push, Relay, Rooms, SocketIo, Store};
 use serde::Deserialize;
 use std::io;
 use std::net::IpAddr;
@@ -37,6 +37,7 @@ struct File {
     keys: Keyring,
     store: Store,
     broker: Broker,
+    push: Push,
     rooms: Rooms,
     relay: Relay,
     socketio: SocketIo,
@@ -113,6 +114,7 @@ impl Settings {
         options.data = file.store.folder.as_ref().map(|data| folder.join(data));
         file.store.apply(&mut options.store);
         file.broker.apply(&mut options.broker);
+        file.push.apply(&mut options.push);
         file.rooms.apply(&mut options.rooms);
         file.relay.apply(&mut options.relay);
         file.socketio.apply(&mut options.socketio);

@@ -56,6 +56,7 @@ section!(Store for store::Settings {
 });
 
 section!(BrokerItself for platform::Config {
+    weight: u32,
     window: usize,
     window_bytes: Size,
     max_held: Size,
@@ -65,6 +66,7 @@ section!(BrokerItself for platform::Config {
     link_timeout: Span,
     slow_timeout: Span,
     ask_timeout: Span,
+    door_life: Span,
     max_body: Size,
     pull_limit: usize,
     pull_bytes: Size,
@@ -80,6 +82,8 @@ section!(BrokerItself for platform::Config {
     drain_over: Span,
     bare_type7: bool,
     reject_unknown_alias: bool,
+    allow_rebind: bool,
+    require_heartbeat_first: bool,
     client_token: ClientTokenName,
 } besides {
     rules: Rules,
@@ -118,8 +122,14 @@ section!(Rooms for rooms::Config {
     max_signals: usize,
 });
 
+section!(Push for server::Push {
+    links: usize,
+    links_per_address: usize,
+    per_second: u32,
+});
+
 section!(Relay for server::Relay {
-    per_address: usize,
+    links_per_address: usize,
     ping_after: Span,
     message_time: Span,
     per_second: u32,

@@ -1,11 +1,11 @@
 //! One link: what comes in on it.
 
+use super::super::seats::Seat;
 use super::gate::Wire;
 use super::lock;
 use super::outbox::{GOODBYE, Outbox, Session, Style};
 use super::port::Node;
 use super::requests::reply_to;
-use super::seats::Seat;
 use crate::zzw::server::core::Outlet;
 use bytes::Bytes;
 use engineioxide::{DisconnectReason, ProtocolVersion, TransportType};

@@ -9,7 +9,6 @@ mod link;
 mod outbox;
 mod port;
 mod requests;
-mod seats;
 mod totals;
 
 pub(super) use outbox::Outbox;

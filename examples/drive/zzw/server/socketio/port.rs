@@ -1,9 +1,9 @@
 //! What is let in: requests that open a link, and those that go on with one.
 
+use super::super::seats::Seats;
 use super::gate::{Gate, Wire};
 use super::link::{Introduction, Link, Visitor};
 use super::outbox::{QUEUE, Session};
-use super::seats::Seats;
 use super::{Settings, lock};
 use crate::http::{self, Body, Limits, Request, Response, Server, StatusCode};
 use crate::ws;

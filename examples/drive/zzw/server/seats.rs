@@ -1,9 +1,8 @@
 //! Who may have a link: so many in all, so many from one address.
 
-use super::lock;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Seats for links.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Seats {
     /// A seat for a new link, if there is one.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let address = address.to_canonical();
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken();
         if taken.all >= self.max {
             return None;
         }
@@ -52,6 +51,10 @@ impl Seats {
         let seats = Arc::clone(self);
         Some(Seat { seats, address })
     }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Seat {
@@ -63,7 +66,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = lock(&self.seats.taken);
+        let mut taken = self.seats.taken();
         taken.all = taken.all.saturating_sub(1);
         if let Some(here) = taken.per_address.get_mut(&self.address) {
             *here = here.saturating_sub(1);
@@ -91,6 +94,6 @@ mod tests {
         drop(first);
         assert!(seats.take(other).is_some());
         drop((second, third));
-        assert!(lock(&seats.taken).per_address.is_empty());
+        assert!(seats.taken().per_address.is_empty());
     }
 }
