@@ -229,7 +229,7 @@ fn a_command_waits_for_a_link_as_long_as_for_an_answer() {
 //# last.
 //= docs/spec/zzw-push-proto.md#device-command
 //# The device MUST send every other request again over the next link that was not answered over the
-//# last.
+//# last, without topics that a later one has changed.
 fn over_the_next_link_only_what_may_be_done_twice_is_done_again() {
     let mut config = config();
     config.backoff_max = secs(1);
@@ -360,6 +360,60 @@ fn registered_topics_are_subscribed_to_on_every_link_and_removed_ones_are_not() 
         panic!("{sent:?}");
     };
     assert_eq!(register.topics, texts(&["c_2"]));
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#device-command
+//# The device MUST send every other request again over the next link that was not answered over the
+//# last, without topics that a later one has changed.
+fn what_is_sent_again_undoes_nothing_that_was_done_later() {
+    let mut rig = Rig::bound(config());
+    let now = rig.now;
+    let change = |rig: &mut Rig, adds: &[&str], removes: &[&str]| {
+        let taken = if removes.is_empty() {
+            rig.device.register(now, texts(adds))
+        } else {
+            rig.device.unregister(now, texts(removes))
+        };
+        taken.expect("taken")
+    };
+    // Of each pair, the later one is answered, and the answer to the earlier one is lost.
+    let removal = change(&mut rig, &[], &["c_1"]);
+    change(&mut rig, &["c_1"], &[]);
+    let addition = change(&mut rig, &["c_2"], &[]);
+    change(&mut rig, &[], &["c_2"]);
+    let both = change(&mut rig, &["c_3", "c_4"], &[]);
+    change(&mut rig, &[], &["c_3"]);
+    let sent = rig.sent();
+    for nth in [1, 3, 5] {
+        rig.hear(done(&sent[nth]));
+    }
+    rig.events();
+    rig.cut();
+    let events = rig.events();
+    let lost = [timed_out(removal, true), timed_out(addition, true)];
+    assert!(
+        lost.iter().all(|event| events.contains(event)),
+        "{events:?}"
+    );
+    rig.wait_for_dial();
+    rig.take();
+    rig.bind();
+    let sent = rig.sent();
+    let registers = sent.iter().filter_map(|message| match message {
+        Message::Register(register) => Some((register.topics.clone(), register.untopics.clone())),
+        _ => None,
+    });
+    let registers: Vec<(Topics, Topics)> = registers.collect();
+    let nothing = Topics::default();
+    let expected = [
+        (texts(&["c_1"]), nothing.clone()),
+        (texts(&["c_4"]), nothing),
+    ];
+    assert_eq!(registers, expected);
+    rig.hear(done(sent.last().unwrap()));
+    let answered = Event::Answered(both, Answer::Registered);
+    assert!(rig.events().contains(&answered));
 }
 
 #[test]

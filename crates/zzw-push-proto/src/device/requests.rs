@@ -227,9 +227,14 @@ impl Device {
         }
         //= docs/spec/zzw-push-proto.md#device-command
         //# The device MUST send every other request again over the next link that was not answered
-        //# over the last.
+        //# over the last, without topics that a later one has changed.
+        let topics = &self.topics;
         for request in &mut self.requests.list {
             request.num = None;
+            request.forget_changed(topics);
+        }
+        while let Some(request) = self.requests.remove(Request::is_void) {
+            self.say_timed_out(&request);
         }
     }
 
@@ -414,6 +419,29 @@ impl Request {
             num: None,
             was_sent: false,
             deadline,
+        }
+    }
+
+    /// Leaves out topics that are wanted or unwanted since: sent again, it would come behind what
+    /// changed that.
+    fn forget_changed(&mut self, wanted: &[Text]) {
+        if let Message::Register(register) = &mut self.message {
+            if self.was_sent {
+                register.topics = self.adds.clone();
+                let gone = register.untopics.texts();
+                let gone = gone.filter(|topic| !wanted.contains(topic));
+                register.untopics = gone.collect();
+            }
+        }
+    }
+
+    /// True for a change of topics of which nothing is left.
+    fn is_void(&self) -> bool {
+        match &self.message {
+            Message::Register(register) => {
+                register.topics.is_empty() && register.untopics.is_empty()
+            }
+            _ => false,
         }
     }
 }

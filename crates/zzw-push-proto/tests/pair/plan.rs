@@ -150,6 +150,10 @@ impl Plan {
             unreachable: 5,
             denied: 0,
         };
+        let usual = platform::Config::new(NodeId(0), "");
+        plan.broker.frame_rate = usual.frame_rate;
+        plan.broker.publish_rate = usual.publish_rate;
+        plan.broker.address_rate = usual.address_rate;
         plan.broker.max_held = 1 << 30;
         plan.broker.max_links = 1_000;
         plan.broker.max_publishing = 65_536;

@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub cable: Option<usize>,
     /// Commands that have not ended.
     pub(super) commands: BTreeMap<RequestId, Command>,
+    /// The last command about the first topic, and whether it has that since it was answered.
+    pub(super) changed: Option<(RequestId, Option<bool>)>,
 }
 
 /// The name of the so manieth alias.
@@ -55,6 +57,7 @@ impl Client {
             wake: None,
             cable: None,
             commands: BTreeMap::new(),
+            changed: None,
         }
     }
 
@@ -243,8 +246,18 @@ impl World {
             Event::Gap(gap) => self.clients[nth].app.gap += gap,
             Event::Answered(id, answer) => {
                 let command = self.command_ends(nth, id)?;
-                if let (Command::Publish(letter), Answer::Published) = (command, &answer) {
-                    self.ledger.promise(letter)?;
+                let has_it = match (command, &answer) {
+                    (Command::Publish(letter), Answer::Published) => {
+                        return self.ledger.promise(letter);
+                    }
+                    (Command::Register, Answer::Registered) => true,
+                    (Command::Unregister, Answer::Registered) => false,
+                    _ => return Ok(()),
+                };
+                if let Some((last, outcome)) = &mut self.clients[nth].changed
+                    && *last == id
+                {
+                    *outcome = Some(has_it);
                 }
             }
             Event::Failed { request, .. } | Event::TimedOut { request, .. } => {

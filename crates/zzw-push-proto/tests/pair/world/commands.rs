@@ -9,6 +9,10 @@ use zzw_push_proto::wire::{Door, Num, Topics};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Publish(usize),
+    /// To have the first topic.
+    Register,
+    /// To have it no more.
+    Unregister,
     Other,
 }
 
@@ -46,7 +50,15 @@ impl World {
             }
         };
         if let Some(id) = asked {
-            client.commands.insert(id, Command::Other);
+            let command = match which {
+                0 => Command::Register,
+                1 => Command::Unregister,
+                _ => Command::Other,
+            };
+            client.commands.insert(id, command);
+            if command != Command::Other {
+                client.changed = Some((id, None));
+            }
         }
         self.settle_client(nth)
     }

@@ -59,6 +59,12 @@ impl World {
                 return Some(format!("{name} has not got everything"));
             }
             let has = |topic: &Text| known.is_some_and(|known| known.topics.contains(topic));
+            if let (Some((_, Some(has_it))), Some(topic)) =
+                (client.changed, self.ledger.topics.first())
+                && has(topic) != has_it
+            {
+                return Some(format!("{name} has a topic, or not, against its last word"));
+            }
             let mut wanted = client.device.iter().flat_map(Device::subscriptions);
             if wanted.any(|topic| !has(topic)) {
                 return Some(format!("{name} has not got all its topics"));

@@ -129,6 +129,7 @@ impl World {
         client.wake = None;
         client.cable = None;
         client.commands.clear();
+        client.changed = None;
         client.flash.stop();
         client.app.end_life(client.plan.ack == Ack::Stored);
     }
