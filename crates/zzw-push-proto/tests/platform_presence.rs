@@ -53,6 +53,8 @@ fn beat(rig: &mut Rig, ids: &[u64]) {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# News MUST be published to those online who have registered `T/p`, and be kept for nobody.
 fn joining_leaving_coming_and_going_are_told() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -78,6 +80,9 @@ fn joining_leaving_coming_and_going_are_told() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# Whoever is back within `presence_grace` MUST NOT be said to have been away, unless it said
+//# goodbye.
 fn who_is_back_within_the_grace_was_never_away() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -105,6 +110,9 @@ fn who_is_back_within_the_grace_was_never_away() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# Whoever is back within `presence_grace` MUST NOT be said to have been away, unless it said
+//# goodbye.
 fn a_goodbye_is_told_at_once() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -138,6 +146,8 @@ fn a_silent_link_is_offline_when_it_is_found_out() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# News of one alias MUST be published in their order, with the time at which they happened.
 fn the_time_is_when_it_happened() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -152,6 +162,8 @@ fn the_time_is_when_it_happened() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# News MUST be published to those online who have registered `T/p`, and be kept for nobody.
 fn news_are_kept_for_nobody() {
     let mut rig = watched();
     rig.input(Input::Disconnected(LinkId(9)));
@@ -164,6 +176,9 @@ fn news_are_kept_for_nobody() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# A topic `T/p` MUST be accepted in a registration where `presence` is set, and nowhere else from
+//# a client.
 fn without_presence_there_is_nothing_to_watch() {
     let mut rig = Rig::new(config());
     rig.bind(1, "m_2");
@@ -173,6 +188,9 @@ fn without_presence_there_is_nothing_to_watch() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# A topic `T/p` MUST be accepted in a registration where `presence` is set, and nowhere else from
+//# a client.
 fn only_the_broker_publishes_presence() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -197,6 +215,8 @@ fn only_the_broker_publishes_presence() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# Whoever has a link on another node MUST NOT be said to be offline.
 fn who_is_on_another_node_is_not_offline() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -212,6 +232,8 @@ fn who_is_on_another_node_is_not_offline() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# News of one alias MUST be published in their order, with the time at which they happened.
 fn news_of_one_alias_stay_in_order_however_late_the_store_is() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");
@@ -229,6 +251,8 @@ fn news_of_one_alias_stay_in_order_however_late_the_store_is() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#news
+//# News that are lost to the store or to a limit MUST be counted.
 fn news_that_the_store_fails_are_counted() {
     let mut rig = watched();
     member(&mut rig, 1, "m_2");

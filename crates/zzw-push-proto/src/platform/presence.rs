@@ -73,6 +73,9 @@ impl Platform {
     }
 
     /// The link of an alias is over and none follows.
+    //= docs/spec/zzw-push-proto.md#news
+    //# Whoever is back within `presence_grace` MUST NOT be said to have been away, unless it said
+    //# goodbye.
     pub(super) fn went(&mut self, now: Instant, alias: &Text, why: LinkEnd) {
         if !self.config.presence {
             return;
@@ -126,6 +129,8 @@ impl Platform {
         };
         if let Some(notice) = &mut subject.current {
             // Whoever has come to another node meanwhile is not offline.
+            //= docs/spec/zzw-push-proto.md#news
+            //# Whoever has a link on another node MUST NOT be said to be offline.
             let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
             if !(notice.action == Action::Offline && is_elsewhere) {
                 notice.topics = topics.texts().filter(|topic| is_name(topic)).collect();
@@ -137,6 +142,8 @@ impl Platform {
     }
 
     /// The store tells who watches a topic.
+    //= docs/spec/zzw-push-proto.md#news
+    //# News MUST be published to those online who have registered `T/p`, and be kept for nobody.
     pub(super) fn watchers(&mut self, now: Instant, alias: &Text, topic: Text, watchers: &[Text]) {
         let Some(subject) = self.presence.subjects.get(alias) else {
             return;
@@ -153,6 +160,8 @@ impl Platform {
     }
 
     /// The store has failed: this notice is lost.
+    //= docs/spec/zzw-push-proto.md#news
+    //# News that are lost to the store or to a limit MUST be counted.
     pub(super) fn notice_failed(&mut self, alias: &Text) {
         self.counters.presence_lost = self.counters.presence_lost.saturating_add(1);
         self.notice_answered(alias);
@@ -184,6 +193,8 @@ impl Platform {
         self.next_notice(alias);
     }
 
+    //= docs/spec/zzw-push-proto.md#news
+    //# News of one alias MUST be published in their order, with the time at which they happened.
     fn next_notice(&mut self, alias: &Text) {
         let Some(subject) = self.presence.subjects.get_mut(alias) else {
             return;

@@ -120,6 +120,9 @@ impl Platform {
         };
         let names = register.topics.iter().chain(register.untopics.iter());
         let watches = self.config.presence;
+        //= docs/spec/zzw-push-proto.md#news
+        //# A topic `T/p` MUST be accepted in a registration where `presence` is set, and nowhere
+        //# else from a client.
         let is_fit = |topic: &str| watches && is_presence_topic(topic);
         let faults = names.map(|topic| fault_of(&topic).filter(|_| !is_fit(&topic)));
         let fault = faults.into_iter().find(Option::is_some);
