@@ -1,6 +1,10 @@
 //! The broker core of the push system by itself: publish to deliver, fan-out, heartbeats, growth, and
 //! what an idle link holds. No socket and no store: a stand-in answers at once what a store would.
-#![allow(clippy::disallowed_methods, reason = "the origin of a virtual clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "the origin of a virtual clock; counts are far below 2^52"
+)]
 
 use benches::{Group, held_bytes, is_measured};
 use std::hint::black_box;

@@ -104,7 +104,7 @@ fn a_file_of_another_kind_is_left_alone() {
 #[test]
 fn the_outbox_of_a_terminal_is_left_alone() {
     let folder = kit::Folder::new("zzw-store-other");
-    let medium = drive::store::Folder::of(folder.path(), "broker").unwrap();
+    let medium = Folder::of(folder.path(), "broker").unwrap();
     let outbox = drive::store::Outbox::open(medium, drive::store::Settings::default());
     outbox.unwrap().0.close().unwrap();
     let error = refused(&folder);

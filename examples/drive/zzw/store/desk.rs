@@ -286,8 +286,8 @@ impl<S: Shelf> Desk<'_, S> {
         if let Some(info) = info {
             freed += self.shelf.set_info(alias, &info)?;
         }
-        let charged = self.totals.bytes + bytes(grown + told);
-        self.totals.bytes = charged.saturating_sub(bytes(freed));
+        let most = self.totals.bytes + bytes(grown + told);
+        self.totals.bytes = most.saturating_sub(bytes(freed));
         record.topics = bytes(after.len());
         self.shelf.set_record(alias, &record)?;
         Ok(Ok(changed))

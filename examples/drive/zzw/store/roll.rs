@@ -94,7 +94,9 @@ mod tests {
                 assert_eq!((roll.len(), page), (model.len() as u64, right));
             }
         }
-        model.iter().for_each(|text| roll.remove(text));
+        for text in &model {
+            roll.remove(text);
+        }
         assert_eq!((roll.len(), roll.leaves.len()), (0, 0));
     }
 }

@@ -67,10 +67,11 @@ impl Thread {
         let refused = if !is_urgent && waiting >= self.max_waiting {
             StoreError::Full
         } else {
-            match self.asks.as_ref().map(|asks| asks.send((seq, op))) {
-                Some(Ok(())) => return None,
-                _ => StoreError::Unavailable,
+            let asks = self.asks.as_ref();
+            if asks.is_some_and(|asks| asks.send((seq, op)).is_ok()) {
+                return None;
             }
+            StoreError::Unavailable
         };
         self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(Input::StoreFailed(seq, refused))
