@@ -5,5 +5,6 @@ mod kit;
 mod process;
 
 mod admin;
+mod foreign;
 mod life;
 mod start;
