@@ -1,7 +1,7 @@
 //! What nobody should send, and what becomes of those who do: of nobody else.
 #![allow(clippy::disallowed_methods, reason = "somebody waits, by the clock")]
 
-use crate::kit::{Poller, Raw, http, metric, server_with, wait_for};
+use crate::kit::{Poller, Raw, http, metric, server_with, wait_for, wait_until_open};
 use crate::programs::PATIENCE;
 use drive::ws::Message;
 use drive::zzw::server::Server;
@@ -181,6 +181,8 @@ async fn who_asks_and_does_not_read_is_paused_then_cut_off() {
     const LINKS: usize = 20;
     let server = server_with(|options| {
         options.socketio.ping_timeout = PATIENCE;
+        options.socketio.connect_timeout = Duration::from_secs(1);
+        options.socketio.links_per_address = LINKS + 1;
         options.broker.slow_timeout = Duration::from_secs(1);
     })
     .await;
@@ -203,6 +205,8 @@ async fn who_asks_and_does_not_read_is_paused_then_cut_off() {
         }));
     }
     wait_for(&server, "slow_total", LINKS as u64).await;
+    // Not a byte has been read, and yet nothing is held for them any more.
+    wait_until_open(&server).await;
     let grown = resident().saturating_sub(before);
     assert!(grown < 100 << 20, "{grown} bytes");
     for stream in greedy {

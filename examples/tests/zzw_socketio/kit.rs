@@ -297,3 +297,20 @@ pub(crate) async fn wait_for(server: &Server, name: &str, wanted: u64) {
         metric(server, name).await
     );
 }
+
+/// Waits until a link may be opened again: a seat is free when the session of a link is gone, which
+/// takes a moment.
+pub(crate) async fn wait_until_open(server: &Server) {
+    let at = server.addresses().socketio;
+    let opened = async {
+        while http(at, "GET /socket.io/?EIO=4&transport=polling", "")
+            .await
+            .0
+            != 200
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, opened).await;
+    in_time.expect("no link can be opened");
+}

@@ -1,6 +1,8 @@
 //! What stands on the wire, packet by packet.
 
-use crate::kit::{Poller, Raw, Witness, http, metric, server, server_with, wait_for};
+use crate::kit::{
+    Poller, Raw, Witness, http, metric, server, server_with, wait_for, wait_until_open,
+};
 use crate::programs::Folder;
 use drive::ws::Message;
 use std::time::Duration;
@@ -330,20 +332,6 @@ async fn requests_that_open_no_link_are_told_why() {
     assert_eq!(status, 503);
     first.post("1").await;
     wait_until_open(&server).await;
-}
-
-/// A seat is free when the last link is gone, which takes a moment.
-async fn wait_until_open(server: &drive::zzw::server::Server) {
-    while http(
-        server.addresses().socketio,
-        "GET /socket.io/?EIO=4&transport=polling",
-        "",
-    )
-    .await
-    .0 != 200
-    {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
