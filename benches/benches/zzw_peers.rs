@@ -229,7 +229,7 @@ fn websocket_text(text: &[u8]) -> Vec<u8> {
     if length < 126 {
         frame.push(0x80 | length);
     } else {
-        frame.extend_from_slice(&[0x80 | 126, 0, length]);
+        frame.extend_from_slice(&[0xfe, 0, length]);
     }
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(text);

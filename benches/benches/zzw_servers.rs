@@ -117,14 +117,14 @@ async fn connect(port: u16, hello: Vec<(Vec<u8>, &'static [u8])>) -> io::Result<
         stream.write_all(&words).await?;
         let mut heard = Vec::new();
         while !heard.windows(answer.len()).any(|part| part == answer) {
-            let mut part = [0; 4096];
+            let mut answer_part = vec![0; 4096];
             let patience = Duration::from_secs(10);
-            let read = tokio::time::timeout(patience, stream.read(&mut part)).await;
+            let read = tokio::time::timeout(patience, stream.read(&mut answer_part)).await;
             let length = read.map_err(|_| io::Error::other("no answer to its hello"))??;
             if length == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            heard.extend_from_slice(&part[..length]);
+            heard.extend_from_slice(&answer_part[..length]);
         }
     }
     Ok(stream)
@@ -133,7 +133,7 @@ async fn connect(port: u16, hello: Vec<(Vec<u8>, &'static [u8])>) -> io::Result<
 /// Waits for so many messages.
 async fn receive(stream: &mut TcpStream, messages: usize) -> io::Result<()> {
     let mut seen = 0;
-    let mut part = [0; 16 << 10];
+    let mut part = vec![0; 16 << 10];
     while seen < messages {
         let patience = Duration::from_secs(20);
         let read = tokio::time::timeout(patience, stream.read(&mut part)).await;
@@ -141,14 +141,14 @@ async fn receive(stream: &mut TcpStream, messages: usize) -> io::Result<()> {
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        seen += part[..length].iter().filter(|byte| **byte == MARK).count();
+        seen += memchr::memchr_iter(MARK, &part[..length]).count();
     }
     Ok(())
 }
 
 /// Answers to a publisher are not read one by one.
 fn drain(stream: &TcpStream) {
-    let mut part = [0; 16 << 10];
+    let mut part = vec![0; 16 << 10];
     while stream.try_read(&mut part).is_ok_and(|length| length > 0) {}
 }
 
