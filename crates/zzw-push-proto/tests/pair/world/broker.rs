@@ -109,7 +109,7 @@ impl World {
         Ok(())
     }
 
-    fn do_for_broker(&mut self, output: Output) -> Result<(), String> {
+    pub(super) fn do_for_broker(&mut self, output: Output) -> Result<(), String> {
         match output {
             Output::Send(id, message) => self.send(id, &message),
             Output::Reply(id, reply) => self.caller_learns(id, &reply),

@@ -4,7 +4,7 @@ use super::World;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use zzw_push_proto::device::Device;
-use zzw_push_proto::platform::{Call, ExchangeId, Input, Output, Transport};
+use zzw_push_proto::platform::{Call, ExchangeId, Input, Output, Platform, Transport};
 use zzw_push_proto::rest::{Page, RestReply};
 use zzw_push_proto::wire::Text;
 
@@ -184,15 +184,18 @@ impl World {
         let id = ExchangeId(u64::MAX);
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         broker.handle_input(now, Input::Called(id, address, at, call));
-        while let Some(output) = broker.poll_output() {
+        while let Some(output) = self.broker.as_mut().and_then(Platform::poll_output) {
             match output {
-                Output::Reply(_, reply) => return Ok(reply),
+                Output::Reply(asked, reply) if asked == id => return Ok(reply),
                 Output::Store(seq, op) => {
                     let reply = self.keeper.store.execute(at, op);
                     let reply = reply.map_err(|error| error.to_string())?;
-                    broker.handle_input(now, Input::Stored(seq, reply));
+                    if let Some(broker) = &mut self.broker {
+                        broker.handle_input(now, Input::Stored(seq, reply));
+                    }
                 }
-                other => return Err(format!("asked for something, it says {other:?}")),
+                // What a timer that was just due has to say.
+                other => self.do_for_broker(other)?,
             }
         }
         Err("a call has no answer".to_owned())
