@@ -90,6 +90,32 @@ fn records_whose_acknowledgement_is_lost_come_again_and_are_held_back() {
 }
 
 #[test]
+fn messages_wait_for_an_end_that_is_away_and_a_door_opens_only_now() {
+    let mut page = Page::open();
+    page.wait_for("zzw-tcp", "arrived", |arrived| arrived > 0);
+    page.wait_for("zzw-tcp", "pictures", |pictures| pictures > 0);
+    page.switch("zzw-tcp", "away", true);
+    page.wait_for("zzw-tcp", "queued", |queued| queued >= 2);
+    page.switch("zzw-tcp", "door", true);
+    page.switch("zzw-tcp", "down", true);
+    page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "server down");
+    page.switch("zzw-tcp", "down", false);
+    page.switch("zzw-tcp", "away", false);
+    let back = page.wait(|state| state["flows"]["zzw-tcp"]["gaps"]["filled"] != 0);
+    let counters = &back["flows"]["zzw-tcp"]["counters"];
+    assert!(counters["late"].as_u64() >= Some(2), "{counters}");
+    // Nobody was there when it was asked for.
+    assert_eq!(counters["doors"], 0, "{counters}");
+    page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "online");
+    page.switch("zzw-tcp", "door", true);
+    page.wait_for("zzw-tcp", "doors", |doors| doors == 1);
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success());
+    let row = page.demo.out.line_with("zzw-tcp ");
+    assert!(row.ends_with("  whole"), "{}", page.demo.said());
+}
+
+#[test]
 fn records_are_removed_at_the_end() {
     let folder = std::env::temp_dir().join(format!("demo-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
@@ -99,7 +125,8 @@ fn records_are_removed_at_the_end() {
     let mut demo = Program::start(command);
     demo.out.line_with("open http://");
     let has = || std::fs::read_dir(&folder).unwrap().count();
-    assert_eq!(has(), 1);
+    // One for each lane that keeps something.
+    assert_eq!(has(), 2);
     demo.signal("TERM");
     assert!(demo.finish().success(), "{}", demo.said());
     assert_eq!(has(), 0);
@@ -233,7 +260,9 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
     assert!(browser.finish().success(), "{}", browser.said());
 }
 
-const FLOWS: [&str; 5] = ["face-1-1", "face-1-3", "se5-v1", "se5-v2", "token"];
+const FLOWS: [&str; 7] = [
+    "face-1-1", "face-1-3", "se5-v1", "se5-v2", "token", "zzw-sio", "zzw-tcp",
+];
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A foreign program by the variable that may name it.
