@@ -103,7 +103,7 @@ fn messages_wait_for_an_end_that_is_away_and_a_door_opens_only_now() {
     page.switch("zzw-tcp", "away", false);
     let back = page.wait(|state| state["flows"]["zzw-tcp"]["gaps"]["filled"] != 0);
     let counters = &back["flows"]["zzw-tcp"]["counters"];
-    assert!(counters["late"].as_u64() >= Some(2), "{counters}");
+    assert!(counters["late"].as_u64() >= Some(1), "{counters}");
     // Nobody was there when it was asked for.
     assert_eq!(counters["doors"], 0, "{counters}");
     page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "online");

@@ -81,6 +81,12 @@ fn applications_see_every_promised_message_in_order() {
 
 #[test]
 fn large_sites_lose_nothing() {
+    if let Some(seed) = number_from_env("SIM_SITE") {
+        let mut world = World::new(Plan::large(seed), Saboteur::None);
+        world.narrate();
+        println!("{:?}", world.run());
+        return;
+    }
     let sites = number_from_env("SIM_SITES").unwrap_or(1);
     let total = in_parallel(sites, |seed| {
         outcome(seed, || World::new(Plan::large(seed), Saboteur::None))
