@@ -3,7 +3,9 @@
 mod platform_kit;
 
 use platform_kit::{Rig, config, json, secs};
-use zzw_push_proto::platform::{AskId, Event, LinkId, Output, Rule, StoreError, Verdict};
+use zzw_push_proto::platform::{
+    AskId, Event, LinkId, OnUnacked, Output, Rule, StoreError, Verdict,
+};
 
 fn publish(alias: &str, msg: &str) -> String {
     format!(r#"{{"t":6,"alias":["{alias}"],"msg":"{msg}","num":"n"}}"#)
@@ -150,4 +152,32 @@ fn a_batch_that_nobody_waits_for_any_more_is_not_acknowledged_unseen() {
     assert_eq!(rig.store.aliases["m_2"].queue.len(), 1);
     rig.says(2, r#"{"t":4,"num":"4"}"#);
     assert!(rig.store.aliases["m_2"].queue.is_empty());
+}
+
+#[test]
+fn whoever_acknowledges_some_is_sent_the_others_again_for_as_long_as_that_goes_on() {
+    let mut config = config();
+    config.on_unacked = OnUnacked::Park;
+    let mut rig = Rig::new(config);
+    rig.bind(1, "m_1");
+    rig.connect(2);
+    for number in 0..12 {
+        rig.says(2, &publish("m_1", &number.to_string()));
+    }
+    let mut waiting: Vec<String> = Vec::new();
+    // A device that keeps one message at a time, and leaves the others to come again.
+    for round in 0..12 {
+        let heard = rig.heard(1).into_iter();
+        let sent: Vec<String> = heard.filter(|line| line.contains("\"t\":5")).collect();
+        assert_eq!(sent.len(), 12 - round, "round {round}");
+        waiting = sent;
+        let mid = waiting[0].split("\"mid\":\"").nth(1).unwrap();
+        let mid = mid.split('"').next().unwrap().to_owned();
+        rig.says(1, &format!(r#"{{"t":-5,"mid":"{mid}"}}"#));
+        rig.wait(secs(29));
+        rig.says(1, r#"{"t":1}"#);
+        rig.heard(1);
+        rig.wait(secs(1));
+    }
+    assert_eq!(waiting.len(), 1);
 }

@@ -55,7 +55,7 @@ fn a_link_that_is_silent_for_90_seconds_is_over() {
 #[test]
 //= docs/spec/zzw-push-proto.md#queue
 //# A message that is not acknowledged within `redeliver_after` MUST be sent again, `max_tries`
-//# times in all.
+//# times in all since the link has acknowledged anything.
 //= docs/spec/zzw-push-proto.md#queue
 //# A link that acknowledges none of them MUST be closed or, with `Park`, be sent nothing more until
 //# it acknowledges something.

@@ -57,7 +57,7 @@ fn a_store_of_another_kind_is_told_and_left_as_it_is() {
     let file = path.join("outbox.redb");
     std::fs::write(&file, "a shopping list").unwrap();
     let mut program = terminal(&folder, None, &["--rate", "0"]);
-    refused(&mut program, "is not a record store: move it away");
+    refused(&mut program, "belongs to another program: move it away");
     assert_eq!(std::fs::read(&file).unwrap(), b"a shopping list");
 }
 

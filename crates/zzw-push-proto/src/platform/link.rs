@@ -81,6 +81,9 @@ pub(super) struct Session {
     /// Lost messages that an earlier link was to be told of.
     pub(super) gap: u64,
     pub(super) is_parked: bool,
+    /// Something was acknowledged since messages were last sent again: whoever does that, reads, and
+    /// may only be slow to keep what it was sent.
+    pub(super) has_acked: bool,
     pub(super) inflight: Window,
     pub(super) bytes: usize,
     pub(super) batch: Option<Box<PulledBatch>>,
@@ -131,6 +134,7 @@ impl Session {
             retry_at: None,
             gap: 0,
             is_parked: false,
+            has_acked: false,
             inflight: Window::default(),
             bytes: 0,
             batch: None,

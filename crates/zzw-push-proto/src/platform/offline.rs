@@ -215,7 +215,7 @@ impl Platform {
     /// store lets it go by itself.
     //= docs/spec/zzw-push-proto.md#queue
     //# A message that is not acknowledged within `redeliver_after` MUST be sent again, `max_tries`
-    //# times in all.
+    //# times in all since the link has acknowledged anything.
     pub(super) fn resend(&mut self, now: Instant, id: LinkId) {
         let (after, max_tries) = (self.config.redeliver_after, self.config.max_tries);
         let Some(link) = self.links.get_mut(id) else {
@@ -225,6 +225,9 @@ impl Platform {
         let Some(session) = link.bound() else { return };
         if session.retry_at.is_some_and(|at| at <= now) {
             session.retry_at = None;
+        }
+        if std::mem::take(&mut session.has_acked) {
+            session.inflight.iter_mut().for_each(|sent| sent.tries = 1);
         }
         let mut next = session.retry_at;
         let (mut again, mut over, mut is_dead) = (Vec::new(), Vec::new(), false);
@@ -315,6 +318,7 @@ impl Platform {
         let has_pulled = |batch: &PulledBatch| batch.mids.contains(&mid);
         let is_pulled = session.batch.as_deref().is_some_and(has_pulled);
         if let Some(sent) = session.inflight.remove(mid) {
+            session.has_acked = true;
             session.bytes = session.bytes.saturating_sub(sent.content.len());
             self.let_go(sent.content.len());
             self.counters.acked = self.counters.acked.saturating_add(1);
