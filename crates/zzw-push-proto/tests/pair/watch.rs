@@ -49,6 +49,8 @@ impl Watch {
             && let Some(sent) = MessageId::of(&ack.mid).and_then(|mid| self.sent.get_mut(&mid))
         {
             sent.is_open = false;
+            // Whoever acknowledges something is sent the rest as often again.
+            self.sent.values_mut().for_each(|sent| sent.tries = 1);
         }
         let is_answered = message.kind().is_some_and(|kind| kind.reply().is_some());
         let num = message.num().as_str();
