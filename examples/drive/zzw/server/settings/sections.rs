@@ -84,6 +84,8 @@ section!(BrokerItself for platform::Config {
     reject_unknown_alias: bool,
     allow_rebind: bool,
     require_heartbeat_first: bool,
+    presence: bool,
+    presence_grace: Span,
     client_token: ClientTokenName,
 } besides {
     rules: Rules,
