@@ -371,7 +371,7 @@ impl World {
 
     /// The application publishes or closes a link.
     fn command(&mut self, a: u8, b: u8) {
-        if a.is_multiple_of(4) {
+        if matches!(a % 4, 0) {
             return self.tell(Told::Kick(ALIASES[usize::from(b) % 3]));
         }
         let (publish, kept) = self.publication("", b);
