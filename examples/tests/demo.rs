@@ -95,7 +95,7 @@ fn messages_wait_for_an_end_that_is_away_and_a_door_opens_only_now() {
     page.wait_for("zzw-tcp", "arrived", |arrived| arrived > 0);
     page.wait_for("zzw-tcp", "pictures", |pictures| pictures > 0);
     page.switch("zzw-tcp", "away", true);
-    page.wait_for("zzw-tcp", "queued", |queued| queued >= 2);
+    page.wait_for("zzw-tcp", "queued", |queued| queued >= 4);
     page.switch("zzw-tcp", "door", true);
     page.switch("zzw-tcp", "down", true);
     page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "server down");
