@@ -1,6 +1,6 @@
 //! Which call a method and a path are.
 
-use crate::wire::{Decoded, Form, Lenience, Message, Publish, Source, Text, Token, read_message};
+use crate::wire::{Decoded, Form, Lenience, Message, Publish, Text, Token, read_message};
 use crate::{RestError, WireError};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -218,8 +218,12 @@ impl Post {
     /// [`WireError`] for what is none.
     //= docs/spec/zzw-push-proto.md#rest
     //# A posted publication MUST be refused if it has another type than 6.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the message goes on sharing it"
+    )]
     pub fn decode(body: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(&Source::Held(body), Form::Post, lenience)
+        read_message(&body, Form::Post, lenience)
     }
 
     /// Appends the body that publishes.

@@ -3,7 +3,6 @@
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
 use super::object::{Object, Read};
-use super::slice::Source;
 use super::write::{Writer, push_text};
 use super::{
     AliasPage, ClusterInfo, Extra, Failure, Lenience, Message, MessageKind, NodeCounts, Numbered,
@@ -37,10 +36,9 @@ pub(crate) fn read_reply<T>(
         }
         (Err(kind), _) => return Err(kind),
     };
-    let source = Source::Held(json);
     read(&Object {
-        json: source.bytes(),
-        source: &source,
+        json: &json,
+        source: &json,
         fields: &fields,
         lenience,
     })

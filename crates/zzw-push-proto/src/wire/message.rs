@@ -1,7 +1,6 @@
 //! One type for all messages.
 
 use super::read::{Form, read_message};
-use super::slice::Source;
 use super::{
     Ack, Batch, Connect, Connected, Counts, Delivery, Door, Failure, Goodbye, Heartbeat,
     HeartbeatReply, Lenience, MessageKind, Num, Numbered, Other, Publish, Pull, Register, Status,
@@ -99,17 +98,12 @@ impl Message {
     /// # Errors
     ///
     /// [`WireError`] for what is no message; [`WireError::to_failure`] is the answer to it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the message goes on sharing it"
+    )]
     pub fn decode(json: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(&Source::Held(json), Form::Line, lenience)
-    }
-
-    /// Reads the content of a line that is only lent. A message with a long member copies the line, once; most have none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::decode`].
-    pub fn decode_lent(json: &[u8], lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(&Source::lent(json), Form::Line, lenience)
+        read_message(&json, Form::Line, lenience)
     }
 
     /// Reads the content of a line from a server: whatever has an id and a body is a delivery, of
@@ -118,17 +112,12 @@ impl Message {
     /// # Errors
     ///
     /// As [`Self::decode`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the message goes on sharing it"
+    )]
     pub fn decode_from_server(json: Bytes, lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(&Source::Held(json), Form::FromServer, lenience)
-    }
-
-    /// Reads such a line that is only lent.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::decode`].
-    pub fn decode_lent_from_server(json: &[u8], lenience: Lenience) -> Result<Decoded, WireError> {
-        read_message(&Source::lent(json), Form::FromServer, lenience)
+        read_message(&json, Form::FromServer, lenience)
     }
 
     /// Reads the object that a Socket.IO event carries. The event's name tells the type (Z-24); a
@@ -137,12 +126,16 @@ impl Message {
     /// # Errors
     ///
     /// As [`Self::decode`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the message goes on sharing it"
+    )]
     pub fn decode_event(
         kind: MessageKind,
         json: Bytes,
         lenience: Lenience,
     ) -> Result<Decoded, WireError> {
-        read_message(&Source::Held(json), Form::Event(kind), lenience)
+        read_message(&json, Form::Event(kind), lenience)
     }
 
     /// Its kind, if it has a known one.

@@ -42,7 +42,6 @@ pub use text::{Text, Token};
 
 pub(crate) use answers::read_reply;
 pub(crate) use read::{Form, read_message};
-pub(crate) use slice::Source;
 
 /// The deepest nesting of a message, in levels.
 pub const MAX_DEPTH: u32 = 64;

@@ -1,7 +1,7 @@
 //! Reading the members of an object.
 
 use super::name::{Fields, Slot, Slots};
-use super::slice::{Cut, Source};
+use super::slice::Cut;
 use super::{
     Bodies, Extra, Json, Lenience, MAX_BODY_DEPTH, MAX_DEPTH, Mid, Num, Text, Texts, Token,
 };
@@ -15,7 +15,7 @@ pub(crate) type Read<T> = Result<T, WireErrorKind>;
 /// An object that was received, and where its members are.
 pub(crate) struct Object<'a> {
     pub(crate) json: &'a [u8],
-    pub(crate) source: &'a Source<'a>, // of the same bytes
+    pub(crate) source: &'a Bytes, // of the same bytes
     pub(crate) fields: &'a Fields,
     pub(crate) lenience: Lenience,
 }
@@ -191,7 +191,7 @@ impl Object<'_> {
     #[inline]
     pub(crate) fn extra(&self, known: Slots) -> Extra {
         if self.fields.exceeds(known) {
-            Extra::of(self.source.whole().clone(), known)
+            Extra::of(self.source.clone(), known)
         } else {
             Extra::default()
         }
@@ -205,7 +205,7 @@ impl Cut for Object<'_> {
     }
 
     fn share(&self, part: Range<usize>) -> Bytes {
-        self.source.whole().slice(part)
+        self.source.slice(part)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
 use super::object::{Object, Read};
-use super::slice::Source;
 use super::{
     Ack, Batch, Code, Connect, ConnectCode, Connected, Counts, Decoded, Delivery, Door, Extra,
     Failure, Goodbye, Heartbeat, HeartbeatReply, Info, Json, Lenience, MAX_ALIASES, MAX_DEPTH,
@@ -29,14 +28,14 @@ pub(crate) enum Form {
 
 /// Reads a message; repairs it once if it is broken and that is put up with.
 pub(crate) fn read_message(
-    source: &Source<'_>,
+    source: &Bytes,
     form: Form,
     lenience: Lenience,
 ) -> Result<Decoded, WireError> {
     let mut fields = Fields::new();
-    match fields.read(source.bytes()) {
+    match fields.read(source) {
         Ok(()) => read_fields(source, &fields, form, lenience, false),
-        Err(error) => read_odd(source.whole(), error, form, lenience),
+        Err(error) => read_odd(source, error, form, lenience),
     }
 }
 
@@ -64,7 +63,7 @@ fn read_odd(
     //# A byte order mark in front of a message MUST be skipped.
     if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
         let rest = json.slice_ref(rest);
-        return read_message(&Source::Held(rest), form, lenience).map_err(as_it_came);
+        return read_message(&rest, form, lenience).map_err(as_it_came);
     }
     if let Some(value) = single(json) {
         return match value.kind {
@@ -83,7 +82,6 @@ fn read_odd(
                 let mut fields = Fields::new();
                 let read = fields.read(&inner);
                 read.map_err(|_| fault(WireErrorKind::NotObject))?;
-                let inner = Source::Held(inner);
                 let read = read_fields(&inner, &fields, form, lenience, false);
                 read.map_err(as_it_came)
             }
@@ -99,7 +97,6 @@ fn read_odd(
             if fields.read(&repaired).is_ok() {
                 //= docs/spec/zzw-push-proto.md#lenience
                 //# A message that was repaired MUST be told from one that was not.
-                let repaired = Source::Held(repaired);
                 let read = read_fields(&repaired, &fields, form, lenience, true);
                 return read.map_err(as_it_came);
             }
@@ -116,14 +113,14 @@ fn single(json: &[u8]) -> Option<Value> {
 }
 
 fn read_fields(
-    source: &Source<'_>,
+    source: &Bytes,
     fields: &Fields,
     form: Form,
     lenience: Lenience,
     is_repaired: bool,
 ) -> Result<Decoded, WireError> {
     let object = Object {
-        json: source.bytes(),
+        json: source,
         source,
         fields,
         lenience,
@@ -176,7 +173,7 @@ impl Object<'_> {
             //= docs/spec/zzw-push-proto.md#number-and-failure
             //# A failure MUST carry the number of the request that failed wherever it can be read.
             num: self.num().unwrap_or_default(),
-            raw: self.source.whole().clone(),
+            raw: self.source.clone(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Pieces of messages: short ones in place, long ones shared with what was received.
 
 use bytes::Bytes;
-use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A piece of a message. Cheap to clone.
@@ -36,14 +35,6 @@ pub(crate) trait Cut {
             None => Slice::Shared(self.share(part)),
         }
     }
-}
-
-/// A message that was received.
-pub(crate) enum Source<'a> {
-    /// One that may be held on to.
-    Held(Bytes),
-    /// One that is only lent. It is copied, once, when a long piece is cut out of it.
-    Lent(&'a [u8], OnceCell<Bytes>),
 }
 
 impl Short {
@@ -148,27 +139,6 @@ impl From<Vec<u8>> for Slice {
         match Short::copied(&piece) {
             Some(short) => Self::Short(short),
             None => Self::Shared(piece.into()),
-        }
-    }
-}
-
-impl<'a> Source<'a> {
-    pub(crate) fn lent(json: &'a [u8]) -> Self {
-        Self::Lent(json, OnceCell::new())
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Held(json) => json,
-            Self::Lent(json, _) => json,
-        }
-    }
-
-    /// All of it, to be held on to.
-    pub(crate) fn whole(&self) -> &Bytes {
-        match self {
-            Self::Held(json) => json,
-            Self::Lent(json, copy) => copy.get_or_init(|| Bytes::copy_from_slice(json)),
         }
     }
 }
