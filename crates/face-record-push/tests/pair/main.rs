@@ -28,7 +28,7 @@ fn application_sees_every_record_exactly_once_in_order() {
     if let Some(seed) = number_from_env("SIM_SEED") {
         let mut world = World::new(Plan::draw(seed), Saboteur::None);
         world.narrate();
-        println!("{:?}", world.run());
+        println!("{:?}", world.run().unwrap());
         return;
     }
     let sessions = number_from_env("SIM_SESSIONS").unwrap_or(5_000);

@@ -25,7 +25,7 @@ fn application_holds_every_event_exactly_once() {
     if let Some(seed) = number_from_env("SIM_SEED") {
         let mut world = World::new(Plan::draw(seed), Saboteur::None);
         world.narrate();
-        println!("{:?}", world.run());
+        println!("{:?}", world.run().unwrap());
         return;
     }
     let sessions = number_from_env("SIM_SESSIONS").unwrap_or(3_000);

@@ -50,7 +50,7 @@ fn applications_see_every_promised_message_in_order() {
     if let Some(seed) = number_from_env("SIM_SEED") {
         let mut world = World::new(Plan::draw(seed), Saboteur::None);
         world.narrate();
-        println!("{:?}", world.run());
+        println!("{:?}", world.run().unwrap());
         return;
     }
     let sessions = number_from_env("SIM_SESSIONS").unwrap_or(5_000);
@@ -84,7 +84,7 @@ fn large_sites_lose_nothing() {
     if let Some(seed) = number_from_env("SIM_SITE") {
         let mut world = World::new(Plan::large(seed), Saboteur::None);
         world.narrate();
-        println!("{:?}", world.run());
+        println!("{:?}", world.run().unwrap());
         return;
     }
     let sites = number_from_env("SIM_SITES").unwrap_or(1);
