@@ -1,7 +1,8 @@
 //! Writing messages.
 
-use super::write::{Writer, push_text};
-use super::{Delivery, Info, Message, MessageKind, Publish};
+use super::write::{Writer, push_number, push_text};
+use super::{Delivery, Info, Json, Message, MessageKind, Publish, Text};
+use bytes::Bytes;
 
 /// A delivery to many, encoded once: what differs from one to the next is spliced in.
 ///
@@ -13,9 +14,9 @@ use super::{Delivery, Info, Message, MessageKind, Publish};
 /// frame.write_line(Some("m_2"), &Mid::new("7"), &mut out);
 /// assert_eq!(out, "{\"t\":5,\"alias\":\"m_2\",\"mid\":\"7\",\"msg\":\"火警\"}\n".as_bytes());
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DeliveryFrame {
-    tail: Vec<u8>, // from the comma behind the id to the brace
+    tail: Bytes, // from the comma behind the id to the brace
 }
 
 impl Message {
@@ -221,7 +222,41 @@ impl DeliveryFrame {
         if let Some(brace) = tail.first_mut() {
             *brace = b',';
         }
-        Self { tail }
+        Self { tail: tail.into() }
+    }
+
+    /// The frame of a body that was published to a topic or to none, and that body as a part of it.
+    pub(crate) fn around(body: &Json, topic: Option<&Text>) -> (Self, Json) {
+        const NAME: &[u8] = b",\"msg\":";
+        let topic_len = topic.map_or(0, |topic| topic.len().saturating_add(16));
+        let len = body.as_bytes().len().saturating_add(topic_len);
+        let mut tail = Vec::with_capacity(len.saturating_add(NAME.len()).saturating_add(1));
+        tail.extend_from_slice(NAME);
+        body.write(&mut tail);
+        let end = tail.len();
+        if let Some(topic) = topic {
+            tail.extend_from_slice(b",\"topic\":");
+            push_text(&mut tail, topic);
+        }
+        tail.push(b'}');
+        let tail = Bytes::from(tail);
+        let body = Json::part_of(&tail, NAME.len()..end);
+        (Self { tail }, body)
+    }
+
+    /// Bytes that are the same for all.
+    pub(crate) fn len(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Appends the frame of one receiver, whose message has a number of ours.
+    pub(crate) fn splice(&self, alias: &str, mid: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"t\":5,\"alias\":");
+        push_text(out, alias);
+        out.extend_from_slice(b",\"mid\":\"");
+        push_number(out, mid);
+        out.push(b'"');
+        out.extend_from_slice(&self.tail);
     }
 
     /// Appends the frame of one receiver, as [`Message::encode`] would.

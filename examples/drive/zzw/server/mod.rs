@@ -14,7 +14,6 @@
 
 mod admin;
 mod core;
-mod frame;
 mod lines;
 mod pace;
 mod relay;
@@ -248,6 +247,7 @@ impl Server {
         )?;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
+        tasks.spawn(Arc::clone(&core).write());
         tasks.spawn(lines::serve(push, Arc::clone(&core), lenience, of_lines));
         let mut https = vec![
             socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
