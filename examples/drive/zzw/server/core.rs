@@ -158,15 +158,16 @@ impl Core {
         self.carry_out(inner);
     }
 
-    /// A message came on a link, or something that is none. What it says for links over lines is
-    /// handed over to them by [`Self::spread`], or when something else happens.
+    /// A message came on a link, or something that is none.
     pub(super) fn received(&self, link: LinkId, message: Result<Message, WireError>) {
-        let input = match message {
-            Ok(message) => Input::Received(link, unix_now(), detached(message)),
-            Err(error) => Input::Garbled(link, error),
-        };
+        self.tell([received(link, message)]);
+    }
+
+    /// The same for one of many that follow one another: what they say for links over lines is
+    /// handed over to these by [`Self::spread`], or when something else happens.
+    pub(super) fn received_one_of(&self, link: LinkId, message: Result<Message, WireError>) {
         let mut inner = self.inner();
-        inner.platform.handle_input(now(), input);
+        inner.platform.handle_input(now(), received(link, message));
         self.obey_all(&mut inner);
     }
 
@@ -615,6 +616,13 @@ impl std::fmt::Debug for Core {
 /// The wall clock.
 pub(super) fn unix_now() -> UnixMillis {
     UnixMillis(u64::try_from(clock::unix_now().0).unwrap_or_default())
+}
+
+fn received(link: LinkId, message: Result<Message, WireError>) -> Input {
+    match message {
+        Ok(message) => Input::Received(link, unix_now(), detached(message)),
+        Err(error) => Input::Garbled(link, error),
+    }
 }
 
 /// A body that is kept must not hold on to all that was read together with it.

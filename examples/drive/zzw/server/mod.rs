@@ -325,6 +325,11 @@ impl Server {
         self.core.closed().await;
     }
 
+    /// Takes no new links, and begins to let those there are go.
+    pub fn drain(&self) {
+        self.core.drain();
+    }
+
     /// Takes no new links, lets those there are go over some seconds, and closes the store.
     ///
     /// # Errors

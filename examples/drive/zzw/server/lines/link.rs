@@ -152,7 +152,7 @@ impl Link {
                 Ok(line) => {
                     let message = Message::decode(line, self.lenience);
                     let message = message.map(|decoded| decoded.message);
-                    self.core.received(self.id, message);
+                    self.core.received_one_of(self.id, message);
                 }
                 Err(error) => {
                     let failure = Failure::new(Code::TooLarge, Num::Absent);
