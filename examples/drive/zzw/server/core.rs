@@ -164,11 +164,17 @@ impl Core {
     }
 
     /// The same for one of many that follow one another: what they say for links over lines is
-    /// handed over to these by [`Self::spread`], or when something else happens.
-    pub(super) fn received_one_of(&self, link: LinkId, message: Result<Message, WireError>) {
+    /// handed over to these by [`Self::spread`], or when something else happens. Tells when it came.
+    pub(super) fn received_one_of(
+        &self,
+        link: LinkId,
+        message: Result<Message, WireError>,
+    ) -> Instant {
         let mut inner = self.inner();
-        inner.platform.handle_input(now(), received(link, message));
+        let now = now();
+        inner.platform.handle_input(now, received(link, message));
         self.obey_all(&mut inner);
+        now
     }
 
     /// Says something on a link over lines that the broker knows nothing of.

@@ -45,6 +45,9 @@ impl Taken {
     }
 }
 
+/// Room for a usual reply.
+const REPLY: usize = 64;
+
 /// Beyond so much a link is slow (G-3). Frames are not counted: a burst of small ones is no sign of
 /// a slow link.
 const MAX_BYTES: u64 = 256 << 10;
@@ -70,7 +73,7 @@ impl Outlet {
 
     /// Takes a message that is no delivery.
     pub(in super::super) fn send(&mut self, message: &Message) -> Taken {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(REPLY);
         message.encode_line(&mut line);
         self.take(Entry::Line(line))
     }
