@@ -1,7 +1,7 @@
 //! The machines of one node, shared by everything that listens.
 
 use super::lines::{self, Taken};
-use super::tokens::{Scope, Tokens};
+use super::tokens::Tokens;
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
 use crate::zzw::store::{Figures, Store};
@@ -448,10 +448,7 @@ impl Core {
                 }
             }
             Output::Verify(id, asked) => {
-                let (token, alias) = (asked.token.as_str(), asked.alias.as_str());
-                // Which of them is needed, the broker knows.
-                let mut scopes = [Scope::CONNECT, Scope::RELAY, Scope::DOOR].into_iter();
-                let grant = scopes.find_map(|scope| inner.tokens.grant(token, alias, scope));
+                let grant = inner.tokens.grant(asked.token.as_str(), &asked.alias);
                 // It was asked just now.
                 let _ = inner.platform.verified(now(), id, grant);
             }
