@@ -122,13 +122,18 @@ fn records_are_removed_at_the_end() {
     let mut command = example("demo");
     command.args(["--listen", "127.0.0.1:0", "--seconds", "60"]);
     command.env("TMPDIR", &folder);
-    let mut demo = Program::start(command);
-    demo.out.line_with("open http://");
+    let mut page = Page::of(Program::start(command));
+    // A flow in which nothing was sent is reported as a failure.
+    page.wait(|state| {
+        let flows = state["flows"].as_object().unwrap();
+        let has_sent = |flow: &Value| flow["counters"]["sent"].as_u64() > Some(0);
+        !flows.is_empty() && flows.values().all(has_sent)
+    });
     let has = || std::fs::read_dir(&folder).unwrap().count();
     // One for each lane that keeps something.
     assert_eq!(has(), 2);
-    demo.signal("TERM");
-    assert!(demo.finish().success(), "{}", demo.said());
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success(), "{}", page.demo.said());
     assert_eq!(has(), 0);
     std::fs::remove_dir(&folder).unwrap();
 }
@@ -289,7 +294,10 @@ const JSON: &str = "content-type: application/json\r\n";
 
 impl Page {
     fn open() -> Self {
-        let demo = start(&["--listen", "127.0.0.1:0"]);
+        Self::of(start(&["--listen", "127.0.0.1:0"]))
+    }
+
+    fn of(demo: Program) -> Self {
         let line = demo.out.line_with("open http://");
         let address = line.trim_start_matches("open http://").to_owned();
         Self { demo, address }
