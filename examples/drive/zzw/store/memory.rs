@@ -96,8 +96,9 @@ struct Things {
 struct Alias {
     record: Record,
     queue: VecDeque<Row>,
-    topics: BTreeSet<Text>,
-    info: Option<Json>,
+    /// In order. Most aliases have one or two, for which a tree is large.
+    topics: Vec<Text>,
+    info: Option<Box<Json>>,
 }
 
 #[derive(Debug)]
@@ -170,7 +171,11 @@ impl Shelf for Things {
         let queue = self.aliases.get_mut(alias).map(|alias| &mut alias.queue);
         let row = queue.and_then(|queue| {
             let place = queue.binary_search_by_key(&mid, |row| row.mid).ok()?;
-            queue.remove(place)
+            let row = queue.remove(place);
+            if queue.is_empty() {
+                *queue = VecDeque::new(); // most are empty most of the time
+            }
+            row
         });
         Ok(row.map(|row| match row.body {
             Kept::Own(body) => Taken {
@@ -219,7 +224,7 @@ impl Shelf for Things {
 
     fn topics(&mut self, alias: &str) -> Result<BTreeSet<Text>, Infallible> {
         let topics = self.aliases.get(alias).map(|alias| &alias.topics);
-        Ok(topics.cloned().unwrap_or_default())
+        Ok(topics.into_iter().flatten().cloned().collect())
     }
 
     fn members(&mut self, topic: &str) -> Result<Vec<Text>, Infallible> {
@@ -228,14 +233,17 @@ impl Shelf for Things {
     }
 
     fn join(&mut self, alias: &Text, topic: &Text) -> Result<(), Infallible> {
-        self.alias(alias).topics.insert(topic.clone());
+        let topics = &mut self.alias(alias).topics;
+        if let Err(place) = topics.binary_search(topic) {
+            topics.insert(place, topic.clone());
+        }
         let members = self.topics.entry(topic.clone()).or_default();
         members.insert(alias.clone());
         Ok(())
     }
 
     fn leave(&mut self, alias: &Text, topic: &Text) -> Result<(), Infallible> {
-        self.alias(alias).topics.remove(topic);
+        self.alias(alias).topics.retain(|known| known != topic);
         if let Some(members) = self.topics.get_mut(topic) {
             members.remove(alias);
             if members.is_empty() {
@@ -246,13 +254,13 @@ impl Shelf for Things {
     }
 
     fn set_info(&mut self, alias: &Text, info: &Json) -> Result<usize, Infallible> {
-        let before = self.alias(alias).info.replace(info.clone());
+        let before = self.alias(alias).info.replace(Box::new(info.clone()));
         Ok(before.map_or(0, |before| before.as_bytes().len()))
     }
 
     fn info(&mut self, alias: &str) -> Result<Option<Json>, Infallible> {
         let alias = self.aliases.get(alias);
-        Ok(alias.and_then(|alias| alias.info.clone()))
+        Ok(alias.and_then(|alias| alias.info.as_deref().cloned()))
     }
 }
 
