@@ -120,9 +120,12 @@ impl World {
 
     /// Who is said to be there is there, also over REST.
     fn check_presence(&mut self) -> Result<(), String> {
-        // No quiet moment: whoever is about to be let go may be seen or not.
         let due = self.broker.as_ref().and_then(Platform::poll_timeout);
-        if due.is_some_and(|due| due <= self.schedule.now()) {
+        if let Some(late) = due.and_then(|due| self.schedule.now().checked_duration_since(due)) {
+            // No quiet moment: whoever is about to be let go may be seen or not.
+            if late > Duration::from_millis(self.plan.lateness) {
+                return Err(format!("a timer is {} ms late", late.as_millis()));
+            }
             return Ok(());
         }
         let by = |world: &Self, transport| -> Vec<Text> {
