@@ -3,6 +3,7 @@
 //!
 //! `SIM_SESSIONS=1000000 cargo test --release -p zzw-push-proto --test pair` runs that many seeds;
 //! `SIM_SEED=n` runs one and prints what happened. A seed that fails goes into `regressions.txt`.
+//! `docs/design/zzw-broker.md` tells what is simulated, checked, and not shown.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "a simulation that overflows has failed"

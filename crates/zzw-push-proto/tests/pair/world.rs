@@ -8,6 +8,7 @@ mod network;
 mod publisher;
 mod sabotage;
 mod settle;
+mod speech;
 mod stats;
 mod stop;
 mod trouble;
@@ -20,6 +21,7 @@ use crate::saboteur::Saboteur;
 use client::Client;
 use keeper::Keeper;
 use publisher::Exchange;
+use sabotage::Sabotage;
 pub(crate) use stats::Stats;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -59,13 +61,14 @@ pub(crate) struct World {
     next_exchange: u64,
     next_door: u64,
     letters: u64,
-    /// Those that were published when all had healed.
-    last_letters: Vec<Option<usize>>,
+    /// Those that are published once all has healed and everything has arrived.
+    last_letters: Option<Vec<Option<usize>>>,
     network_is_up: bool,
     /// The wall clock is ahead by so many milliseconds.
     ahead: i64,
     wake: Option<Instant>,
     healed: Option<Instant>,
+    sabotage: Sabotage,
     stats: Stats,
     trace: Option<Trace>,
     narrates: bool,
@@ -125,6 +128,8 @@ enum Happening {
     FlashDoes(usize, u64),
     Decide(u64, AskId),
     WorkedOff(usize, u64, MessageId),
+    /// A driver writes again what it had better not.
+    Repeat(usize, u64),
     PowerReturns(usize),
     BrokerStarts,
     ImpostorLeaves(usize),
@@ -159,7 +164,7 @@ impl Session for World {
                 self.after(self.plan.commands, Happening::Command(nth));
             }
             if self.clients[nth].plan.pulls {
-                self.after(20_000, Happening::Pull(nth));
+                self.after(self.plan.pulls, Happening::Pull(nth));
             }
         }
         self.after(self.plan.pace * 2, Happening::Letter);
@@ -214,11 +219,12 @@ impl World {
             next_exchange: 0,
             next_door: 0,
             letters: 0,
-            last_letters: Vec::new(),
+            last_letters: None,
             network_is_up: true,
             ahead: 0,
             wake: None,
             healed: None,
+            sabotage: Sabotage::default(),
             stats: Stats::default(),
             trace: None,
             narrates: false,
@@ -272,6 +278,7 @@ impl World {
             Happening::WorkedOff(nth, life, mid) if is_alive(nth, life) => {
                 self.worked_off(nth, mid)?;
             }
+            Happening::Repeat(nth, life) if is_alive(nth, life) => self.repeat_changes(nth),
             Happening::PowerReturns(nth) if self.clients[nth].device.is_none() => {
                 self.power_on(nth)?;
             }
