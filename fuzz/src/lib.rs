@@ -25,6 +25,7 @@ pub mod zzw_platform;
 pub mod zzw_push;
 pub mod zzw_rooms;
 pub mod zzw_socketio;
+pub mod zzw_store;
 
 /// A statement about the code that panics for the bytes that refute it.
 pub type Property = fn(&[u8]);
@@ -61,6 +62,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("zzw_room_path", zzw_rooms::path),
     ("zzw_rooms_ops", zzw_rooms::ops),
     ("zzw_socketio_packet", zzw_socketio::packet),
+    ("zzw_store_ops", zzw_store::ops),
     ("zzw_text_fold", zzw_socketio::text_fold),
 ];
 

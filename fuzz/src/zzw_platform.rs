@@ -8,7 +8,7 @@ mod checks;
 #[path = "../../crates/zzw-push-proto/tests/platform_kit/model.rs"]
 mod model;
 #[path = "../../crates/zzw-push-proto/tests/platform_kit/store.rs"]
-mod store;
+pub(crate) mod store;
 
 use cast::Settings;
 use model::{Op, World};

@@ -181,3 +181,43 @@ fn whoever_acknowledges_some_is_sent_the_others_again_for_as_long_as_that_goes_o
     }
     assert_eq!(waiting.len(), 1);
 }
+
+#[test]
+//= docs/spec/zzw-push-proto.md#pull
+//# A pull with another number MUST NOT acknowledge what only some of the answers to the last one have
+//# brought.
+fn a_second_batch_by_one_number_is_not_acknowledged_by_who_has_seen_the_first() {
+    let mut rig = Rig::new(config());
+    rig.connect(1);
+    rig.says(
+        1,
+        r#"{"t":6,"alias":"m_2","msg":"short","opts":{"time_to_live":10},"num":"n"}"#,
+    );
+    rig.bind(2, "m_2");
+    rig.heard(2);
+    rig.is_held = true;
+    // Before the store answers, another message is kept and the client asks again.
+    rig.says(2, r#"{"t":4,"num":"1"}"#);
+    rig.says(1, &publish("m_2", "long"));
+    rig.says(2, r#"{"t":4,"num":"1"}"#);
+    let asked = std::mem::take(&mut rig.asked);
+    let [(first, load), (_, append), (second, again)] = asked.try_into().unwrap();
+    let reply = rig.store.execute(rig.at(), load);
+    rig.answer(first, reply);
+    rig.wait(secs(11));
+    rig.store.execute(rig.at(), append).unwrap();
+    let reply = rig.store.execute(rig.at(), again);
+    rig.answer(second, reply);
+    let heard = rig.heard(2);
+    assert!(
+        heard[0].contains("short") && heard[1].contains("long"),
+        "{heard:?}"
+    );
+    // The client has had the first answer, and goes on.
+    rig.is_held = false;
+    rig.says(2, r#"{"t":4,"num":"2"}"#);
+    let heard = rig.heard(2);
+    assert!(heard[0].contains(r#""msg":["long"]"#), "{heard:?}");
+    rig.says(2, r#"{"t":4,"num":"3"}"#);
+    assert!(rig.store.aliases["m_2"].queue.is_empty());
+}

@@ -14,8 +14,10 @@ use face_record_push::{ExchangeId, UnixMillis};
 use network::{Outcome, Request};
 use receiver::Exchange;
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 use terminal::Terminal;
+use testkit::campaign::Session;
 use testkit::{Rng, Schedule, Trace, epoch};
 
 /// The receiver's wall clock when a session starts.
@@ -99,75 +101,20 @@ enum Happening {
     WakeReceiver(Instant),
 }
 
-impl World {
-    pub(crate) fn new(plan: Plan, saboteur: Saboteur) -> Self {
-        let now = epoch();
-        let terminals = (0..plan.terminals)
-            .map(|_| Terminal::new(&plan, saboteur))
-            .collect();
-        Self {
-            schedule: Schedule::new(now),
-            chance: Rng::new(plan.seed).stream("world"),
-            terminals,
-            platform: None,
-            process: 0,
-            doomed: None,
-            journal: Journal::new(saboteur),
-            app: Application::default(),
-            exchanges: BTreeMap::new(),
-            next_exchange: 0,
-            network_is_up: true,
-            proxy_answers: false,
-            wake: None,
-            failing: None,
-            healed: None,
-            stats: Stats::default(),
-            trace: None,
-            narrates: false,
-            plan,
-            saboteur,
-        }
-    }
+impl Session for World {
+    type Stats = Stats;
 
-    /// Hashes everything that happens, which takes longer than the happening.
-    pub(crate) fn traced(mut self) -> Self {
-        self.trace = Some(Trace::default());
-        self
-    }
-
-    /// Prints everything that happens.
-    pub(crate) fn narrate(&mut self) {
+    fn narrate(&mut self) {
         println!("{:#?}", self.plan);
         self.narrates = true;
     }
 
-    /// Cuts the first terminal's power and kills the receiver after so many things that they ask for.
-    pub(crate) fn stop_after(&mut self, terminal: u64, receiver: u64) {
-        self.terminals[0].doomed = Some((terminal, true));
-        self.doomed = Some(receiver);
-    }
-
-    /// Lets a request to the first terminal's or the receiver's store fail, after so many.
-    pub(crate) fn fail_store(&mut self, fault: StoreFault, after: u64) {
-        self.failing = Some((fault, after));
-    }
-
-    /// True if this is the request that fails, to the terminals' stores or to the receiver's.
-    fn fails_now(&mut self, is_flash: bool) -> Option<StoreFault> {
-        let (fault, left) = self.failing.as_mut()?;
-        let of_flash = matches!(fault, StoreFault::FlashFull | StoreFault::FlashBroken);
-        if of_flash != is_flash {
-            return None;
-        }
-        if *left == 0 {
-            return self.failing.take().map(|(fault, _)| fault);
-        }
-        *left -= 1;
-        None
+    fn trace(&mut self) {
+        self.trace = Some(Trace::default());
     }
 
     /// Runs until the world has healed and everything has settled.
-    pub(crate) fn run(mut self) -> Result<Stats, String> {
+    fn run(mut self) -> Result<Stats, String> {
         self.start_receiver()?;
         for nth in 0..self.terminals.len() {
             self.power_on(nth)?;
@@ -203,6 +150,62 @@ impl World {
             self.happen(happening)?;
         }
         self.finish()
+    }
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, saboteur: Saboteur) -> Self {
+        let now = epoch();
+        let terminals = (0..plan.terminals)
+            .map(|_| Terminal::new(&plan, saboteur))
+            .collect();
+        Self {
+            schedule: Schedule::new(now),
+            chance: Rng::new(plan.seed).stream("world"),
+            terminals,
+            platform: None,
+            process: 0,
+            doomed: None,
+            journal: Journal::new(saboteur),
+            app: Application::default(),
+            exchanges: BTreeMap::new(),
+            next_exchange: 0,
+            network_is_up: true,
+            proxy_answers: false,
+            wake: None,
+            failing: None,
+            healed: None,
+            stats: Stats::default(),
+            trace: None,
+            narrates: false,
+            plan,
+            saboteur,
+        }
+    }
+
+    /// Cuts the first terminal's power and kills the receiver after so many things that they ask for.
+    pub(crate) fn stop_after(&mut self, terminal: u64, receiver: u64) {
+        self.terminals[0].doomed = Some((terminal, true));
+        self.doomed = Some(receiver);
+    }
+
+    /// Lets a request to the first terminal's or the receiver's store fail, after so many.
+    pub(crate) fn fail_store(&mut self, fault: StoreFault, after: u64) {
+        self.failing = Some((fault, after));
+    }
+
+    /// True if this is the request that fails, to the terminals' stores or to the receiver's.
+    fn fails_now(&mut self, is_flash: bool) -> Option<StoreFault> {
+        let (fault, left) = self.failing.as_mut()?;
+        let of_flash = matches!(fault, StoreFault::FlashFull | StoreFault::FlashBroken);
+        if of_flash != is_flash {
+            return None;
+        }
+        if *left == 0 {
+            return self.failing.take().map(|(fault, _)| fault);
+        }
+        *left -= 1;
+        None
     }
 
     /// True once nothing is under way any more. An error half an hour after all has healed.
@@ -351,8 +354,8 @@ impl World {
     }
 }
 
-impl Stats {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
         self.recorded += other.recorded;
         self.refused += other.refused;
         self.delivered += other.delivered;

@@ -15,7 +15,9 @@ use se5_events::{
     Subscription, ToBox, UnixMillis, codec,
 };
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
+use testkit::campaign::Session;
 use testkit::{Pipe, Rng, Schedule, Trace, epoch};
 
 /// The subscriber's wall clock when a session starts.
@@ -111,6 +113,52 @@ enum Happening {
 const BOX: usize = 0;
 const SUBSCRIBER: usize = 1;
 
+impl Session for World {
+    type Stats = Stats;
+
+    fn narrate(&mut self) {
+        println!("{:#?}", self.plan);
+        self.narrates = true;
+    }
+
+    fn trace(&mut self) {
+        self.trace = Some(Trace::default());
+    }
+
+    /// Runs until the world has healed and everything has settled.
+    fn run(mut self) -> Result<Stats, String> {
+        let now = self.schedule.now();
+        for fault in self.plan.faults.clone() {
+            self.the_box.fault(now, fault);
+        }
+        self.start()?;
+        self.schedule
+            .after(Duration::from_millis(500), Happening::Sighted);
+        if self.plan.trouble > 0 {
+            self.after(self.plan.trouble, Happening::Trouble);
+        }
+        let span = self.plan.events * self.plan.pace + 5_000;
+        self.schedule
+            .after(Duration::from_millis(span), Happening::Heal);
+        let mut steps = 0_u64;
+        while let Some(happening) = self.schedule.take() {
+            if self.has_settled() {
+                break;
+            }
+            steps += 1;
+            if steps > 500_000 + 200 * self.plan.events {
+                return Err("the session spins".to_owned());
+            }
+            if self.narrates {
+                println!("{:>9} {happening:?}", self.schedule.elapsed_millis());
+            }
+            self.happen(happening)?;
+            self.settle()?;
+        }
+        self.finish()
+    }
+}
+
 impl World {
     pub(crate) fn new(plan: Plan, saboteur: Saboteur) -> Self {
         let mut config = device::Config::new(plan.seed);
@@ -152,51 +200,6 @@ impl World {
             plan,
             saboteur,
         }
-    }
-
-    /// Hashes everything that happens, which takes longer than the happening.
-    pub(crate) fn traced(mut self) -> Self {
-        self.trace = Some(Trace::default());
-        self
-    }
-
-    /// Prints everything that happens.
-    pub(crate) fn narrate(&mut self) {
-        println!("{:#?}", self.plan);
-        self.narrates = true;
-    }
-
-    /// Runs until the world has healed and everything has settled.
-    pub(crate) fn run(mut self) -> Result<Stats, String> {
-        let now = self.schedule.now();
-        for fault in self.plan.faults.clone() {
-            self.the_box.fault(now, fault);
-        }
-        self.start()?;
-        self.schedule
-            .after(Duration::from_millis(500), Happening::Sighted);
-        if self.plan.trouble > 0 {
-            self.after(self.plan.trouble, Happening::Trouble);
-        }
-        let span = self.plan.events * self.plan.pace + 5_000;
-        self.schedule
-            .after(Duration::from_millis(span), Happening::Heal);
-        let mut steps = 0_u64;
-        while let Some(happening) = self.schedule.take() {
-            if self.has_settled() {
-                break;
-            }
-            steps += 1;
-            if steps > 500_000 + 200 * self.plan.events {
-                return Err("the session spins".to_owned());
-            }
-            if self.narrates {
-                println!("{:>9} {happening:?}", self.schedule.elapsed_millis());
-            }
-            self.happen(happening)?;
-            self.settle()?;
-        }
-        self.finish()
     }
 
     /// True once nothing more is to be expected: half an hour after all has healed, or as soon as
@@ -372,8 +375,8 @@ impl World {
     }
 }
 
-impl Stats {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
         self.events += other.events;
         self.delivered += other.delivered;
         self.backfilled += other.backfilled;

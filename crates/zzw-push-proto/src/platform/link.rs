@@ -108,6 +108,8 @@ pub(super) enum Greeting {
 pub(super) struct PulledBatch {
     pub(super) num: Num,
     pub(super) mids: Vec<MessageId>,
+    /// Of these, what all answers by this number have brought.
+    pub(super) seen: Vec<MessageId>,
     pub(super) message: Arc<Message>,
     pub(super) len: usize,
     /// When the time of one of its messages is over.

@@ -38,12 +38,13 @@ impl Platform {
         if let Some(message) = session.same_batch(now, &pull.num) {
             return self.out.send(id, message);
         }
-        if let Some(batch) = session.batch.take() {
+        let is_other = |batch: &mut Box<PulledBatch>| batch.num != pull.num;
+        if let Some(batch) = session.batch.take_if(is_other) {
             // Another number says that the last batch has arrived; none says nothing.
             //= docs/spec/zzw-push-proto.md#pull
             //# A pull with another number MUST acknowledge what the last one has brought.
-            if is_telling(&pull.num) && batch.num != pull.num {
-                session.acks.extend(batch.mids);
+            if is_telling(&pull.num) {
+                session.acks.extend(batch.seen);
             }
             self.let_go(batch.len);
         }
@@ -108,7 +109,8 @@ impl Platform {
         }
         let (mut bodies, mut mids, mut len, mut expired) = (Vec::new(), Vec::new(), 0_usize, 0_u64);
         let mut batch_deadline = None;
-        let mut freed = session.batch.take().map_or(0, |batch| batch.len);
+        let last = session.batch.take();
+        let mut freed = last.as_ref().map_or(0, |batch| batch.len);
         for entry in entries {
             let deadline = deadline(&entry);
             let is_over = deadline.is_some_and(|deadline| deadline <= now);
@@ -137,6 +139,14 @@ impl Platform {
                 mids.push(entry.mid);
             }
         }
+        // Who goes on has had one of the answers by this number, and nobody knows which.
+        //= docs/spec/zzw-push-proto.md#pull
+        //# A pull with another number MUST NOT acknowledge what only some of the answers to the last
+        //# one have brought.
+        let mut seen = mids.clone();
+        if let Some(last) = last.filter(|last| last.num == num) {
+            seen.retain(|mid| last.seen.contains(mid));
+        }
         let pulled = u64::try_from(mids.len()).unwrap_or(u64::MAX);
         let texts = mids.iter().map(|mid| mid.0.to_string()).collect();
         //= docs/spec/zzw-push-proto.md#pull
@@ -146,6 +156,7 @@ impl Platform {
         session.batch = Some(Box::new(PulledBatch {
             num,
             mids,
+            seen,
             message: Arc::clone(&message),
             len,
             deadline: batch_deadline,

@@ -3,6 +3,7 @@
 //!
 //! `SIM_SESSIONS=1000000 cargo test --release -p zzw-push-proto --test pair` runs that many seeds;
 //! `SIM_SEED=n` runs one and prints what happened. A seed that fails goes into `regressions.txt`.
+//! `docs/design/zzw-broker.md` tells what is simulated, checked, and not shown.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "a simulation that overflows has failed"
@@ -30,12 +31,13 @@ mod world;
 
 use plan::Plan;
 use saboteur::Saboteur;
-use std::panic::UnwindSafe;
-use testkit::campaign::{self, number_from_env};
+use testkit::campaign::{Campaign, Session};
 use world::{Doom, Moment, Stats, World};
 
-/// Seeds that once failed; they are run first.
-const REGRESSIONS: &str = include_str!("regressions.txt");
+const CAMPAIGN: Campaign = Campaign {
+    package: "zzw-push-proto",
+    regressions: include_str!("regressions.txt"),
+};
 
 #[test]
 //= docs/spec/zzw-push-proto.md#queue
@@ -47,28 +49,9 @@ const REGRESSIONS: &str = include_str!("regressions.txt");
 //= docs/spec/zzw-push-proto.md#device-delivery
 //# The device MUST report a delivery once as long as its id is among the last `remembered`.
 fn applications_see_every_promised_message_in_order() {
-    if let Some(seed) = number_from_env("SIM_SEED") {
-        let mut world = World::new(Plan::draw(seed), Saboteur::None);
-        world.narrate();
-        println!("{:?}", world.run().unwrap());
+    let Some((sessions, total)) = CAMPAIGN.sessions(5_000, session) else {
         return;
-    }
-    let sessions = number_from_env("SIM_SESSIONS").unwrap_or(5_000);
-    let regressions = REGRESSIONS.lines().filter(|line| !line.starts_with('#'));
-    for seed in regressions.filter_map(|line| line.parse().ok()) {
-        session(seed, Saboteur::None).unwrap();
-    }
-    let total = in_parallel(sessions, |seed| {
-        if seed % 100 != 0 {
-            return session(seed, Saboteur::None);
-        }
-        let twice = [traced(seed)?, traced(seed)?];
-        if twice[0] != twice[1] {
-            return Err(format!("seed {seed} gave two histories"));
-        }
-        Ok(twice[0])
-    });
-    println!("{sessions} sessions: {total:#?}");
+    };
     // A simulation in which nothing goes wrong proves nothing.
     let often = sessions / 40;
     assert!(total.delivered > 3 * sessions && total.promised > 3 * sessions);
@@ -81,17 +64,10 @@ fn applications_see_every_promised_message_in_order() {
 
 #[test]
 fn large_sites_lose_nothing() {
-    if let Some(seed) = number_from_env("SIM_SITE") {
-        let mut world = World::new(Plan::large(seed), Saboteur::None);
-        world.narrate();
-        println!("{:?}", world.run().unwrap());
+    let site = |seed| World::new(Plan::large(seed), Saboteur::None);
+    let Some((sites, total)) = CAMPAIGN.sites(1, site) else {
         return;
-    }
-    let sites = number_from_env("SIM_SITES").unwrap_or(1);
-    let total = in_parallel(sites, |seed| {
-        outcome(seed, || World::new(Plan::large(seed), Saboteur::None))
-    });
-    println!("{sites} sites: {total:#?}");
+    };
     assert!(total.delivered > 5_000 * sites, "{total:?}");
 }
 
@@ -137,34 +113,11 @@ fn no_request_is_a_bad_one_to_fail() {
 /// Each rule of the design is load-bearing: without it, the same test fails.
 #[test]
 fn every_removed_rule_is_noticed() {
-    let mut unnoticed = Vec::new();
-    for saboteur in Saboteur::ALL {
-        let mut failures = (0..10_000).filter_map(|seed| session(seed, saboteur).err());
-        match failures.next() {
-            Some(what) => println!("{saboteur:?}: {what}"),
-            None => unnoticed.push(saboteur),
-        }
-    }
-    assert!(
-        unnoticed.is_empty(),
-        "unnoticed in 10,000 sessions: {unnoticed:?}"
-    );
+    CAMPAIGN.notices(&Saboteur::ALL, |seed, saboteur| {
+        World::new(Plan::draw(seed), saboteur)
+    });
 }
 
-fn session(seed: u64, saboteur: Saboteur) -> Result<Stats, String> {
-    outcome(seed, || World::new(Plan::draw(seed), saboteur))
-}
-
-fn traced(seed: u64) -> Result<Stats, String> {
-    outcome(seed, || {
-        World::new(Plan::draw(seed), Saboteur::None).traced()
-    })
-}
-
-fn outcome(seed: u64, world: impl FnOnce() -> World + UnwindSafe) -> Result<Stats, String> {
-    campaign::session("zzw-push-proto", seed, move || world().run())
-}
-
-fn in_parallel(sessions: u64, run: impl Fn(u64) -> Result<Stats, String> + Sync) -> Stats {
-    campaign::in_parallel(sessions, run, |total, stats| total.add(&stats))
+fn session(seed: u64) -> World {
+    World::new(Plan::draw(seed), Saboteur::None)
 }

@@ -36,6 +36,12 @@ pub(crate) struct Plan {
     pub work: u64,
     /// Longest time between two commands to a device, in milliseconds; none if 0.
     pub commands: u64,
+    /// Of these, so many in a hundred change its topics,
+    pub topic_changes: u64,
+    /// and of those, so many in a hundred are undone at once.
+    pub second_thoughts: u64,
+    /// Longest time between two pulls of a device that pulls, in milliseconds.
+    pub pulls: u64,
     /// Timers fire so late at most, in milliseconds.
     pub lateness: u64,
     /// Devices have tokens.
@@ -60,6 +66,8 @@ pub(crate) struct Client {
     pub never_comes: bool,
     /// It asks for its messages now and then.
     pub pulls: bool,
+    /// Its program beats before it connects, as the document advises.
+    pub beats_first: bool,
 }
 
 /// What happens to requests and frames, each so many times in a hundred.
@@ -170,6 +178,7 @@ impl Plan {
                 is_present: true,
                 never_comes: false,
                 pulls: false,
+                beats_first: false,
             })
             .to_vec();
         plan.letters = 12;
@@ -220,7 +229,7 @@ impl Plan {
                 denied: draw(30),
             }
         };
-        Self {
+        let mut plan = Self {
             seed,
             clients,
             letters: rng.between(1..=14),
@@ -235,6 +244,9 @@ impl Plan {
             flash: *rng.pick(&[0, 40, 1_000]),
             work: *rng.pick(&[0, 100, 6_000]),
             commands: *rng.pick(&[0, 2_000, 10_000]),
+            topic_changes: 33,
+            second_thoughts: 10,
+            pulls: 20_000,
             has_tokens: broker.client_token == ClientToken::Required || rng.percent(10),
             lateness: *rng.pick(&[0, 0, 60]),
             is_byte_true: rng.percent(30),
@@ -243,7 +255,46 @@ impl Plan {
             kinds,
             device: device_config(&mut rng),
             broker,
+        };
+        match rng.below(12) {
+            0 => plan.pull_much(),
+            1 => plan.change_topics_much(&mut rng),
+            2 => plan.doubt_the_store(&mut rng),
+            _ => {}
         }
+        plan
+    }
+
+    /// Devices ask again before a slow store has answered.
+    fn pull_much(&mut self) {
+        for client in &mut self.clients {
+            client.pulls = true;
+        }
+        self.pulls = 1_000;
+        self.device.request_timeout = Duration::from_secs(3);
+        self.store = 4_000;
+        self.weather.fails_before = 20;
+    }
+
+    /// Topics come and go at once, and links break before that is answered.
+    fn change_topics_much(&mut self, rng: &mut Rng) {
+        self.clients.truncate(2);
+        self.topics = self.topics.max(1);
+        self.topic_changes = 90;
+        self.second_thoughts = 80;
+        self.commands = 10_000;
+        self.store = *rng.pick(&[1_000, 4_000]);
+        self.device.backoff_max = Duration::from_secs(4);
+        self.kinds = vec![Trouble::Cut];
+        self.trouble = 8_000;
+        self.pace = 2_000;
+    }
+
+    /// The store often does what it says that it has not done.
+    fn doubt_the_store(&mut self, rng: &mut Rng) {
+        self.weather.fails_after = *rng.pick(&[20, 50]);
+        self.cap = *rng.pick(&[2, 100]);
+        self.store = *rng.pick(&[10, 400]);
     }
 }
 
@@ -256,6 +307,7 @@ impl Client {
             is_present,
             never_comes: !is_present && rng.percent(50),
             pulls: rng.percent(20),
+            beats_first: rng.percent(20),
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) enum Saboteur {
     ForgetsHangUp,
     /// A device's timers never fire.
     NoDeviceTimers,
+    /// A device's driver asks once more to be without a topic if that was not answered over the last
+    /// link, also if the topic was asked for since.
+    RepeatsUndoneChanges,
     /// Links lose a message now and then and go on.
     LeakyLinks,
     /// The broker's driver acknowledges what it has written.
@@ -30,6 +33,10 @@ pub(crate) enum Saboteur {
     RepeatsDoors,
     /// The broker's driver holds frames for doors for a while.
     LateDoors,
+    /// The broker's driver has the next pull acknowledge what an overtaken one would have brought.
+    AcksOvertakenPulls,
+    /// The broker's driver tells no gap to a link that a heartbeat has bound.
+    DropsGapOfBeaten,
     /// The broker's driver takes a failed append for a done one.
     FailureIsSuccess,
     /// The broker's driver does not tell of failures of the store.
@@ -52,6 +59,8 @@ pub(crate) enum Saboteur {
     NewestFirst,
     /// The store drops what is too much and does not count it.
     SilentEviction,
+    /// The store reads out what it has kept without a word only when it has kept more.
+    HidesDoubtful,
     /// The store tells a gap again and again.
     TellsGapTwice,
     /// The store confirms acknowledgements and does nothing.
@@ -67,13 +76,14 @@ pub(crate) enum Saboteur {
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::LyingFlash,
         Self::HidesFlashFailures,
         Self::ForgetsIds,
         Self::ShortMemory,
         Self::ForgetsHangUp,
         Self::NoDeviceTimers,
+        Self::RepeatsUndoneChanges,
         Self::LeakyLinks,
         Self::AcksForDevice,
         Self::CrossedLinks,
@@ -81,6 +91,8 @@ impl Saboteur {
         Self::RepliesTwice,
         Self::RepeatsDoors,
         Self::LateDoors,
+        Self::AcksOvertakenPulls,
+        Self::DropsGapOfBeaten,
         Self::FailureIsSuccess,
         Self::SwallowsFailures,
         Self::NoTimers,
@@ -92,6 +104,7 @@ impl Saboteur {
         Self::ServesExpired,
         Self::NewestFirst,
         Self::SilentEviction,
+        Self::HidesDoubtful,
         Self::TellsGapTwice,
         Self::ForgetsAcks,
         Self::AcksAllBefore,

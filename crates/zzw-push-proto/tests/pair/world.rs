@@ -8,6 +8,8 @@ mod network;
 mod publisher;
 mod sabotage;
 mod settle;
+mod speech;
+mod stats;
 mod stop;
 mod trouble;
 mod truth;
@@ -19,8 +21,11 @@ use crate::saboteur::Saboteur;
 use client::Client;
 use keeper::Keeper;
 use publisher::Exchange;
+use sabotage::Sabotage;
+pub(crate) use stats::Stats;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use testkit::campaign::Session;
 use testkit::{Rng, Schedule, Trace, epoch};
 use zzw_push_proto::platform::{
     AskId, ExchangeId, LinkId, MessageId, Platform, PublishId, Seq, UnixMillis,
@@ -56,50 +61,17 @@ pub(crate) struct World {
     next_exchange: u64,
     next_door: u64,
     letters: u64,
-    /// Those that were published when all had healed.
-    last_letters: Vec<Option<usize>>,
+    /// Those that are published once all has healed and everything has arrived.
+    last_letters: Option<Vec<Option<usize>>>,
     network_is_up: bool,
     /// The wall clock is ahead by so many milliseconds.
     ahead: i64,
     wake: Option<Instant>,
     healed: Option<Instant>,
+    sabotage: Sabotage,
     stats: Stats,
     trace: Option<Trace>,
     narrates: bool,
-}
-
-/// What a session came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Stats {
-    pub letters: u64,
-    pub promised: u64,
-    pub refused: u64,
-    pub delivered: u64,
-    pub redelivered: u64,
-    pub expired: u64,
-    pub evicted: u64,
-    pub untold: u64,
-    pub links: u64,
-    pub crashes: u64,
-    pub power_cuts: u64,
-    pub store_failures: u64,
-    pub flash_failures: u64,
-    pub doors: u64,
-    pub pulls: u64,
-    pub slow: u64,
-    /// Links that the broker has ended, for these reasons.
-    pub silent: u64,
-    pub unacked: u64,
-    pub too_slow: u64,
-    pub rude: u64,
-    pub replaced: u64,
-    pub kicked: u64,
-    pub rebound: u64,
-    pub outlived: u64,
-    pub impostors: u64,
-    pub byte_true: u64,
-    pub steps: u64,
-    pub trace: u64,
 }
 
 /// When a process is stopped dead: at the so manieth such moment from now.
@@ -156,6 +128,8 @@ enum Happening {
     FlashDoes(usize, u64),
     Decide(u64, AskId),
     WorkedOff(usize, u64, MessageId),
+    /// A driver writes again what it had better not.
+    Repeat(usize, u64),
     PowerReturns(usize),
     BrokerStarts,
     ImpostorLeaves(usize),
@@ -164,6 +138,60 @@ enum Happening {
     /// For timers that have been armed anew meanwhile, they come to nothing.
     WakeClient(usize, Instant),
     WakeBroker(Instant),
+}
+
+impl Session for World {
+    type Stats = Stats;
+
+    fn narrate(&mut self) {
+        println!("{:#?}", self.plan);
+        self.narrates = true;
+    }
+
+    fn trace(&mut self) {
+        self.trace = Some(Trace::default());
+    }
+
+    /// Runs until the world has healed and everything has settled.
+    fn run(mut self) -> Result<Stats, String> {
+        self.start_broker()?;
+        self.stats.byte_true = u64::from(self.plan.is_byte_true);
+        for nth in 0..self.clients.len() {
+            if self.clients[nth].plan.is_present {
+                self.power_on(nth)?;
+            }
+            if self.plan.commands > 0 {
+                self.after(self.plan.commands, Happening::Command(nth));
+            }
+            if self.clients[nth].plan.pulls {
+                self.after(self.plan.pulls, Happening::Pull(nth));
+            }
+        }
+        self.after(self.plan.pace * 2, Happening::Letter);
+        if !self.plan.kinds.is_empty() {
+            self.after(self.plan.trouble, Happening::Trouble);
+        }
+        let span = self.plan.letters * self.plan.pace + 5_000;
+        self.schedule
+            .after(Duration::from_millis(span), Happening::Heal);
+        while !self.has_settled()? {
+            let happening = self.schedule.take().ok_or("nothing happens any more")?;
+            self.stats.steps += 1;
+            if self.stats.steps > 100_000 + 500 * self.plan.letters {
+                return Err("the session spins".to_owned());
+            }
+            let is_timer = matches!(
+                happening,
+                Happening::WakeClient(..) | Happening::WakeBroker(_)
+            );
+            // Every run has an epoch of its own.
+            if !is_timer {
+                self.note(&happening);
+            }
+            self.happen(happening)?;
+        }
+        self.finish()
+    }
 }
 
 impl World {
@@ -191,29 +219,18 @@ impl World {
             next_exchange: 0,
             next_door: 0,
             letters: 0,
-            last_letters: Vec::new(),
+            last_letters: None,
             network_is_up: true,
             ahead: 0,
             wake: None,
             healed: None,
+            sabotage: Sabotage::default(),
             stats: Stats::default(),
             trace: None,
             narrates: false,
             plan,
             saboteur,
         }
-    }
-
-    /// Hashes everything that happens, which takes longer than the happening.
-    pub(crate) fn traced(mut self) -> Self {
-        self.trace = Some(Trace::default());
-        self
-    }
-
-    /// Prints everything that happens.
-    pub(crate) fn narrate(&mut self) {
-        println!("{:#?}", self.plan);
-        self.narrates = true;
     }
 
     /// Kills the broker and the first device at these moments.
@@ -225,47 +242,6 @@ impl World {
     /// Lets one request to the broker's store fail, after so many, and whether it has been done.
     pub(crate) fn fail_store(&mut self, after: u64, is_done: bool) {
         self.keeper.failing = Some((after, is_done));
-    }
-
-    /// Runs until the world has healed and everything has settled.
-    pub(crate) fn run(mut self) -> Result<Stats, String> {
-        self.start_broker()?;
-        self.stats.byte_true = u64::from(self.plan.is_byte_true);
-        for nth in 0..self.clients.len() {
-            if self.clients[nth].plan.is_present {
-                self.power_on(nth)?;
-            }
-            if self.plan.commands > 0 {
-                self.after(self.plan.commands, Happening::Command(nth));
-            }
-            if self.clients[nth].plan.pulls {
-                self.after(20_000, Happening::Pull(nth));
-            }
-        }
-        self.after(self.plan.pace * 2, Happening::Letter);
-        if !self.plan.kinds.is_empty() {
-            self.after(self.plan.trouble, Happening::Trouble);
-        }
-        let span = self.plan.letters * self.plan.pace + 5_000;
-        self.schedule
-            .after(Duration::from_millis(span), Happening::Heal);
-        while !self.has_settled()? {
-            let happening = self.schedule.take().ok_or("nothing happens any more")?;
-            self.stats.steps += 1;
-            if self.stats.steps > 100_000 + 500 * self.plan.letters {
-                return Err("the session spins".to_owned());
-            }
-            let is_timer = matches!(
-                happening,
-                Happening::WakeClient(..) | Happening::WakeBroker(_)
-            );
-            // Every run has an epoch of its own.
-            if !is_timer {
-                self.note(&happening);
-            }
-            self.happen(happening)?;
-        }
-        self.finish()
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
@@ -302,6 +278,7 @@ impl World {
             Happening::WorkedOff(nth, life, mid) if is_alive(nth, life) => {
                 self.worked_off(nth, mid)?;
             }
+            Happening::Repeat(nth, life) if is_alive(nth, life) => self.repeat_changes(nth),
             Happening::PowerReturns(nth) if self.clients[nth].device.is_none() => {
                 self.power_on(nth)?;
             }
@@ -373,67 +350,4 @@ impl Moment {
         Self::AfterStore,
         Self::AfterAnswer,
     ];
-}
-
-impl Stats {
-    pub(crate) fn add(&mut self, other: &Self) {
-        let Self {
-            letters,
-            promised,
-            refused,
-            delivered,
-            redelivered,
-            expired,
-            evicted,
-            untold,
-            links,
-            crashes,
-            power_cuts,
-            store_failures,
-            flash_failures,
-            doors,
-            pulls,
-            slow,
-            silent,
-            unacked,
-            too_slow,
-            rude,
-            replaced,
-            kicked,
-            rebound,
-            outlived,
-            impostors,
-            byte_true,
-            steps,
-            trace,
-        } = other;
-        self.letters += letters;
-        self.promised += promised;
-        self.refused += refused;
-        self.delivered += delivered;
-        self.redelivered += redelivered;
-        self.expired += expired;
-        self.evicted += evicted;
-        self.untold += untold;
-        self.links += links;
-        self.crashes += crashes;
-        self.power_cuts += power_cuts;
-        self.store_failures += store_failures;
-        self.flash_failures += flash_failures;
-        self.doors += doors;
-        self.pulls += pulls;
-        self.slow += slow;
-        self.silent += silent;
-        self.unacked += unacked;
-        self.too_slow += too_slow;
-        self.rude += rude;
-        self.replaced += replaced;
-        self.kicked += kicked;
-        self.rebound += rebound;
-        self.outlived += outlived;
-        self.impostors += impostors;
-        self.byte_true += byte_true;
-        self.steps += steps;
-        self.trace ^= trace;
-    }
 }

@@ -158,6 +158,7 @@ impl World {
 
     fn send(&mut self, id: LinkId, message: &Arc<Message>) -> Result<(), String> {
         let mut cable = self.cable_of(id)?;
+        let message = &self.sabotage_frame(cable, message);
         if let (Saboteur::CrossedLinks, Message::Deliver(_)) = (self.saboteur, &**message) {
             let is_other = |nth: &usize| *nth != cable && self.cables[*nth].at_broker;
             cable = (0..self.cables.len()).find(is_other).unwrap_or(cable);

@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub wake: Option<Instant>,
     /// The link that it has.
     pub cable: Option<usize>,
+    /// What it holds back until it has beaten, and for which link.
+    pub(super) held: Option<(usize, Message)>,
     /// Commands that have not ended.
     pub(super) commands: BTreeMap<RequestId, Command>,
     /// The last command about the first topic, and whether it has that since it was answered.
@@ -56,6 +58,7 @@ impl Client {
             app: Application::default(),
             wake: None,
             cable: None,
+            held: None,
             commands: BTreeMap::new(),
             changed: None,
         }
@@ -206,10 +209,7 @@ impl World {
         let life = self.clients[nth].life;
         match output {
             Output::Connect => self.after(self.plan.latency, Happening::Dial(nth, life)),
-            Output::Send(message) => {
-                let cable = self.clients[nth].cable.ok_or("sends without a link")?;
-                self.put_up(cable, &message);
-            }
+            Output::Send(message) => self.say(nth, message)?,
             Output::Store(seq, delivery) => {
                 self.clients[nth].flash.ask(seq, delivery);
                 if self.saboteur == Saboteur::LyingFlash {
@@ -244,6 +244,9 @@ impl World {
                 self.clients[nth].app.excuse(mid);
             }
             Event::Gap(gap) => self.clients[nth].app.gap += gap,
+            Event::Bound if self.saboteur == Saboteur::RepeatsUndoneChanges => {
+                self.after(0, Happening::Repeat(nth, self.clients[nth].life));
+            }
             Event::Answered(id, answer) => {
                 let command = self.command_ends(nth, id)?;
                 let has_it = match (command, &answer) {

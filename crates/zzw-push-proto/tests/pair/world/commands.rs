@@ -25,22 +25,27 @@ impl World {
         if self.chance.percent(20) {
             return self.call_status(nth);
         }
+        if self.chance.percent(self.plan.topic_changes) && !self.ledger.topics.is_empty() {
+            let is_wanted = self.chance.percent(50);
+            self.change_topic(nth, is_wanted)?;
+            if self.chance.percent(self.plan.second_thoughts) {
+                self.change_topic(nth, !is_wanted)?;
+            }
+            return Ok(());
+        }
         let now = self.schedule.now();
-        let topics: Topics = self.ledger.topics.iter().take(1).collect();
         let whom = self.chance.below(self.clients.len() as u64);
         let whom = self.clients[usize::try_from(whom).unwrap()].alias.clone();
-        let which = self.chance.below(6);
+        let which = self.chance.below(4);
         let client = &mut self.clients[nth];
         let Some(device) = &mut client.device else {
             return Ok(());
         };
         let is_tcp = client.plan.transport == Transport::Tcp;
         let asked = match which {
-            0 if !topics.is_empty() => device.register(now, topics).ok(),
-            1 if !topics.is_empty() => device.unregister(now, topics).ok(),
-            2 => device.topics(now).ok(),
-            3 if is_tcp => device.server_info(now).ok(),
-            3 => device.status(now, whom).ok(),
+            0 => device.topics(now).ok(),
+            1 if is_tcp => device.server_info(now).ok(),
+            1 => device.status(now, whom).ok(),
             _ => {
                 self.next_door += 1;
                 let door = Door::new("room", self.next_door.to_string());
@@ -50,22 +55,36 @@ impl World {
             }
         };
         if let Some(id) = asked {
-            let command = match which {
-                0 => Command::Register,
-                1 => Command::Unregister,
-                _ => Command::Other,
-            };
+            client.commands.insert(id, Command::Other);
+        }
+        self.settle_client(nth)
+    }
+
+    /// It is to have the first topic from now on, or not.
+    fn change_topic(&mut self, nth: usize, is_wanted: bool) -> Result<(), String> {
+        let now = self.schedule.now();
+        let topics: Topics = self.ledger.topics.iter().take(1).collect();
+        let client = &mut self.clients[nth];
+        let Some(device) = &mut client.device else {
+            return Ok(());
+        };
+        let (asked, command) = if is_wanted {
+            (device.register(now, topics), Command::Register)
+        } else {
+            (device.unregister(now, topics), Command::Unregister)
+        };
+        if let Ok(id) = asked {
             client.commands.insert(id, command);
-            if command != Command::Other {
-                client.changed = Some((id, None));
-            }
+            client.changed = Some((id, None));
         }
         self.settle_client(nth)
     }
 
     /// It asks for its messages, as long as there are any.
     pub(super) fn pull(&mut self, nth: usize) -> Result<(), String> {
-        self.after(20_000, Happening::Pull(nth));
+        // In the end there has to be a moment in which nobody waits for the store.
+        let calm = self.healed.map_or(0, |_| 20_000);
+        self.after(self.plan.pulls.max(calm), Happening::Pull(nth));
         let now = self.schedule.now();
         let client = &mut self.clients[nth];
         if let Some(device) = &mut client.device

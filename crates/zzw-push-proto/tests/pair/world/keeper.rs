@@ -112,6 +112,7 @@ impl World {
         } else {
             let answer = self.carry_out(op.clone())?;
             if fault == Some(true) {
+                self.note_doubtful(&op, &answer);
                 if let Ok(StoreReply::Claimed { gap, .. }) = answer {
                     let (_, alias) = &self.keeper.claims[&seq];
                     let client = self.ledger.client_of(alias)?;
@@ -221,6 +222,7 @@ impl World {
             self.claim_ends(*link, alias, &answer)?;
         }
         self.note(&("store", seq, &answer));
+        self.note_loaded(&answer);
         let is_end = Doom::strikes(&mut self.doom, Moment::AfterAnswer);
         let now = self.schedule.now();
         if let Some(broker) = &mut self.broker {

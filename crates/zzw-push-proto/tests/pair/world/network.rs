@@ -232,6 +232,7 @@ impl World {
                 watch.stated.insert(self.ledger.client_of(alias)?);
             }
             Message::OpenDoor(_) => self.note_door(&message)?,
+            Message::Pull(pull) => self.note_pull(cable, &pull.num)?,
             Message::Register(register) => self.unsubscribes(cable, register)?,
             _ => {}
         }
@@ -287,6 +288,7 @@ impl World {
         if self.clients[nth].cable != Some(cable) {
             return Ok(());
         }
+        self.note_answer(cable, &message);
         self.client_hears(nth, message)
     }
 

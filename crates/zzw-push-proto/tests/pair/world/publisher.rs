@@ -118,11 +118,11 @@ impl World {
         self.tell_broker(None, Input::Called(id, CALLER, at, call))
     }
 
-    /// When all has healed, everybody gets one more message.
+    /// When all has healed and arrived, everybody gets one more message.
     pub(super) fn write_last_letters(&mut self, from: usize) -> Result<(), String> {
         for nth in from..self.clients.len() {
             if self.is_rejected(nth) {
-                self.last_letters.push(None);
+                self.last_letters.get_or_insert_default().push(None);
                 continue;
             }
             let letter = self.ledger.write(To::Aliases(vec![nth]), LIFE, 1);
@@ -132,7 +132,7 @@ impl World {
                 self.schedule.after(Duration::from_secs(1), again);
                 return Ok(());
             }
-            self.last_letters.push(Some(letter));
+            self.last_letters.get_or_insert_default().push(Some(letter));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The end of a session: when everything has settled, and what must be true then.
 
-use super::World;
+use super::{Happening, World};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use zzw_push_proto::device::Device;
@@ -22,6 +22,12 @@ impl World {
             return Ok(false);
         }
         match self.obstacle() {
+            // What was kept arrives by itself, so nothing more is written until it has.
+            None if self.last_letters.is_none() => {
+                self.last_letters = Some(Vec::new());
+                self.after(0, Happening::LastLetters(0));
+                Ok(false)
+            }
             None => Ok(true),
             Some(what) if since > PATIENCE => {
                 Err(format!("half an hour after all has healed, {what}"))
@@ -38,7 +44,8 @@ impl World {
         if !self.exchanges.is_empty() || !self.published.is_empty() || !self.asked.is_empty() {
             return Some("somebody waits for an answer".to_owned());
         }
-        if self.last_letters.len() < self.clients.len() {
+        let last_letters = self.last_letters.as_ref();
+        if last_letters.is_some_and(|letters| letters.len() < self.clients.len()) {
             return Some("somebody has not got the last letter".to_owned());
         }
         let comes = |nth: &usize| !self.clients[*nth].plan.never_comes;
@@ -90,7 +97,7 @@ impl World {
                 return Err(format!("request {} has no answer", num.as_str()));
             }
         }
-        let mut last = self.last_letters.iter().flatten();
+        let mut last = self.last_letters.iter().flatten().flatten();
         if let Some(letter) = last.find(|letter| !self.ledger.letters[**letter].is_promised) {
             return Err(format!("letter {letter} was not taken though all is well"));
         }
@@ -120,9 +127,12 @@ impl World {
 
     /// Who is said to be there is there, also over REST.
     fn check_presence(&mut self) -> Result<(), String> {
-        // No quiet moment: whoever is about to be let go may be seen or not.
         let due = self.broker.as_ref().and_then(Platform::poll_timeout);
-        if due.is_some_and(|due| due <= self.schedule.now()) {
+        if let Some(late) = due.and_then(|due| self.schedule.now().checked_duration_since(due)) {
+            // No quiet moment: whoever is about to be let go may be seen or not.
+            if late > Duration::from_millis(self.plan.lateness) {
+                return Err(format!("a timer is {} ms late", late.as_millis()));
+            }
             return Ok(());
         }
         let by = |world: &Self, transport| -> Vec<Text> {

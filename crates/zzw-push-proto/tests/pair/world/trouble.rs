@@ -99,7 +99,6 @@ impl World {
             }
         }
         self.after(0, Happening::BrokerStarts);
-        self.after(3_000, Happening::LastLetters(0));
         for nth in 0..self.clients.len() {
             self.clients[nth].doom = None;
             if !self.clients[nth].plan.never_comes {
