@@ -12,6 +12,7 @@
 mod base64;
 mod convert;
 mod emit;
+mod plain;
 mod scan;
 mod text;
 
@@ -19,5 +20,6 @@ mod text;
 pub use base64::{Base64Error, clean_base64, decode_base64, is_blank_base64, push_base64};
 pub use convert::{boolean, float, integer, unix_millis};
 pub use emit::{ObjectWriter, push_text};
+pub use plain::plain_text;
 pub use scan::{Kind, ScanError, Scanner, Value};
 pub use text::text;

@@ -1,5 +1,6 @@
 //! A pull scanner: walks JSON text once, validates it, and says where each value stands.
 
+use crate::plain::{HIGH_BITS, ONES, is_utf8, plain_text, stops_in};
 use memchr::memchr;
 
 /// Walks one JSON document from front to back.
@@ -437,41 +438,10 @@ impl<'a> Scanner<'a> {
     #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
     #[inline(always)]
     fn plain_text(&self, text: &'a [u8]) -> Option<(Value, &'a [u8])> {
-        let (mut rest, mut seen) = (text, 0);
-        let (plain, byte) = loop {
-            let bytes = self.eight(rest)?;
-            let stops = stops_in(bytes);
-            if stops != 0 {
-                // Everything below the lowest mark stands before the stop.
-                seen |= bytes & stops.wrapping_sub(1) & !stops;
-                let bits = stops.trailing_zeros() & !7;
-                break ((bits / 8) as usize, bytes.wrapping_shr(bits) & 0xff);
-            }
-            seen |= bytes;
-            rest = rest.get(8..)?;
-        };
-        if byte != u64::from(b'"') {
-            return None;
-        }
-        let (_, behind) = rest.split_at_checked(plain)?;
+        let (plain, behind) = plain_text(text)?;
         let start = self.json.len().wrapping_sub(text.len());
-        let end = self.json.len().wrapping_sub(behind.len());
-        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
-            return None;
-        }
-        Some((span(Kind::Text, start, end), behind.get(1..)?))
-    }
-
-    /// The next eight bytes; behind the document's end stand zeros, which are no text.
-    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
-    #[inline(always)]
-    fn eight(&self, rest: &[u8]) -> Option<u64> {
-        if let Some(eight) = rest.first_chunk::<8>() {
-            return Some(u64::from_le_bytes(*eight));
-        }
-        let last = u64::from_le_bytes(*self.json.last_chunk::<8>()?);
-        let missing = 8_usize.wrapping_sub(rest.len());
-        last.checked_shr(u32::try_from(missing).ok()?.wrapping_mul(8))
+        let value = span(Kind::Text, start, start.wrapping_add(plain.len()));
+        Some((value, behind))
     }
 
     /// The text behind an opening quote, whatever is in it.
@@ -511,7 +481,8 @@ impl<'a> Scanner<'a> {
     fn string_end(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
         let end = self.offset();
         self.step();
-        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
+        let text = self.json.get(start..end).unwrap_or_default();
+        if seen & HIGH_BITS != 0 && !is_utf8(text) {
             return Err(ScanError::Utf8 { at: start });
         }
         Ok(span(kind, start, end))
@@ -582,20 +553,6 @@ impl std::fmt::Display for ScanError {
 
 impl std::error::Error for ScanError {}
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
-/// character. Marks above the first one may be false.
-#[inline]
-fn stops_in(bytes: u64) -> u64 {
-    // Turning bit 1 over takes the quote below the space and leaves control characters there.
-    let low = (bytes ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let backslash = (bytes ^ (ONES * 0x5c)).wrapping_sub(ONES);
-    // A subtraction borrows out of exactly the bytes that are too small, up to the first of them.
-    (low | backslash) & !bytes & HIGH_BITS
-}
-
 /// Offsets fit: [`Scanner::new`] takes no text that is longer.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
@@ -605,12 +562,6 @@ fn span(kind: Kind, start: usize, end: usize) -> Value {
         start: start as u32,
         end: end as u32,
     }
-}
-
-#[inline(never)]
-fn is_utf8(json: &[u8], start: usize, end: usize) -> bool {
-    let text = json.get(start..end).unwrap_or_default();
-    std::str::from_utf8(text).is_ok()
 }
 
 /// What follows the escape at the front of `text`.

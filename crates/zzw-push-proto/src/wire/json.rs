@@ -74,6 +74,12 @@ impl Json {
         }
     }
 
+    /// JSON that has been found to be some.
+    #[inline]
+    pub(crate) fn validated(json: Slice) -> Self {
+        Self(json)
+    }
+
     #[inline]
     pub(crate) fn of(json: &impl Cut, value: Value) -> Self {
         Self(json.cut(whole(value)))

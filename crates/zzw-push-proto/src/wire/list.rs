@@ -76,6 +76,16 @@ impl Texts {
         self.texts().filter(is_new).collect()
     }
 
+    /// A list of so many texts as we would write it.
+    #[inline]
+    pub(crate) fn compact(json: Slice, len: usize) -> Self {
+        Self {
+            json,
+            len,
+            is_compact: true,
+        }
+    }
+
     /// A list whose elements have been looked at already.
     #[inline]
     pub(crate) fn of_list(json: &impl Cut, value: Value, list: List) -> Self {

@@ -46,6 +46,12 @@ impl Text {
         Self(Slice::copied(&self.0))
     }
 
+    /// A text that has been found to be one.
+    #[inline]
+    pub(crate) fn validated(text: Slice) -> Self {
+        Self(text)
+    }
+
     /// The content of a text or number found in `json`.
     #[inline]
     pub(crate) fn of(json: &impl Cut, value: Value) -> Option<Self> {
