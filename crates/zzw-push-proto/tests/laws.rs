@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary as _, Unstructured};
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
-use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::line::{LineCodec, LineSplitter};
 use zzw_push_proto::repair::repair;
 use zzw_push_proto::rest::{Page, RestCall, RestRequest};
 use zzw_push_proto::wire::*;
@@ -29,6 +29,29 @@ fn lines(stream: &[u8], cuts: &[usize], max: usize) -> Vec<Option<Bytes>> {
         }
         assert!(received.len() <= max + 2, "a long line is held");
     }
+    found
+}
+
+/// The same lines from a splitter, by a reader that stops after so many and goes on with the rest.
+fn lent_lines(stream: &[u8], cuts: &[usize], max: usize, stops: usize) -> Vec<Option<Bytes>> {
+    let (mut splitter, mut found) = (LineSplitter::new(max), Vec::new());
+    let (mut rest, mut cuts) = (stream, cuts.iter().cycle());
+    while !rest.is_empty() {
+        let cut = cuts.next().map_or(rest.len(), |cut| (*cut).min(rest.len()));
+        let (part, behind) = rest.split_at(cut.max(1));
+        rest = behind;
+        let mut unheard = part;
+        while !unheard.is_empty() {
+            let mut lines = splitter.split(unheard);
+            for _ in 0..stops {
+                let Some(line) = lines.next_line() else { break };
+                found.push(line.ok().map(Bytes::copy_from_slice));
+            }
+            unheard = lines.rest();
+        }
+    }
+    // What was handed out last may still be there to be forgotten.
+    assert_eq!(splitter.split(b"").next_line(), None);
     found
 }
 
@@ -97,7 +120,10 @@ proptest! {
     ) {
         let stream = parts.concat();
         let whole = lines(stream.as_bytes(), &cuts, max);
-        prop_assert_eq!(lines(stream.as_bytes(), &[1], max), whole);
+        prop_assert_eq!(lines(stream.as_bytes(), &[1], max), whole.clone());
+        for stops in [usize::MAX, 1, 2] {
+            prop_assert_eq!(lent_lines(stream.as_bytes(), &cuts, max, stops), whole.clone());
+        }
     }
 
     #[test]
