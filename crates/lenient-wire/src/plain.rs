@@ -39,6 +39,24 @@ pub fn plain_text(json: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text, behind.get(1..)?))
 }
 
+/// True if this text stands in JSON as it is, between quotes.
+#[inline]
+pub fn is_plain(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else {
+        // Spaces behind it, which are plain.
+        let behind = text.len().wrapping_mul(8);
+        let spaces = (ONES * 0x20) << (behind & 63);
+        return stops_in(eight(text) | spaces) == 0;
+    };
+    let mut stops = stops_in(u64::from_le_bytes(*last));
+    let mut rest = text;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        stops |= stops_in(u64::from_le_bytes(*eight));
+        rest = behind;
+    }
+    stops == 0
+}
+
 /// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
 /// character. Marks above the first one may be false.
 #[inline]

@@ -1,7 +1,8 @@
 //! Writing messages.
 
-use super::write::{Writer, push_text};
-use super::{Delivery, Info, Message, MessageKind, Publish};
+use super::write::Writer;
+use super::{Delivery, Info, Message, MessageKind, Mid, Publish};
+use lenient_wire::is_plain;
 
 /// A delivery to many, encoded once: what differs from one to the next is spliced in.
 ///
@@ -15,7 +16,7 @@ use super::{Delivery, Info, Message, MessageKind, Publish};
 /// ```
 #[derive(Clone)]
 pub struct DeliveryFrame {
-    tail: Vec<u8>, // from the comma behind the id to the brace
+    tail: Vec<u8>, // from the quote behind the id to the line feed
 }
 
 impl Message {
@@ -125,11 +126,11 @@ impl Message {
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::OpenDoor(m) | Self::Phone(m) | Self::Door(m) => to
-                .text("\"r\":", &m.room)
-                .text("\"u\":", &m.user)
+                .text("\"r\":", m.room.as_utf8())
+                .text("\"u\":", m.user.as_utf8())
                 .extra(&m.extra, known),
             Self::Connect(m) => to
-                .text("\"alias\":", &m.alias)
+                .text("\"alias\":", m.alias.as_utf8())
                 .token(m.token.as_ref())
                 .extra(&m.extra, known),
             Self::Connected(m) => {
@@ -140,7 +141,7 @@ impl Message {
                 to.extra(&m.extra, known)
             }
             Self::Status(m) => to
-                .text("\"alias\":", &m.alias)
+                .text("\"alias\":", m.alias.as_utf8())
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::StatusReply(m) => to
@@ -148,15 +149,15 @@ impl Message {
                 .texts("\"list\":", &m.topics)
                 .text(
                     "\"status\":",
-                    if m.is_online { "online" } else { "offline" },
+                    if m.is_online { b"online" } else { b"offline" },
                 )
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::Goodbye(m) => to.alias(m.alias.as_ref()).extra(&m.extra, known),
             Self::Failure(m) => {
-                to.text("\"error\":", &m.error);
+                to.text("\"error\":", m.error.as_utf8());
                 if let Some(code) = &m.code {
-                    to.text("\"code\":", code.as_str());
+                    to.text("\"code\":", code.as_str().as_bytes());
                 }
                 to.num(&m.num).extra(&m.extra, known)
             }
@@ -170,7 +171,7 @@ impl Delivery {
     fn write_tail(&self, to: &mut Writer<'_>) {
         to.json("\"msg\":", &self.msg);
         if let Some(topic) = &self.topic {
-            to.text("\"topic\":", topic);
+            to.text("\"topic\":", topic.as_utf8());
         }
         to.extra(&self.extra, Self::known(self.topic.as_ref()));
     }
@@ -178,7 +179,7 @@ impl Delivery {
 
 impl Publish {
     fn write(&self, to: &mut Writer<'_>) {
-        to.text("\"method\":", self.method.as_str());
+        to.text("\"method\":", self.method.as_str().as_bytes());
         if !self.topics.is_empty() {
             to.texts("\"topic\":", &self.topics);
         }
@@ -202,10 +203,10 @@ impl Info {
     fn write(&self, out: &mut Vec<u8>) {
         let mut to = Writer::new(out);
         if let Some(community) = &self.community_id {
-            to.text("\"communityId\":", community);
+            to.text("\"communityId\":", community.as_utf8());
         }
         if let Some(name) = &self.name {
-            to.text("\"name\":", name);
+            to.text("\"name\":", name.as_utf8());
         }
         to.extra(&self.extra, Self::KNOWN).end();
     }
@@ -214,32 +215,51 @@ impl Info {
 impl DeliveryFrame {
     /// Encodes what is the same for all: body, topic and further members.
     pub fn new(delivery: &Delivery) -> Self {
-        let mut tail = Vec::new();
+        let body = delivery.msg.as_bytes().len();
+        let mut tail = Vec::with_capacity(body.saturating_add(64)); // a topic is short
+        tail.push(b'"');
         let mut to = Writer::new(&mut tail);
         delivery.write_tail(&mut to);
         to.end();
-        if let Some(brace) = tail.first_mut() {
+        tail.push(b'\n');
+        // What was a whole object is the end of one.
+        if let Some(brace) = tail.get_mut(1) {
             *brace = b',';
         }
         Self { tail }
     }
 
     /// Appends the frame of one receiver, as [`Message::encode`] would.
-    pub fn write(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"t\":5");
-        if let Some(alias) = alias {
-            out.extend_from_slice(b",\"alias\":");
-            push_text(out, alias);
-        }
-        out.extend_from_slice(b",\"mid\":");
-        mid.write(out);
-        out.extend_from_slice(&self.tail);
+    pub fn write(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        self.write_line(alias, mid, out);
+        out.truncate(out.len().saturating_sub(1));
     }
 
     /// Appends the line of one receiver, as [`Message::encode_line`] would.
-    pub fn write_line(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
-        self.write(alias, mid, out);
-        out.push(b'\n');
+    #[inline]
+    pub fn write_line(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        if let (Some(alias), Mid::Str(mid)) = (alias, mid) {
+            let (alias, mid) = (alias.as_bytes(), mid.as_utf8());
+            if is_plain(alias) && is_plain(mid) {
+                out.extend_from_slice(b"{\"t\":5,\"alias\":\"");
+                out.extend_from_slice(alias);
+                out.extend_from_slice(b"\",\"mid\":\"");
+                out.extend_from_slice(mid);
+                return out.extend_from_slice(&self.tail);
+            }
+        }
+        self.write_odd_line(alias, mid, out);
+    }
+
+    #[inline(never)]
+    fn write_odd_line(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        let mut to = Writer::new(out);
+        to.t(5);
+        if let Some(alias) = alias {
+            to.text("\"alias\":", alias.as_bytes());
+        }
+        to.mid(mid);
+        out.extend_from_slice(self.tail.get(1..).unwrap_or_default());
     }
 }
 

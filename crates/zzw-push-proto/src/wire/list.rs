@@ -2,9 +2,9 @@
 
 use super::name::List;
 use super::slice::{Cut, Slice};
-use super::write::{push_raw, push_text};
+use super::write::push_raw;
 use super::{Json, MAX_DEPTH, Text};
-use lenient_wire::{Kind, Scanner, Value};
+use lenient_wire::{Kind, Scanner, Value, push_text};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
