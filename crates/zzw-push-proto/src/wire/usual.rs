@@ -52,12 +52,13 @@ pub(crate) fn read_message(
 /// The type that stands first, if it is one digit, and what follows it.
 #[inline]
 fn type_in(json: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Offsets of a text beyond 4 GiB are for nobody.
+    // Beyond 4 GiB no message is read.
     u32::try_from(json.len()).ok()?;
     let behind = json.strip_prefix(b"{\"t\":")?;
     let len = match behind {
-        [b'0'..=b'9', ..] => 1,
-        _ => 2,
+        [b'0'..=b'9', b',' | b'}', ..] => 1,
+        [b'-', b'1'..=b'9', b',' | b'}', ..] => 2,
+        _ => return None,
     };
     behind.split_at_checked(len)
 }
