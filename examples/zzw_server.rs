@@ -78,6 +78,7 @@ async fn run(args: Args) -> io::Result<()> {
     }
     told_to_end.await;
     let told_again = cli::told_to_end();
+    server.drain();
     eprintln!("letting links go; once more to end at once");
     tokio::select! {
         ended = server.stop() => ended,

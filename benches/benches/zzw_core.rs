@@ -11,11 +11,11 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use zzw_push_proto::platform::{
-    Appended, Config, Input, LinkId, MessageId, NodeId, Output, Owner, Peer, Platform, Rate, Seq,
-    StoreOp, StoreReply, Transport, UnixMillis,
+    Appended, Config, Input, LinkId, MessageId, NodeId, Output, Owner, Parcel, Peer, Platform,
+    Rate, Seq, StoreOp, StoreReply, Transport, UnixMillis,
 };
 use zzw_push_proto::wire::{
-    Ack, Connect, DeliveryFrame, Heartbeat, Json, Message, Mid, Num, Publish, Register, Text, Ttl,
+    Ack, Connect, Heartbeat, Json, Message, Mid, Num, Publish, Register, Text, Ttl,
 };
 
 /// By the wall clock.
@@ -50,7 +50,6 @@ struct World {
     writing: Writing,
     /// The lines of what was sent since somebody looked.
     lines: Vec<u8>,
-    last_written: Option<(Json, DeliveryFrame)>,
     /// What was delivered and will be acknowledged.
     unacked: Vec<(LinkId, Mid)>,
     delivered: usize,
@@ -95,7 +94,6 @@ impl World {
             last: vec![MessageId::default(); usize::try_from(links).unwrap() + 1],
             writing: Writing::Nothing,
             lines: Vec::new(),
-            last_written: None,
             unacked: Vec::new(),
             delivered: 0,
         };
@@ -121,7 +119,7 @@ impl World {
         self.platform.handle_input(self.now, input);
         while let Some(output) = self.platform.poll_output() {
             match output {
-                Output::Send(link, message) => self.send(link, &message),
+                Output::Deliver(link, parcel) => self.send(link, &parcel),
                 Output::Store(seq, op) => self.answer(seq, op),
                 _ => {}
             }
@@ -167,27 +165,15 @@ impl World {
         Appended::new(self.last[link], prev, owner, 0)
     }
 
-    fn send(&mut self, link: LinkId, message: &Message) {
-        let Message::Deliver(delivery) = message else {
-            return;
-        };
+    fn send(&mut self, link: LinkId, parcel: &Parcel) {
         self.delivered += 1;
         match self.writing {
             Writing::Nothing => {
-                black_box(delivery);
+                black_box(parcel);
             }
-            Writing::Noted => self.unacked.push((link, delivery.mid.clone())),
-            Writing::Each => message.encode_line(&mut self.lines),
-            Writing::Once => {
-                let is_last = |(body, _): &(Json, _)| body.is_same(&delivery.msg);
-                if !self.last_written.as_ref().is_some_and(is_last) {
-                    let frame = DeliveryFrame::new(delivery);
-                    self.last_written = Some((delivery.msg.clone(), frame));
-                }
-                if let Some((_, frame)) = &self.last_written {
-                    frame.write_line(delivery.alias.as_deref(), &delivery.mid, &mut self.lines);
-                }
-            }
+            Writing::Noted => self.unacked.push((link, parcel.mid().to_mid())),
+            Writing::Each => parcel.to_message().encode_line(&mut self.lines),
+            Writing::Once => parcel.encode_line(&mut self.lines),
         }
     }
 

@@ -1,6 +1,6 @@
 // A fan-out server on socket.io: each connection joins a room, and what is published goes to all.
 const http = require("http").createServer();
-const { Server } = require("socket.io");
+const { Server } = require("socket.io-4");
 const io = new Server(http, { pingInterval: 600000, pingTimeout: 600000 });
 io.on("connection", (socket) => {
   socket.join("c");

@@ -3,8 +3,8 @@
 mod platform_kit;
 
 use platform_kit::{Rig, config, secs};
-use zzw_push_proto::platform::{Event, Input, LinkEnd, LinkId, StoreOp, StoreReply};
-use zzw_push_proto::wire::{Goodbye, Message, Publish, StatusRequest, Text};
+use zzw_push_proto::platform::{Event, Input, LinkEnd, LinkId, Output, StoreOp, StoreReply};
+use zzw_push_proto::wire::{Goodbye, Json, Message, Publish, StatusRequest, Text};
 
 fn received(rig: &mut Rig, id: u64, message: Message) {
     let at = rig.at();
@@ -397,4 +397,48 @@ fn lists_of_aliases_are_in_the_order_of_their_bytes() {
     assert_eq!(tcp, r#"{"total":4,"list":["B","a","b"]}"#);
     let socketio = call(&mut rig, zzw_push_proto::platform::Transport::SocketIo);
     assert_eq!(socketio, r#"{"total":1,"list":["c"]}"#);
+}
+
+/// A parcel is written as the message that it stands for, whatever its alias, body and topic.
+#[test]
+//= docs/spec/zzw-push-proto.md#message
+//# A delivery MUST be written with its alias, its id in `mid` and its body in `msg`, and with its
+//# topic if it was published to one.
+fn parcels_are_written_as_their_messages() {
+    let bodies = [
+        r#""火警""#,
+        "7",
+        "null",
+        r#"{"门":[1.50,"\/\u0041"],"a":{}}"#,
+        "[1,\r\n 2]",
+        "\"0123456789012345678901234567890123456789\"",
+    ];
+    for (alias, topic) in [("m_2", "c"), ("小明\"\\", "小区\""), ("a b", "b a")] {
+        for body in bodies {
+            let mut rig = Rig::new(config());
+            let quoted = |text: &str| Json::text(text).as_str().to_owned();
+            let (name, topic) = (quoted(alias), quoted(topic));
+            rig.connect(1);
+            rig.says(1, &format!(r#"{{"t":14,"alias":{name}}}"#));
+            rig.says(1, &format!(r#"{{"t":2,"topic":[{topic}]}}"#));
+            for to in [
+                format!(r#""topic":[{topic}]"#),
+                format!(r#""alias":[{name}]"#),
+            ] {
+                rig.log.clear();
+                rig.says(1, &format!(r#"{{"t":6,{to},"msg":{body},"num":"1"}}"#));
+                let mut parcels = rig.log.iter().filter_map(|output| match output {
+                    Output::Deliver(_, parcel) => Some(parcel),
+                    _ => None,
+                });
+                let parcel = parcels.next().unwrap_or_else(|| panic!("{to} {body}"));
+                let (mut own, mut of_message) = (Vec::new(), Vec::new());
+                parcel.encode_line(&mut own);
+                parcel.to_message().encode_line(&mut of_message);
+                assert_eq!(own, of_message);
+                assert_eq!(*parcel.body(), Json::parse(body).unwrap());
+                assert!(own.len().abs_diff(parcel.len_hint()) <= 8);
+            }
+        }
+    }
 }

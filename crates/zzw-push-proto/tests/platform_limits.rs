@@ -231,10 +231,7 @@ fn a_message_that_is_not_kept_has_no_id_of_one_that_is() {
 
 fn mid_of(output: &Output) -> Option<u64> {
     match output {
-        Output::Send(_, message) => match &**message {
-            Message::Deliver(delivery) => delivery.mid.as_str().parse().ok(),
-            _ => None,
-        },
+        Output::Deliver(_, parcel) => Some(parcel.mid().0),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ mod platform_kit;
 use platform_kit::{Rig, config};
 use std::sync::Mutex;
 use zzw_push_proto::platform::{Input, LinkId, Output, Rate};
-use zzw_push_proto::wire::{Json, Message};
+use zzw_push_proto::wire::Json;
 
 /// Forwards to the system's allocator and counts.
 #[global_allocator]
@@ -97,10 +97,7 @@ fn what_goes_to_many_has_one_body_in_memory() {
             &format!(r#"{{"t":6,{to},"msg":"{text}",{opts},"num":"n"}}"#),
         );
         let body = |output: &Output| match output {
-            Output::Send(_, message) => match &**message {
-                Message::Deliver(delivery) => Some(delivery.msg.clone()),
-                _ => None,
-            },
+            Output::Deliver(_, parcel) => Some(parcel.body().clone()),
             _ => None,
         };
         let bodies: Vec<Json> = rig.log.iter().filter_map(body).collect();

@@ -13,6 +13,7 @@ mod links;
 mod nodes;
 mod offline;
 mod outbox;
+mod parcel;
 mod pending;
 mod presence;
 mod publish;
@@ -30,6 +31,7 @@ pub use crate::rooms::LinkId;
 pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
 pub use config::{ClientToken, Config, OnUnacked, Rate};
 pub use counters::{Counters, Ends};
+pub use parcel::Parcel;
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,

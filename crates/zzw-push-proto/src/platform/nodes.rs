@@ -1,7 +1,7 @@
 //! What other nodes say.
 
+use super::parcel::Content;
 use super::vocabulary::{LinkEnd, NodeMessage};
-use super::window::Content;
 use super::{NodeId, Platform};
 use crate::wire::{Code, Num};
 use std::time::Instant;
@@ -48,7 +48,7 @@ impl Platform {
                 topic,
             } => {
                 if let Some(link) = self.owners.get(&alias).copied() {
-                    self.send_direct(link, mid, &Content::new(body, topic));
+                    self.send_direct(link, mid, &Content::new(&body, topic));
                 }
             }
             NodeMessage::Announce(info) => {

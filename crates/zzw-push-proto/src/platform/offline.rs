@@ -2,9 +2,10 @@
 
 use super::config::OnUnacked;
 use super::link::{Link, PulledBatch, Session};
+use super::parcel::Content;
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
-use super::window::{Content, InFlight};
+use super::window::InFlight;
 use super::{LinkId, Pending, Platform, later};
 use crate::wire::{Ack, Code, Num};
 use std::sync::Arc;
@@ -105,7 +106,7 @@ impl Platform {
                 self.pass_over(id, entry.mid);
                 continue;
             }
-            let content = Content::new(entry.body, entry.topic);
+            let content = Content::new(&entry.body, entry.topic);
             match self.deliver(now, id, entry.mid, &content, deadline) {
                 Sent::Done => {}
                 Sent::NoCredit => return,

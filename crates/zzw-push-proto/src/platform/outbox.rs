@@ -1,15 +1,15 @@
 //! What waits to be drained.
 
 use super::LinkId;
+use super::parcel::{Content, Parcel};
 use super::store::MessageId;
 use super::vocabulary::Output;
-use super::window::Content;
 use crate::wire::{Message, Text};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Outputs in order. Most are deliveries: a publication to thousands waits here until it is drained,
-/// so each is made into a message only then.
+/// Outputs in order. Most are deliveries, and take little room: a publication to thousands waits here
+/// until it is drained.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     order: VecDeque<Place>,
@@ -18,12 +18,7 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 enum Place {
-    Deliver {
-        link: LinkId,
-        alias: Text,
-        mid: MessageId,
-        content: Arc<Content>,
-    },
+    Deliver(LinkId, Parcel),
     Send(LinkId, Arc<Message>),
     /// The next one of the others.
     Other,
@@ -41,12 +36,8 @@ impl Outbox {
         mid: MessageId,
         content: Arc<Content>,
     ) {
-        self.order.push_back(Place::Deliver {
-            link,
-            alias,
-            mid,
-            content,
-        });
+        let parcel = Parcel::new(alias, mid, content);
+        self.order.push_back(Place::Deliver(link, parcel));
     }
 
     pub(super) fn push(&mut self, output: Output) {
@@ -56,15 +47,7 @@ impl Outbox {
 
     pub(super) fn pop(&mut self) -> Option<Output> {
         match self.order.pop_front()? {
-            Place::Deliver {
-                link,
-                alias,
-                mid,
-                content,
-            } => {
-                let message = content.to_message(alias, mid);
-                Some(Output::Send(link, Arc::new(message)))
-            }
+            Place::Deliver(link, parcel) => Some(Output::Deliver(link, parcel)),
             Place::Send(id, message) => Some(Output::Send(id, message)),
             Place::Other => self.others.pop_front(),
         }

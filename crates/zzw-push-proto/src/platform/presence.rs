@@ -1,9 +1,9 @@
 //! Presence (P-8): who comes and goes is published to those who watch a topic.
 
+use super::parcel::Content;
 use super::pending::Pending;
 use super::store::{Owner, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
-use super::window::Content;
 use super::{Platform, later};
 use crate::wire::{Json, MAX_NAME, Text, Texts, is_name};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -150,7 +150,7 @@ impl Platform {
         };
         if let Some(body) = subject.current.as_ref().and_then(|n| self.body(n, alias)) {
             let at = self.wall(now).unwrap_or_default();
-            let content = Content::new(body, Some(topic));
+            let content = Content::new(&body, Some(topic));
             for watcher in watchers {
                 self.direct(watcher, at, &content);
             }

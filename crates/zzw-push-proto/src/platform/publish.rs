@@ -2,10 +2,10 @@
 
 use super::link::Link;
 use super::offline::Sent;
+use super::parcel::Content;
 use super::session::fault_of;
 use super::store::{Appended, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::{Event, NodeMessage, Output, PublishId, Refused};
-use super::window::Content;
 use super::{Asker, LinkId, Pending, Platform, later};
 use crate::rest::RestReply;
 use crate::wire::{
@@ -21,6 +21,8 @@ pub(super) struct Publication {
     asker: Asker,
     num: Num,
     body: Json,
+    /// What it says to aliases, once somebody has to be told.
+    content: Option<Arc<Content>>,
     ttl: Ttl,
     remaining: usize,
     failed: Option<Code>,
@@ -30,6 +32,16 @@ impl Publication {
     /// Bytes that it holds.
     pub(super) fn held(&self) -> usize {
         self.body.as_bytes().len()
+    }
+
+    /// What it says to aliases.
+    fn content(&mut self) -> Arc<Content> {
+        let content = self.content.get_or_insert_with(|| {
+            let content = Content::new(&self.body, None);
+            self.body = content.body.clone(); // there once, not twice
+            content
+        });
+        Arc::clone(content)
     }
 }
 
@@ -113,6 +125,7 @@ impl Platform {
             asker,
             num: publish.num.clone(),
             body: publish.msg.clone(),
+            content: None,
             ttl: publish.ttl(),
             remaining: targets.len(),
             failed: None,
@@ -129,8 +142,10 @@ impl Platform {
             match (publish.method, is_kept) {
                 (Method::PublishToAlias, true) => self.append(now, id, target, publish),
                 (Method::PublishToAlias, false) => {
-                    let content = Content::new(publish.msg.clone(), None);
-                    self.direct(&target, at, &content);
+                    if let Some(publication) = self.publications.get_mut(&id) {
+                        let content = publication.content();
+                        self.direct(&target, at, &content);
+                    }
                     self.part_done(id, None);
                 }
                 (Method::Publish, true) => self.append_topic(now, id, target, publish),
@@ -194,7 +209,7 @@ impl Platform {
         let Some(publication) = self.publications.get(&id) else {
             return;
         };
-        let content = Content::new(publication.body.clone(), Some(topic.clone()));
+        let content = Content::new(&publication.body, Some(topic.clone()));
         let deadline = later(asked_at, publication.ttl.duration());
         for (alias, appended) in members {
             self.appended(now, &alias, &content, deadline, appended);
@@ -209,10 +224,10 @@ impl Platform {
         asked_at: Instant,
         appended: Appended,
     ) {
-        let Some(publication) = self.publications.get(&id) else {
+        let Some(publication) = self.publications.get_mut(&id) else {
             return;
         };
-        let content = Content::new(publication.body.clone(), None);
+        let content = publication.content();
         let deadline = later(asked_at, publication.ttl.duration());
         self.appended(now, alias, &content, deadline, appended);
     }
@@ -326,7 +341,7 @@ impl Platform {
         let Some(publication) = self.publications.get(&id) else {
             return;
         };
-        let content = Content::new(publication.body.clone(), Some(topic.clone()));
+        let content = Content::new(&publication.body, Some(topic.clone()));
         for alias in members {
             self.direct(alias, at, &content);
         }

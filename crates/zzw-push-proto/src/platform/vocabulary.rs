@@ -1,6 +1,7 @@
 //! What a [`super::Platform`] hears and says.
 
 use super::access::{AskId, Presented, Question};
+use super::parcel::Parcel;
 use super::store::{
     MessageId, NodeId, Seq, StoreError, StoreOp, StoreReply, Transport, UnixMillis,
 };
@@ -93,10 +94,11 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send a message. Deliveries of one publication follow one another and have bodies that are the
-    /// same ([`Json::is_same`]), so that what they share need be encoded only once
-    /// ([`crate::wire::DeliveryFrame`]).
+    /// Send a message that is no delivery.
     Send(LinkId, Arc<Message>),
+    /// Send a delivery. Those of one publication follow one another, and what they share has been
+    /// encoded once.
+    Deliver(LinkId, Parcel),
     /// Answer a REST call. The first answer is the only one.
     Reply(ExchangeId, RestReply),
     /// Hand a frame of type 8, 9 or 10 to the rooms. It is never kept and never handed over twice.

@@ -1,7 +1,7 @@
 //! Messages on their way to links.
 
+use super::parcel::Content;
 use super::store::MessageId;
-use crate::wire::{Delivery, Json, Message, Text};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,34 +19,6 @@ pub(super) struct InFlight {
     pub(super) deadline: Option<Instant>,
     pub(super) sent_at: Instant,
     pub(super) tries: u8,
-}
-
-/// What a message says: the same for all whom it is for.
-#[derive(Debug)]
-//= docs/spec/zzw-push-proto.md#queue
-//# A body for many MUST be held once.
-pub(super) struct Content {
-    pub(super) body: Json,
-    /// The topic it was published to, if it was.
-    pub(super) topic: Option<Text>,
-}
-
-impl Content {
-    pub(super) fn new(body: Json, topic: Option<Text>) -> Arc<Self> {
-        Arc::new(Self { body, topic })
-    }
-
-    /// Bytes that it holds.
-    pub(super) fn len(&self) -> usize {
-        self.body.as_bytes().len()
-    }
-
-    /// The frame of one of them. Its body is a clone: senders can tell by [`Json::is_same`].
-    pub(super) fn to_message(&self, alias: Text, mid: MessageId) -> Message {
-        let mut delivery = Delivery::new(alias, mid.to_mid(), self.body.clone());
-        delivery.topic.clone_from(&self.topic);
-        Message::Deliver(delivery)
-    }
 }
 
 impl Window {

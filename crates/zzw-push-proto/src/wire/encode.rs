@@ -1,8 +1,9 @@
 //! Writing messages.
 
-use super::write::Writer;
-use super::{Delivery, Info, Message, MessageKind, Mid, Publish};
-use lenient_wire::is_plain;
+use super::write::{Writer, push_number};
+use super::{Delivery, Info, Json, Message, MessageKind, Mid, Publish, Text};
+use bytes::Bytes;
+use lenient_wire::{is_plain, push_utf8};
 
 /// A delivery to many, encoded once: what differs from one to the next is spliced in.
 ///
@@ -14,9 +15,9 @@ use lenient_wire::is_plain;
 /// frame.write_line(Some("m_2"), &Mid::new("7"), &mut out);
 /// assert_eq!(out, "{\"t\":5,\"alias\":\"m_2\",\"mid\":\"7\",\"msg\":\"火警\"}\n".as_bytes());
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DeliveryFrame {
-    tail: Vec<u8>, // from the quote behind the id to the line feed
+    tail: Bytes, // from the quote behind the id to the line feed
 }
 
 impl Message {
@@ -226,7 +227,40 @@ impl DeliveryFrame {
         if let Some(brace) = tail.get_mut(1) {
             *brace = b',';
         }
-        Self { tail }
+        Self { tail: tail.into() }
+    }
+
+    /// The frame of a body that was published to a topic or to none, and that body as a part of it.
+    pub(crate) fn around(body: &Json, topic: Option<&Text>) -> (Self, Json) {
+        const NAME: &[u8] = b"\",\"msg\":";
+        let topic_len = topic.map_or(0, |topic| topic.len().saturating_add(16));
+        let len = body.as_bytes().len().saturating_add(topic_len);
+        let mut tail = Vec::with_capacity(len.saturating_add(NAME.len()).saturating_add(2));
+        tail.extend_from_slice(NAME);
+        body.write(&mut tail);
+        let end = tail.len();
+        if let Some(topic) = topic {
+            tail.extend_from_slice(b",\"topic\":");
+            push_utf8(&mut tail, topic.as_utf8());
+        }
+        tail.extend_from_slice(b"}\n");
+        let tail = Bytes::from(tail);
+        let body = Json::part_of(&tail, NAME.len()..end);
+        (Self { tail }, body)
+    }
+
+    /// Bytes that are the same for all.
+    pub(crate) fn len(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Appends the line of one receiver, whose message has a number of ours.
+    pub(crate) fn splice_line(&self, alias: &Text, mid: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"t\":5,\"alias\":");
+        push_utf8(out, alias.as_utf8());
+        out.extend_from_slice(b",\"mid\":\"");
+        push_number(out, mid);
+        out.extend_from_slice(&self.tail);
     }
 
     /// Appends the frame of one receiver, as [`Message::encode`] would.

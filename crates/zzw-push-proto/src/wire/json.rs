@@ -85,6 +85,11 @@ impl Json {
         Self(json.cut(whole(value)))
     }
 
+    /// A value that is known to stand there.
+    pub(crate) fn part_of(json: &Bytes, part: std::ops::Range<usize>) -> Self {
+        Self(json.cut(part))
+    }
+
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         push_raw(out, &self.0);
     }

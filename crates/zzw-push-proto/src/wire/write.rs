@@ -130,11 +130,25 @@ pub(crate) fn push_raw(out: &mut Vec<u8>, json: &[u8]) {
 }
 
 /// Appends a whole number.
+#[inline]
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
-    // As deep as there are digits, of which there are twenty at most.
-    if let tens @ 1.. = number / 10 {
-        push_number(out, tens);
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => out.push(b'0' | digit),
+        _ => push_digits(out, number),
     }
-    let [digit, ..] = (number % 10).to_le_bytes();
-    out.push(b'0' | digit);
+}
+
+#[inline(never)]
+fn push_digits(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20]; // as many as there can be
+    let (mut first, mut rest) = (digits.len(), number);
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        let [low, ..] = (rest % 10).to_le_bytes();
+        *digit = b'0' | low;
+        (first, rest) = (place, rest / 10);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }

@@ -91,6 +91,7 @@ impl World {
                 Output::Store(seq, op) => self.asked.push((seq, op)),
                 Output::Disconnect(id) => self.gone(id),
                 Output::Send(id, message) => self.heard(id, &message),
+                Output::Deliver(id, parcel) => self.heard(id, &parcel.to_message()),
                 Output::Verify(id, presented) => {
                     self.questions.push((id, Asked::Token(presented)));
                 }

@@ -200,6 +200,10 @@ impl Rig {
                 heard.push(json(message));
                 false
             }
+            Output::Deliver(link, parcel) if link.0 == id => {
+                heard.push(json(&parcel.to_message()));
+                false
+            }
             Output::Disconnect(link) if link.0 == id => {
                 heard.push("closed".into());
                 false

@@ -153,6 +153,7 @@ fn counters(now: &Snapshot) -> impl Iterator<Item = Figure> {
         of_rooms(now),
         of_store(now),
         of_packets(now),
+        of_lines(now),
     ];
     all.into_iter().flatten()
 }
@@ -333,6 +334,27 @@ fn of_packets(now: &Snapshot) -> Vec<Figure> {
             "socketio_not_folded_total",
             "Packets that may have been encoded twice",
             events.not_folded,
+        ),
+    ]
+}
+
+fn of_lines(now: &Snapshot) -> Vec<Figure> {
+    let lost = &now.lost;
+    vec![
+        (
+            "lines_cut_off_total",
+            "Messages not given to links that do not read",
+            lost.cut_off,
+        ),
+        (
+            "lines_signals_surplus_total",
+            "Door and phone signals beyond those that may wait for a link",
+            lost.surplus_signals,
+        ),
+        (
+            "lines_signals_late_total",
+            "Door and phone signals whose time was over before they could be written",
+            lost.late_signals,
         ),
     ]
 }

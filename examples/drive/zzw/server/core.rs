@@ -1,7 +1,6 @@
 //! The machines of one node, shared by everything that listens.
 
-use super::frame::Encoder;
-use super::lines;
+use super::lines::{self, Taken};
 use super::tokens::{Scope, Tokens};
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
@@ -11,12 +10,12 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use zzw_push_proto::WireError;
 use zzw_push_proto::platform::{
-    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Peer, Platform, PublishId,
-    Question, Refused, RoomCounts, UnixMillis, Verdict,
+    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Parcel, Peer, Platform,
+    PublishId, Question, Refused, RoomCounts, UnixMillis, Verdict,
 };
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::rooms::{self, CloseCode, Rooms, Signal, SignalId, Sizes};
@@ -36,6 +35,8 @@ pub(super) struct Core {
     links: watch::Sender<usize>, // that have not yet said their last words
     news: broadcast::Sender<Event>,
     socketio: socketio::Totals,
+    unwritten: lines::Unwritten,
+    losses: Arc<lines::Losses>,
 }
 
 struct Inner {
@@ -43,8 +44,9 @@ struct Inner {
     rooms: Rooms,
     store: Option<Store>, // none once it has been closed
     outlets: HashMap<LinkId, Outlet>,
+    unwritten: Vec<LinkId>, // over lines, with something that has not been handed over
     calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
-    encoder: Encoder,
+    bodies: socketio::Bodies,
     judge: Judge,
     tokens: Arc<Tokens>,
     counted: RoomCounts,
@@ -56,10 +58,10 @@ struct Inner {
 pub(super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
 
 /// Where what is sent to a link goes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Outlet {
     /// Lines over TCP.
-    Lines(Arc<lines::Outbox>),
+    Lines(lines::Outlet),
     /// Events over Socket.IO.
     Events(Arc<socketio::Outbox>),
     /// Frames of a relay room.
@@ -84,7 +86,15 @@ pub(super) struct Snapshot {
     pub(super) sizes: Sizes,
     pub(super) store: Figures,
     pub(super) socketio: zzw_push_proto::socketio::Counters,
+    pub(super) lost: lines::Lost,
 }
+
+/// How long what is for others may be gathered, for each of them: writing to one costs a few
+/// microseconds, so a burst for many is worth waiting for longer than one for few.
+const GATHERED_PER_LINK: Duration = Duration::from_micros(16);
+
+/// The same for all of them together.
+const MAX_GATHERED: Duration = Duration::from_millis(20);
 
 /// News that nobody has read yet; older ones are dropped, and whoever reads is told how many.
 const MAX_NEWS: usize = 1024;
@@ -104,8 +114,9 @@ impl Core {
                 rooms: Rooms::new(rooms),
                 store: None,
                 outlets: HashMap::new(),
+                unwritten: Vec::new(),
                 calls: HashMap::new(),
-                encoder: Encoder::default(),
+                bodies: socketio::Bodies::default(),
                 judge,
                 tokens,
                 counted: RoomCounts::default(),
@@ -119,6 +130,8 @@ impl Core {
             links: watch::Sender::new(0),
             news: broadcast::Sender::new(MAX_NEWS),
             socketio: socketio::Totals::default(),
+            unwritten: lines::Unwritten::default(),
+            losses: Arc::default(),
         });
         let told = Arc::downgrade(&core);
         let store = open(Box::new(move |inputs| {
@@ -147,17 +160,49 @@ impl Core {
 
     /// A message came on a link, or something that is none.
     pub(super) fn received(&self, link: LinkId, message: Result<Message, WireError>) {
-        let input = match message {
-            Ok(message) => Input::Received(link, unix_now(), detached(message)),
-            Err(error) => Input::Garbled(link, error),
-        };
-        self.tell([input]);
+        self.tell([received(link, message)]);
+    }
+
+    /// The same for one of many that follow one another: what they say for links over lines is
+    /// handed over to these by [`Self::spread`], or when something else happens.
+    pub(super) fn received_one_of(&self, link: LinkId, message: Result<Message, WireError>) {
+        let mut inner = self.inner();
+        inner.platform.handle_input(now(), received(link, message));
+        self.obey_all(&mut inner);
+    }
+
+    /// Says something on a link over lines that the broker knows nothing of.
+    pub(super) fn say(&self, link: LinkId, message: &Message) {
+        self.inner().send(link, message);
+    }
+
+    /// Hands over what messages of a link have said for links over lines: to itself at once, to be
+    /// written by its task, and to the others unless more is about to follow and it has been
+    /// gathered for so short a time that it is better written together. True if it did.
+    pub(super) fn spread(&self, link: LinkId, gathered: Option<Duration>) -> bool {
+        let mut inner = self.inner();
+        if let Some(Outlet::Lines(outlet)) = inner.outlets.get_mut(&link) {
+            outlet.hand_over();
+        }
+        if *inner.unwritten == [link] {
+            inner.unwritten.clear();
+        }
+        let worth = GATHERED_PER_LINK
+            .saturating_mul(u32::try_from(inner.unwritten.len()).unwrap_or(u32::MAX));
+        let is_done = gathered.is_none_or(|gathered| gathered >= worth.min(MAX_GATHERED));
+        if is_done {
+            self.hand_over(&mut inner);
+        }
+        is_done
     }
 
     /// A link has written all that it was given, after it was full.
     pub(super) fn drained(&self, link: LinkId) {
         let mut inner = self.inner();
         let now = now();
+        if let Some(Outlet::Lines(outlet)) = inner.outlets.get_mut(&link) {
+            outlet.drained();
+        }
         inner.platform.handle_input(now, Input::Drained(link));
         inner.rooms.handle_input(now, rooms::Input::Drained(link));
         self.carry_out(inner);
@@ -270,6 +315,16 @@ impl Core {
         self.news.subscribe()
     }
 
+    /// Writes to links over lines, for ever.
+    pub(super) async fn write(self: Arc<Self>) {
+        self.unwritten.write().await;
+    }
+
+    /// Where links over lines count what they are not given.
+    pub(super) fn losses(&self) -> Arc<lines::Losses> {
+        Arc::clone(&self.losses)
+    }
+
     /// What links over Socket.IO have lost.
     pub(super) fn socketio(&self) -> &socketio::Totals {
         &self.socketio
@@ -283,6 +338,7 @@ impl Core {
             sizes: inner.rooms.sizes(),
             store: inner.store.as_ref().map(Store::figures).unwrap_or_default(),
             socketio: self.socketio.sums(),
+            lost: self.losses.sums(),
         }
     }
 
@@ -317,13 +373,30 @@ impl Core {
         }
     }
 
-    /// Does what the machines ask for, until there is nothing more.
+    /// Does what the machines ask for, until there is nothing more, and has it written.
     fn carry_out(&self, mut inner: MutexGuard<'_, Inner>) {
+        self.obey_all(&mut inner);
+        self.hand_over(&mut inner);
+    }
+
+    fn hand_over(&self, inner: &mut Inner) {
+        if inner.unwritten.is_empty() {
+            return;
+        }
+        let links = inner.unwritten.drain(..);
+        self.unwritten
+            .add(links.filter_map(|link| match inner.outlets.get_mut(&link) {
+                Some(Outlet::Lines(outlet)) => outlet.hand_over(),
+                _ => None,
+            }));
+    }
+
+    fn obey_all(&self, inner: &mut Inner) {
         loop {
             let mut is_idle = true;
             while let Some(output) = inner.platform.poll_output() {
                 is_idle = false;
-                self.obey(&mut inner, output);
+                self.obey(inner, output);
             }
             while let Some(output) = inner.rooms.poll_output() {
                 is_idle = false;
@@ -349,6 +422,7 @@ impl Core {
     fn obey(&self, inner: &mut Inner, output: Output) {
         match output {
             Output::Send(link, message) => inner.send(link, &message),
+            Output::Deliver(link, parcel) => inner.deliver(link, parcel),
             Output::Reply(exchange, reply) => {
                 if let Some(answer) = inner.calls.remove(&exchange) {
                     // Whoever called may be gone.
@@ -407,13 +481,30 @@ impl Inner {
     }
 
     fn send(&mut self, link: LinkId, message: &Message) {
-        let frame = self.encoder.frame(message);
-        let is_full = match self.outlets.get(&link) {
-            Some(Outlet::Lines(outbox)) => outbox.send(&frame),
-            Some(Outlet::Events(outbox)) => outbox.send(&frame),
-            Some(Outlet::Room(_)) | None => false,
+        let taken = match self.outlets.get_mut(&link) {
+            Some(Outlet::Lines(outlet)) => outlet.send(message),
+            Some(Outlet::Events(outbox)) => Taken::by_itself(outbox.send(message)),
+            Some(Outlet::Room(_)) | None => return,
         };
-        if is_full {
+        self.note(link, taken);
+    }
+
+    fn deliver(&mut self, link: LinkId, parcel: Parcel) {
+        let taken = match self.outlets.get_mut(&link) {
+            Some(Outlet::Lines(outlet)) => outlet.deliver(parcel),
+            Some(Outlet::Events(outbox)) => {
+                Taken::by_itself(outbox.deliver(&parcel, &mut self.bodies))
+            }
+            Some(Outlet::Room(_)) | None => return,
+        };
+        self.note(link, taken);
+    }
+
+    fn note(&mut self, link: LinkId, taken: Taken) {
+        if taken.is_news {
+            self.unwritten.push(link);
+        }
+        if taken.is_full {
             self.slow(link);
         }
     }
@@ -448,8 +539,11 @@ impl Inner {
                 link,
                 signal,
                 deadline,
-            } => match self.outlets.get(&link) {
-                Some(Outlet::Lines(outbox)) => outbox.signal(&signal.to_message(), deadline),
+            } => match self.outlets.get_mut(&link) {
+                Some(Outlet::Lines(outlet)) => {
+                    let taken = outlet.signal(&signal.to_message(), deadline);
+                    self.note(link, taken);
+                }
                 Some(Outlet::Events(outbox)) => outbox.signal(&signal.to_message(), deadline),
                 Some(Outlet::Room(_)) | None => {}
             },
@@ -460,7 +554,7 @@ impl Inner {
 
     fn hang_up(&mut self, link: LinkId, code: CloseCode) {
         match self.outlets.remove(&link) {
-            Some(Outlet::Lines(outbox)) => outbox.close(),
+            Some(Outlet::Lines(outlet)) => outlet.close(),
             Some(Outlet::Events(outbox)) => outbox.close(),
             Some(Outlet::Room(outbox)) => outbox.close(code),
             None => return,
@@ -522,6 +616,13 @@ impl std::fmt::Debug for Core {
 /// The wall clock.
 pub(super) fn unix_now() -> UnixMillis {
     UnixMillis(u64::try_from(clock::unix_now().0).unwrap_or_default())
+}
+
+fn received(link: LinkId, message: Result<Message, WireError>) -> Input {
+    match message {
+        Ok(message) => Input::Received(link, unix_now(), detached(message)),
+        Err(error) => Input::Garbled(link, error),
+    }
 }
 
 /// A body that is kept must not hold on to all that was read together with it.

@@ -14,7 +14,6 @@
 
 mod admin;
 mod core;
-mod frame;
 mod lines;
 mod pace;
 mod relay;
@@ -248,6 +247,7 @@ impl Server {
         )?;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
+        tasks.spawn(Arc::clone(&core).write());
         tasks.spawn(lines::serve(push, Arc::clone(&core), lenience, of_lines));
         let mut https = vec![
             socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
@@ -323,6 +323,11 @@ impl Server {
     /// Waits until the broker has ended by itself, which it does only when told to.
     pub async fn closed(&self) {
         self.core.closed().await;
+    }
+
+    /// Takes no new links, and begins to let those there are go.
+    pub fn drain(&self) {
+        self.core.drain();
     }
 
     /// Takes no new links, lets those there are go over some seconds, and closes the store.

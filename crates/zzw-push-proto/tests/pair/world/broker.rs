@@ -112,6 +112,7 @@ impl World {
     pub(super) fn do_for_broker(&mut self, output: Output) -> Result<(), String> {
         match output {
             Output::Send(id, message) => self.send(id, &message),
+            Output::Deliver(id, parcel) => self.send(id, &Arc::new(parcel.to_message())),
             Output::Reply(id, reply) => self.caller_learns(id, &reply),
             Output::Door {
                 message,

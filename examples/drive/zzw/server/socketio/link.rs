@@ -296,7 +296,7 @@ impl Link {
         };
         let failure = Message::Failure(Failure::new(Code::UnknownType, num.clone()));
         self.outbox.ask(reply, num, event.id());
-        self.outbox.fail(&failure);
+        self.outbox.send(&failure);
     }
 
     /// The client has left namespace `/`: the same as its event `disconnect`.

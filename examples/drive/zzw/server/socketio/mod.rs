@@ -4,6 +4,7 @@
 //! stands in [`http`](self::http) (what is let in), [`link`] (what comes), [`outbox`] (what goes) and
 //! [`gate`] (how full the line is).
 
+mod bodies;
 mod gate;
 mod link;
 mod outbox;
@@ -11,6 +12,7 @@ mod port;
 mod requests;
 mod totals;
 
+pub(super) use bodies::Bodies;
 pub(super) use outbox::Outbox;
 pub(super) use port::serve;
 pub(super) use totals::Totals;

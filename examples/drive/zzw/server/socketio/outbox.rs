@@ -1,9 +1,9 @@
 //! What goes out on one link.
 
+use super::bodies::Bodies;
 use super::gate::Wire;
 use super::lock;
 use super::requests::{Answer, Requests};
-use crate::zzw::server::frame::Frame;
 use engineioxide::{DisconnectReason, Socket, Str, TransportType};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
+use zzw_push_proto::platform::Parcel;
 use zzw_push_proto::socketio::{AckId, escape, write_ack, write_disconnect, write_event};
 use zzw_push_proto::wire::{Code, Message, Num};
 
@@ -84,18 +85,28 @@ impl Outbox {
         }
     }
 
-    /// Takes a message; true if it is full by that.
-    pub(in super::super) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> bool {
-        let escapes = self.style.escapes;
-        self.send_message(frame.message(), |object| frame.write_event(escapes, object))
+    /// Takes a delivery; true if it is full by that.
+    //= docs/spec/zzw-push-proto.md#socket-io
+    //# Deliveries MUST be sent under the event `push` unless another name is configured.
+    pub(in super::super) fn deliver(
+        self: &Arc<Self>,
+        parcel: &Parcel,
+        bodies: &mut Bodies,
+    ) -> bool {
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_closing {
+            return false;
+        }
+        let mut object = Vec::new();
+        bodies.write(parcel, self.style.escapes, &mut object);
+        let answer = Answer::unasked(&self.style.delivery);
+        let is_full = self.put_answer(&mut waiting, &answer, &object);
+        self.end_if_cut_off(waiting);
+        is_full
     }
 
-    /// Takes a failure that the broker knows nothing of.
-    pub(super) fn fail(self: &Arc<Self>, failure: &Message) -> bool {
-        self.send_message(failure, |object| failure.encode_event(object))
-    }
-
-    fn send_message(self: &Arc<Self>, message: &Message, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    /// Takes a message that is no delivery; true if it is full by that.
+    pub(in super::super) fn send(self: &Arc<Self>, message: &Message) -> bool {
         let mut waiting = lock(&self.waiting);
         if waiting.is_closing {
             return false;
@@ -104,16 +115,11 @@ impl Outbox {
             // A client that came back by itself would throw out the one that has replaced it.
             waiting.is_farewell |= failure.code == Some(Code::Replaced);
         }
-        let Some(mut answer) = waiting.requests.answer(message) else {
+        let Some(answer) = waiting.requests.answer(message) else {
             return false;
         };
-        //= docs/spec/zzw-push-proto.md#socket-io
-        //# Deliveries MUST be sent under the event `push` unless another name is configured.
-        if let Message::Deliver(_) = message {
-            answer.event = Cow::Borrowed(&self.style.delivery);
-        }
         let mut object = Vec::new();
-        write(&mut object);
+        message.encode_event(&mut object);
         let is_full = self.put_answer(&mut waiting, &answer, &object);
         self.end_if_cut_off(waiting);
         is_full

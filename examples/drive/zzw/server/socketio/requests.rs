@@ -50,10 +50,7 @@ impl Requests {
             };
             return Some(match found {
                 Some(request) => request.into(),
-                None => Answer {
-                    event: LINK.as_str().into(),
-                    ack: None,
-                },
+                None => Answer::unasked(LINK.as_str()),
             });
         }
         let event = message.kind()?.event()?.as_str();
@@ -83,6 +80,16 @@ impl Requests {
             self.asked = VecDeque::new();
         }
         removed
+    }
+}
+
+impl<'e> Answer<'e> {
+    /// What nobody has asked for.
+    pub(super) fn unasked(event: &'e str) -> Self {
+        Self {
+            event: event.into(),
+            ack: None,
+        }
     }
 }
 
