@@ -193,8 +193,24 @@ impl Verifier {
         alias: &str,
         scope: Scope,
     ) -> Result<Grant, Rejected> {
-        self.check_connection(now, token, alias, scope)
-            .ok_or(Rejected::new())
+        let grant = self.verify_subject(now, token, alias)?;
+        let is_enough = grant.scope.contains(scope);
+        is_enough.then_some(grant).ok_or(Rejected::new())
+    }
+
+    /// The same whatever the token allows, for who needs to know first whose it is: what it allows
+    /// is the caller's to judge by [`Grant::scope`].
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], for whatever reason.
+    pub fn verify_subject(
+        &self,
+        now: UnixSeconds,
+        token: &str,
+        alias: &str,
+    ) -> Result<Grant, Rejected> {
+        self.check_subject(now, token, alias).ok_or(Rejected::new())
     }
 
     fn check_request(
@@ -225,17 +241,10 @@ impl Verifier {
         fresh.then_some(grant)
     }
 
-    fn check_connection(
-        &self,
-        now: UnixSeconds,
-        token: &str,
-        alias: &str,
-        scope: Scope,
-    ) -> Option<Grant> {
+    fn check_subject(&self, now: UnixSeconds, token: &str, alias: &str) -> Option<Grant> {
         let token = Decoded::from_text(token)?;
         let claims = self.authentic(&token, None)?; // no bound token gets past this
         self.check_time(now, &claims)?;
-        claims.scope.contains(scope).then_some(())?;
         //= docs/spec/xtea-token.md#use-of-v2-tokens
         //# A connection MUST carry a token that is not bound and whose subject is the alias that connects.
         let its_own = !alias.is_empty() && claims.subject == alias;

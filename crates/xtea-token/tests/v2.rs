@@ -297,6 +297,21 @@ fn a_token_that_is_not_bound_reads_but_does_not_push() {
 //= type=test
 //# A connection MUST carry a token that is not bound and whose subject is the alias that connects.
 #[test]
+fn whose_a_token_is_can_be_known_whatever_it_allows() {
+    let own = ticket(Scope::INFO, 60).with_subject("m_2");
+    let token = key().issue_unbound(&own).unwrap();
+    let of = |now: u64, alias| verifier().verify_subject(UnixSeconds(now), &token, alias);
+    let grant = of(ISSUED.0, "m_2").unwrap();
+    assert_eq!((grant.subject(), grant.scope), ("m_2", Scope::INFO));
+    assert!(of(ISSUED.0, "m_3").is_err());
+    assert!(of(ISSUED.0, "").is_err());
+    assert!(of(ISSUED.0 + 3600, "m_2").is_err());
+}
+
+//= docs/spec/xtea-token.md#use-of-v2-tokens
+//= type=test
+//# A connection MUST carry a token that is not bound and whose subject is the alias that connects.
+#[test]
 fn a_connection_token_is_valid_for_its_alias_and_scope_only() {
     let own = ticket(Scope::CONNECT | Scope::RELAY, 86_400).with_subject("m_2");
     let token = key().issue_unbound(&own).unwrap();

@@ -21,7 +21,7 @@ pub(super) struct Publication {
     asker: Asker,
     num: Num,
     body: Json,
-    /// What it says to aliases, once somebody has to be told.
+    /// What it says, as it was told last: the store may answer in parts.
     content: Option<Arc<Content>>,
     ttl: Ttl,
     remaining: usize,
@@ -34,14 +34,14 @@ impl Publication {
         self.body.as_bytes().len()
     }
 
-    /// What it says to aliases.
-    fn content(&mut self) -> Arc<Content> {
-        let content = self.content.get_or_insert_with(|| {
-            let content = Content::new(&self.body, None);
-            self.body = content.body.clone(); // there once, not twice
-            content
-        });
-        Arc::clone(content)
+    /// What it says to those that have the topic, or to aliases.
+    fn content(&mut self, topic: Option<&Text>) -> Arc<Content> {
+        let last = self.content.take();
+        let last = last.filter(|last| last.topic.as_ref() == topic);
+        let content = last.unwrap_or_else(|| Content::new(&self.body, topic.cloned()));
+        self.body = content.body.clone(); // which is there once, not twice
+        self.content = Some(Arc::clone(&content));
+        content
     }
 }
 
@@ -143,7 +143,7 @@ impl Platform {
                 (Method::PublishToAlias, true) => self.append(now, id, target, publish),
                 (Method::PublishToAlias, false) => {
                     if let Some(publication) = self.publications.get_mut(&id) {
-                        let content = publication.content();
+                        let content = publication.content(None);
                         self.direct(&target, at, &content);
                     }
                     self.part_done(id, None);
@@ -206,10 +206,10 @@ impl Platform {
         asked_at: Instant,
         members: Vec<(Text, Appended)>,
     ) {
-        let Some(publication) = self.publications.get(&id) else {
+        let Some(publication) = self.publications.get_mut(&id) else {
             return;
         };
-        let content = Content::new(&publication.body, Some(topic.clone()));
+        let content = publication.content(Some(topic));
         let deadline = later(asked_at, publication.ttl.duration());
         for (alias, appended) in members {
             self.appended(now, &alias, &content, deadline, appended);
@@ -227,7 +227,7 @@ impl Platform {
         let Some(publication) = self.publications.get_mut(&id) else {
             return;
         };
-        let content = publication.content();
+        let content = publication.content(None);
         let deadline = later(asked_at, publication.ttl.duration());
         self.appended(now, alias, &content, deadline, appended);
     }
@@ -338,10 +338,10 @@ impl Platform {
         at: UnixMillis,
         members: &[Text],
     ) {
-        let Some(publication) = self.publications.get(&id) else {
+        let Some(publication) = self.publications.get_mut(&id) else {
             return;
         };
-        let content = Content::new(&publication.body, Some(topic.clone()));
+        let content = publication.content(Some(topic));
         for alias in members {
             self.direct(alias, at, &content);
         }

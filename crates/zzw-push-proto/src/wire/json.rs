@@ -62,18 +62,6 @@ impl Json {
         Self(Slice::copied(&self.0))
     }
 
-    /// True if both are clones of one value, for what that can be told for less than the bytes of a
-    /// long one. A delivery to many has one body, so its sender can know what it has encoded already.
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Slice::Shared(one), Slice::Shared(other)) => {
-                one.as_ptr() == other.as_ptr() && one.len() == other.len()
-            }
-            (Slice::Short(_), Slice::Short(_)) => self.as_bytes() == other.as_bytes(),
-            _ => false,
-        }
-    }
-
     /// JSON that has been found to be some.
     #[inline]
     pub(crate) fn validated(json: Slice) -> Self {

@@ -1,7 +1,7 @@
 //! The machines of one node, shared by everything that listens.
 
 use super::lines::{self, Taken};
-use super::tokens::{Scope, Tokens};
+use super::tokens::Tokens;
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
 use crate::zzw::store::{Figures, Store};
@@ -164,11 +164,17 @@ impl Core {
     }
 
     /// The same for one of many that follow one another: what they say for links over lines is
-    /// handed over to these by [`Self::spread`], or when something else happens.
-    pub(super) fn received_one_of(&self, link: LinkId, message: Result<Message, WireError>) {
+    /// handed over to these by [`Self::spread`], or when something else happens. Tells when it came.
+    pub(super) fn received_one_of(
+        &self,
+        link: LinkId,
+        message: Result<Message, WireError>,
+    ) -> Instant {
         let mut inner = self.inner();
-        inner.platform.handle_input(now(), received(link, message));
+        let now = now();
+        inner.platform.handle_input(now, received(link, message));
         self.obey_all(&mut inner);
+        now
     }
 
     /// Says something on a link over lines that the broker knows nothing of.
@@ -442,10 +448,7 @@ impl Core {
                 }
             }
             Output::Verify(id, asked) => {
-                let (token, alias) = (asked.token.as_str(), asked.alias.as_str());
-                // Which of them is needed, the broker knows.
-                let mut scopes = [Scope::CONNECT, Scope::RELAY, Scope::DOOR].into_iter();
-                let grant = scopes.find_map(|scope| inner.tokens.grant(token, alias, scope));
+                let grant = inner.tokens.grant(asked.token.as_str(), &asked.alias);
                 // It was asked just now.
                 let _ = inner.platform.verified(now(), id, grant);
             }

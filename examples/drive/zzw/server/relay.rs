@@ -6,7 +6,7 @@ pub(super) use link::Outbox;
 
 use super::core::Core;
 use super::seats::Seats;
-use super::tokens::{Scope, Tokens};
+use super::tokens::Tokens;
 use crate::http::{self, Body, BodyError, BodyReader, Limits, Pace, Request, Response, Server};
 use crate::http::{StatusCode, Uri};
 use crate::ws;
@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use zzw_push_proto::platform::ClientToken;
+use zzw_push_proto::platform::{ClientToken, Scopes};
 use zzw_push_proto::rooms::{self, Input, Role, RoomFrame, RoomKind, RoomPath};
 
 /// Settings of port 9000 beside those of the rooms.
@@ -139,7 +139,8 @@ impl Hall {
             };
         };
         let alias = query(uri, "alias").unwrap_or_default();
-        if self.tokens.grant(&token, &alias, Scope::RELAY).is_some() {
+        let grant = self.tokens.grant(&token, &alias);
+        if grant.is_some_and(|grant| grant.scopes.contains(Scopes::RELAY)) {
             Ok(())
         } else {
             let line =

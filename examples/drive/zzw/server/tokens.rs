@@ -148,16 +148,16 @@ impl Tokens {
         admitted.is_ok()
     }
 
-    /// What the token allows that alias on a link, if at least `scope`.
+    /// What the token allows that alias on a link.
     ///
     /// An XTEA token is none for a link: it says nothing of whose it is (K-2).
     //= docs/spec/zzw-push-proto.md#permission
     //# A client token MUST be an authenticated one of its alias, in time and with the scope for
     //# what it is used for.
-    pub(super) fn grant(&self, token: &str, alias: &str, scope: Scope) -> Option<Grant> {
+    pub(super) fn grant(&self, token: &str, alias: &str) -> Option<Grant> {
         let now = UnixSeconds(cli::now().0 / 1000);
         let secure = self.secure.as_ref()?;
-        let grant = secure.verify_connection(now, token, alias, scope).ok()?;
+        let grant = secure.verify_subject(now, token, alias).ok()?;
         let lasts = grant.expires.0.saturating_sub(now.0);
         let scopes = Scopes(grant.scope.bits());
         Some(Grant::new(alias, scopes, Duration::from_secs(lasts)))

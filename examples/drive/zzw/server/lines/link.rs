@@ -140,9 +140,10 @@ impl Link {
 
     /// Hands over a turn of what was read.
     fn hear(&mut self) {
-        let (began, mut heard) = (now(), 0);
+        let began = now();
+        let (mut now, mut heard) = (began, 0);
         self.has_more = true;
-        while !self.is_over && (heard == 0 || began.elapsed() < TURN) {
+        while !self.is_over && now.saturating_duration_since(began) < TURN {
             let Some(line) = self.lines.decode(&mut self.received) else {
                 self.has_more = false;
                 break;
@@ -152,7 +153,7 @@ impl Link {
                 Ok(line) => {
                     let message = Message::decode(line, self.lenience);
                     let message = message.map(|decoded| decoded.message);
-                    self.core.received_one_of(self.id, message);
+                    now = self.core.received_one_of(self.id, message);
                 }
                 Err(error) => {
                     let failure = Failure::new(Code::TooLarge, Num::Absent);

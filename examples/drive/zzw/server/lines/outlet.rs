@@ -45,6 +45,9 @@ impl Taken {
     }
 }
 
+/// Room for a usual reply.
+const REPLY: usize = 64;
+
 /// Beyond so much a link is slow (G-3). Frames are not counted: a burst of small ones is no sign of
 /// a slow link.
 const MAX_BYTES: u64 = 256 << 10;
@@ -70,7 +73,7 @@ impl Outlet {
 
     /// Takes a message that is no delivery.
     pub(in super::super) fn send(&mut self, message: &Message) -> Taken {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(REPLY);
         message.encode_line(&mut line);
         self.take(Entry::Line(line))
     }
@@ -144,5 +147,131 @@ impl Entry {
             Self::Parcel(parcel) => parcel.encode_line(out),
             Self::Line(line) => out.extend_from_slice(line),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Losses, Lost};
+    use super::*;
+    use crate::clock::now;
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use zzw_push_proto::wire::{Code, Failure, Num, Numbered};
+
+    /// A link, the other end of it, and where its losses are counted.
+    async fn link() -> (Outlet, TcpStream, Arc<Losses>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let losses = Arc::default();
+        let outbox = Outbox::new(accepted.unwrap().0, Arc::clone(&losses));
+        (Outlet::new(Arc::new(outbox)), client.unwrap(), losses)
+    }
+
+    fn reply(number: usize) -> Message {
+        Message::Published(Numbered::new(Num::new(number.to_string())))
+    }
+
+    #[tokio::test]
+    async fn everything_is_written_in_order_however_slowly_it_is_read() {
+        const MESSAGES: usize = 200_000;
+        let (mut outlet, mut client, _) = link().await;
+        let outbox = Arc::clone(&outlet.outbox);
+        let reader = async {
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        let writer = async {
+            let mut expected = Vec::new();
+            for number in 0..MESSAGES {
+                assert!(!outlet.send(&reply(number)).is_full);
+                reply(number).encode_line(&mut expected);
+                if number % 1_000 == 0 {
+                    outlet.hand_over();
+                    std::future::poll_fn(|context| outbox.poll_empty(context))
+                        .await
+                        .unwrap();
+                }
+            }
+            outlet.close();
+            std::future::poll_fn(|context| outbox.poll_empty(context))
+                .await
+                .unwrap();
+            assert!(outbox.write().unwrap().is_closing);
+            drop(outbox);
+            expected
+        };
+        let (heard, expected) = tokio::join!(reader, writer);
+        assert!(heard == expected, "{} of {}", heard.len(), expected.len());
+    }
+
+    #[tokio::test]
+    async fn a_link_that_does_not_read_is_slow_once_and_then_cut_off_and_counted() {
+        let (mut outlet, _client, losses) = link().await;
+        let message = Message::Failure(Failure::new(Code::Busy, Num::new("x".repeat(8_000))));
+        let (mut slow, mut sent) = (0, 0);
+        while !outlet.outbox.is_cut_off() {
+            slow += usize::from(outlet.send(&message).is_full);
+            sent += 1;
+            outlet.hand_over();
+            outlet.outbox.write_for_it();
+            assert!(sent < 10_000, "it takes any number");
+        }
+        assert_eq!(slow, 1);
+        assert_eq!(losses.sums().cut_off, 1);
+        outlet.send(&message);
+        assert_eq!(losses.sums().cut_off, 2);
+        let waiting = outlet.given - outlet.outbox.done();
+        assert!(waiting <= HARD_MAX_BYTES + 10_000, "{waiting}");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_reads_again_has_drained_once() {
+        let (mut outlet, mut client, _) = link().await;
+        let message = Message::Failure(Failure::new(Code::Busy, Num::new("x".repeat(8_000))));
+        while !outlet.send(&message).is_full {
+            outlet.hand_over();
+            outlet.outbox.write_for_it();
+        }
+        outlet.hand_over();
+        let reader = tokio::spawn(async move { client.read_to_end(&mut Vec::new()).await });
+        while !outlet.outbox.write().unwrap().has_drained {
+            outlet.outbox.stream().writable().await.unwrap();
+        }
+        assert!(!outlet.outbox.write().unwrap().has_drained);
+        outlet.drained();
+        assert!(!outlet.send(&message).is_full);
+        drop(outlet);
+        reader.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn signals_that_are_too_many_or_too_late_are_counted() {
+        let (mut outlet, mut client, losses) = link().await;
+        let (soon, over) = (now() + Duration::from_mins(1), now());
+        outlet.signal(&reply(0), over);
+        for number in 1..=20 {
+            outlet.signal(&reply(number), soon);
+        }
+        outlet.send(&reply(99));
+        outlet.hand_over();
+        outlet.outbox.write_for_it();
+        let lost = Lost {
+            cut_off: 0,
+            surplus_signals: 5,
+            late_signals: 1,
+        };
+        assert_eq!(losses.sums(), lost);
+        drop(outlet);
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        // Signals overtake.
+        let mut expected = Vec::new();
+        (1..=15).for_each(|number| reply(number).encode_line(&mut expected));
+        reply(99).encode_line(&mut expected);
+        assert_eq!(heard.as_bytes(), expected);
     }
 }
