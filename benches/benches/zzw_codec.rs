@@ -1,6 +1,7 @@
 //! Messages of the zzw push system beside what a program would do with `serde_json` and tokio's
 //! codecs, and beside the limits of the machine.
 
+mod zzw_frames;
 mod zzw_framing;
 mod zzw_packets;
 mod zzw_serde;
@@ -9,15 +10,9 @@ use benches::Group;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::hint::black_box;
+use zzw_frames::{ACK, DELIVERY, ESCAPED, HEARTBEAT, PUBLISH, REGISTER, REPLY};
 use zzw_push_proto::wire::{DeliveryFrame, Lenience, Message, Mid};
 use zzw_serde::{Flat, OwnedDelivery, OwnedPublish, OwnedReply, Type, Untagged};
-
-const PUBLISH: &str = r#"{"t":6,"method":"publish","topic":["c_1024"],"msg":"open door 3 of building 12","opts":{"time_to_live":60},"num":"7"}"#;
-const ESCAPED: &str = r#"{"t":6,"method":"publish","topic":["c_1024"],"msg":"{\"cmd\":\"open\",\"door\":3}","opts":{"time_to_live":60},"num":"7"}"#;
-const REGISTER: &str = r#"{"t":2,"topic":["c_1024","c_1025"],"info":{"communityId":"1024","name":"gate of building 3"},"num":"2"}"#;
-const HEARTBEAT: &str = r#"{"t":1,"alias":"m_2_00A1B2C3"}"#;
-const ACK: &str = r#"{"t":-5,"alias":"m_2_00A1B2C3","mid":"1024-7"}"#;
-const DELIVERY: &str = r#"{"t":5,"alias":"m_2_00A1B2C3","mid":"1024-7","msg":"open door 3 of building 12","topic":"c_1024"}"#;
 
 fn main() {
     decode::<Vec<&str>>("publish", PUBLISH);
@@ -82,12 +77,11 @@ fn encode_push() {
 }
 
 fn encode_reply() {
-    let line = r#"{"t":-6,"num":"7"}"#;
-    let message = message(line);
-    let peer: OwnedReply = serde_json::from_str(line).unwrap();
+    let message = message(REPLY);
+    let peer: OwnedReply = serde_json::from_str(REPLY).unwrap();
     let mut out = Vec::with_capacity(1024);
     Group::new("zzw: encode, reply")
-        .bytes(line.len())
+        .bytes(REPLY.len())
         .case("ours, buffer reused", || {
             out.clear();
             message.encode(&mut out);

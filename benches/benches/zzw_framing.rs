@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use memchr::memchr_iter;
 use std::hint::black_box;
 use tokio_util::codec::{AnyDelimiterCodec, Decoder, LinesCodec};
-use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::line::{LineCodec, LineSplitter};
 
 const STREAM: usize = 1 << 20;
 
@@ -30,9 +30,11 @@ pub(crate) fn mixed(lines: &[&str]) {
                 let ends = chunks.map(|chunk| memchr_iter(b'\n', chunk).map(black_box).count());
                 ends.sum::<usize>()
             })
-            .goal("ours, shared", "LinesCodec", 4.0)
-            .goal("ours, shared", "AnyDelimiterCodec", 7.0)
-            .goal("ours, shared", "memchr_iter", 0.7)
+            .goal("ours, lent", "LinesCodec", 4.0)
+            .goal("ours, lent", "AnyDelimiterCodec", 7.0)
+            .goal("ours, lent", "memchr_iter", 0.7)
+            .against("ours, kept", "LinesCodec")
+            .against("ours, kept", "AnyDelimiterCodec")
             .run();
     }
 }
@@ -55,10 +57,21 @@ pub(crate) fn growth() {
 
 fn cases<'a>(group: Group<'a>, stream: &'a [u8], chunk: usize) -> Group<'a> {
     let max = 8 << 20;
+    let mut splitter = LineSplitter::new(max);
     let mut codec = LineCodec::new(max);
     let mut received = BytesMut::new();
     group
-        .case("ours, shared", move || {
+        .case("ours, lent", move || {
+            let mut count = 0;
+            for chunk in stream.chunks(chunk) {
+                let mut lines = splitter.split(chunk);
+                while let Some(line) = lines.next_line() {
+                    count += usize::from(black_box(line).is_ok());
+                }
+            }
+            count
+        })
+        .case("ours, kept", move || {
             let mut count = 0;
             for chunk in stream.chunks(chunk) {
                 received.extend_from_slice(chunk);

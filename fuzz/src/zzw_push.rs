@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Bytes, BytesMut};
-use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::line::{LineCodec, LineSplitter};
 use zzw_push_proto::repair::repair;
 use zzw_push_proto::rest::{Post, RestReply, RestRequest};
 use zzw_push_proto::wire::{Lenience, Message, MessageKind};
@@ -17,6 +17,7 @@ pub fn line_stream(data: &[u8]) {
     let max = usize::from(*max);
     let whole = lines(stream, stream.len().max(1), max);
     assert_eq!(lines(stream, usize::from(*cut).max(1), max), whole);
+    assert_eq!(lent_lines(stream, usize::from(*cut).max(1), max), whole);
     for line in whole.into_iter().flatten() {
         assert!(line.len() <= max && !line.contains(&b'\n'));
         check_line(&line);
@@ -31,6 +32,17 @@ fn lines(stream: &[u8], cut: usize, max: usize) -> Vec<Option<Bytes>> {
             found.push(line.ok());
         }
         assert!(received.len() <= max + 1);
+    }
+    found
+}
+
+fn lent_lines(stream: &[u8], cut: usize, max: usize) -> Vec<Option<Bytes>> {
+    let (mut splitter, mut found) = (LineSplitter::new(max), Vec::new());
+    for part in stream.chunks(cut) {
+        let mut lines = splitter.split(part);
+        while let Some(line) = lines.next_line() {
+            found.push(line.ok().map(Bytes::copy_from_slice));
+        }
     }
     found
 }

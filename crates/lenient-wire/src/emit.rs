@@ -1,9 +1,29 @@
 //! Writing JSON: compact, strict, members in the order they are given.
 
+use crate::plain::is_plain;
+
 /// Appends `text` in quotes; only what JSON demands is escaped.
+#[inline]
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
+    push_utf8(out, text.as_bytes());
+}
+
+/// Appends text given as its UTF-8, as [`push_text`] does.
+#[inline]
+pub fn push_utf8(out: &mut Vec<u8>, text: &[u8]) {
+    if !is_plain(text) {
+        return push_escaped(out, text);
+    }
+    out.reserve(text.len().saturating_add(2));
     out.push(b'"');
-    for byte in text.bytes() {
+    out.extend_from_slice(text);
+    out.push(b'"');
+}
+
+#[cold]
+fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for &byte in text {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),

@@ -1,6 +1,10 @@
 //! A pull scanner: walks JSON text once, validates it, and says where each value stands.
 
+use crate::plain::{HIGH_BITS, ONES, plain_text};
+use crate::value::{Kind, ScanError, Value, span};
 use memchr::memchr;
+
+mod odd;
 
 /// Walks one JSON document from front to back.
 ///
@@ -33,69 +37,6 @@ pub struct Scanner<'a> {
     max_depth: u32,
     fresh: bool, // just behind `{` or `[`: no comma is due
     is_too_long: bool,
-}
-
-/// Where a value stands in the text, and of what kind it is.
-///
-/// Offsets are bytes into the text given to [`Scanner::new`]. For text they exclude the quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Value {
-    /// What stands there.
-    pub kind: Kind,
-    /// First byte.
-    pub start: u32,
-    /// One past the last byte.
-    pub end: u32,
-}
-
-/// What a value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Kind {
-    /// Not in the document at all.
-    #[default]
-    Missing,
-    /// `null`
-    Null,
-    /// `true`
-    True,
-    /// `false`
-    False,
-    /// A number in JSON's grammar.
-    Number,
-    /// Text without a backslash: its bytes are its content.
-    Text,
-    /// Text with at least one escape.
-    EscapedText,
-    /// Text found by [`Scanner::bulk`]: neither its escapes nor its UTF-8 have been looked at.
-    Bulk,
-    /// `{…}`, validated.
-    Object,
-    /// `[…]`, validated.
-    Array,
-}
-
-/// The text is not what it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ScanError {
-    /// Not JSON from this byte on.
-    Syntax {
-        /// Byte offset.
-        at: usize,
-    },
-    /// Text outside bulk values that is not UTF-8.
-    Utf8 {
-        /// Byte offset of the text.
-        at: usize,
-    },
-    /// Nested deeper than the scanner was told to accept.
-    TooDeep {
-        /// The limit, in levels.
-        max: u32,
-    },
-    /// Longer than offsets of 32 bits reach.
-    TooLong,
 }
 
 impl<'a> Scanner<'a> {
@@ -324,32 +265,6 @@ impl<'a> Scanner<'a> {
         self.json.len().wrapping_sub(self.rest.len())
     }
 
-    /// As [`Self::key`], however it is written.
-    #[inline(never)]
-    fn odd_key(&mut self) -> Result<Option<Value>, ScanError> {
-        if self.leaves(b'}')? {
-            return Ok(None);
-        }
-        self.expect(b'"')?;
-        let key = self.string()?;
-        self.expect(b':')?;
-        Ok(Some(key))
-    }
-
-    /// As [`Self::value`], whatever it is.
-    #[inline(never)]
-    fn odd_value(&mut self) -> Result<Value, ScanError> {
-        match self.peek() {
-            Some(b'"') => {
-                self.step();
-                self.string()
-            }
-            Some(b'{' | b'[') => self.composite(),
-            Some(_) => self.scalar(),
-            None => Err(self.syntax()),
-        }
-    }
-
     #[inline]
     fn enter(&mut self, open: u8) -> Result<(), ScanError> {
         self.expect(open)?;
@@ -379,142 +294,15 @@ impl<'a> Scanner<'a> {
         Ok(false)
     }
 
-    /// A whole object or array, without recursion: one bit per level says which of the two it is.
-    fn composite(&mut self) -> Result<Value, ScanError> {
-        self.skip_space();
-        let start = self.offset();
-        let kind = if self.at_object() {
-            Kind::Object
-        } else {
-            Kind::Array
-        };
-        let base = self.depth;
-        let mut objects = 0_u64;
-        loop {
-            let is_object = self.at_object();
-            self.enter(if is_object { b'{' } else { b'[' })?;
-            objects = (objects << 1) | u64::from(is_object);
-            // Up through every container that ends here, then to the next value.
-            loop {
-                let closes_object = objects & 1 == 1;
-                let ended = if closes_object {
-                    self.key()?.is_none()
-                } else {
-                    !self.element()?
-                };
-                if ended {
-                    objects >>= 1;
-                    if self.depth == base {
-                        return Ok(span(kind, start, self.offset()));
-                    }
-                } else if self.at_object() || self.at_array() {
-                    break;
-                } else {
-                    self.value()?;
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn scalar(&mut self) -> Result<Value, ScanError> {
-        let start = self.offset();
-        let (kind, rest) = match self.rest {
-            [b't', b'r', b'u', b'e', rest @ ..] => (Kind::True, rest),
-            [b'f', b'a', b'l', b's', b'e', rest @ ..] => (Kind::False, rest),
-            [b'n', b'u', b'l', b'l', rest @ ..] => (Kind::Null, rest),
-            number => (
-                Kind::Number,
-                behind_number(number).ok_or_else(|| self.syntax())?,
-            ),
-        };
-        self.rest = rest;
-        Ok(span(kind, start, self.offset()))
-    }
-
     /// The text at the front of `text`, a tail of the document, and what follows its closing quote.
     /// `None` if it has an escape or a fault.
     #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
     #[inline(always)]
     fn plain_text(&self, text: &'a [u8]) -> Option<(Value, &'a [u8])> {
-        let (mut rest, mut seen) = (text, 0);
-        let (plain, byte) = loop {
-            let bytes = self.eight(rest)?;
-            let stops = stops_in(bytes);
-            if stops != 0 {
-                // Everything below the lowest mark stands before the stop.
-                seen |= bytes & stops.wrapping_sub(1) & !stops;
-                let bits = stops.trailing_zeros() & !7;
-                break ((bits / 8) as usize, bytes.wrapping_shr(bits) & 0xff);
-            }
-            seen |= bytes;
-            rest = rest.get(8..)?;
-        };
-        if byte != u64::from(b'"') {
-            return None;
-        }
-        let (_, behind) = rest.split_at_checked(plain)?;
+        let (plain, behind) = plain_text(text)?;
         let start = self.json.len().wrapping_sub(text.len());
-        let end = self.json.len().wrapping_sub(behind.len());
-        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
-            return None;
-        }
-        Some((span(Kind::Text, start, end), behind.get(1..)?))
-    }
-
-    /// The next eight bytes; behind the document's end stand zeros, which are no text.
-    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
-    #[inline(always)]
-    fn eight(&self, rest: &[u8]) -> Option<u64> {
-        if let Some(eight) = rest.first_chunk::<8>() {
-            return Some(u64::from_le_bytes(*eight));
-        }
-        let last = u64::from_le_bytes(*self.json.last_chunk::<8>()?);
-        let missing = 8_usize.wrapping_sub(rest.len());
-        last.checked_shr(u32::try_from(missing).ok()?.wrapping_mul(8))
-    }
-
-    /// The text behind an opening quote, whatever is in it.
-    fn string(&mut self) -> Result<Value, ScanError> {
-        let (start, mut kind, mut seen) = (self.offset(), Kind::Text, 0);
-        loop {
-            // Up to what is special, eight bytes at a time.
-            while let Some((eight, behind)) = self.rest.split_first_chunk::<8>() {
-                let bytes = u64::from_le_bytes(*eight);
-                let stops = stops_in(bytes);
-                if stops != 0 {
-                    seen |= bytes & stops.wrapping_sub(1) & !stops;
-                    let plain = (stops.trailing_zeros() / 8) as usize;
-                    self.rest = self.rest.get(plain..).unwrap_or_default();
-                    break;
-                }
-                seen |= bytes;
-                self.rest = behind;
-            }
-            match self.rest {
-                [b'"', ..] => return self.string_end(start, kind, seen),
-                [b'\\', ..] => {
-                    self.rest = behind_escape(self.rest).ok_or_else(|| self.syntax())?;
-                    kind = Kind::EscapedText;
-                }
-                [] | [..=0x1f, ..] => return Err(self.syntax()),
-                [byte, rest @ ..] => {
-                    seen |= u64::from(*byte);
-                    self.rest = rest;
-                }
-            }
-        }
-    }
-
-    /// Behind the closing quote, at which the scanner stands.
-    #[inline]
-    fn string_end(&mut self, start: usize, kind: Kind, seen: u64) -> Result<Value, ScanError> {
-        let end = self.offset();
-        self.step();
-        if seen & HIGH_BITS != 0 && !is_utf8(self.json, start, end) {
-            return Err(ScanError::Utf8 { at: start });
-        }
-        Ok(span(kind, start, end))
+        let value = span(Kind::Text, start, start.wrapping_add(plain.len()));
+        Some((value, behind))
     }
 
     #[inline]
@@ -555,107 +343,4 @@ impl<'a> Scanner<'a> {
             ScanError::Syntax { at: self.offset() }
         }
     }
-}
-
-impl Value {
-    /// The bytes of this value in `json`, the text it was found in.
-    pub fn of<'a>(&self, json: &'a [u8]) -> &'a [u8] {
-        json.get(self.range()).unwrap_or_default()
-    }
-
-    /// The place as a range.
-    pub fn range(&self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
-
-impl std::fmt::Display for ScanError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Syntax { at } => write!(f, "not json from byte {at} on"),
-            Self::Utf8 { at } => write!(f, "text at byte {at} is not utf-8"),
-            Self::TooDeep { max } => write!(f, "nested deeper than {max} levels"),
-            Self::TooLong => write!(f, "longer than 4 GiB"),
-        }
-    }
-}
-
-impl std::error::Error for ScanError {}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// Marks the high bit of each byte at which plain text stops: a quote, a backslash, a control
-/// character. Marks above the first one may be false.
-#[inline]
-fn stops_in(bytes: u64) -> u64 {
-    // Turning bit 1 over takes the quote below the space and leaves control characters there.
-    let low = (bytes ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let backslash = (bytes ^ (ONES * 0x5c)).wrapping_sub(ONES);
-    // A subtraction borrows out of exactly the bytes that are too small, up to the first of them.
-    (low | backslash) & !bytes & HIGH_BITS
-}
-
-/// Offsets fit: [`Scanner::new`] takes no text that is longer.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "see above")]
-fn span(kind: Kind, start: usize, end: usize) -> Value {
-    Value {
-        kind,
-        start: start as u32,
-        end: end as u32,
-    }
-}
-
-#[inline(never)]
-fn is_utf8(json: &[u8], start: usize, end: usize) -> bool {
-    let text = json.get(start..end).unwrap_or_default();
-    std::str::from_utf8(text).is_ok()
-}
-
-/// What follows the escape at the front of `text`.
-fn behind_escape(text: &[u8]) -> Option<&[u8]> {
-    match text {
-        [
-            b'\\',
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-            rest @ ..,
-        ] => Some(rest),
-        [b'\\', b'u', a, b, c, d, rest @ ..] => {
-            let is_hex = [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit());
-            is_hex.then_some(rest)
-        }
-        _ => None,
-    }
-}
-
-/// What follows the number at the front of `text`, in JSON's grammar.
-#[inline]
-fn behind_number(text: &[u8]) -> Option<&[u8]> {
-    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let mut rest = match unsigned {
-        [b'0', rest @ ..] => rest,
-        _ => behind_digits(unsigned)?,
-    };
-    if let [b'.', fraction @ ..] = rest {
-        rest = behind_digits(fraction)?;
-    }
-    if let [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] = rest {
-        rest = behind_digits(exponent)?;
-    }
-    // `01` is no number, and not one number before another either.
-    (!rest.first().is_some_and(u8::is_ascii_digit)).then_some(rest)
-}
-
-/// What follows the digits at the front of `text`, of which there must be one.
-#[inline]
-fn behind_digits(text: &[u8]) -> Option<&[u8]> {
-    let [b'0'..=b'9', rest @ ..] = text else {
-        return None;
-    };
-    let mut rest = rest;
-    while let [b'0'..=b'9', behind @ ..] = rest {
-        rest = behind;
-    }
-    Some(rest)
 }

@@ -4,11 +4,18 @@ use crate::LineError;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memrchr};
 
+mod split;
+
+pub use split::{LineSplitter, Lines};
+
 /// Cuts a byte stream into lines (Z-39).
 ///
 /// A line ends with `\n` or `\r\n`. Blank lines are skipped: they keep links alive. A line that is
 /// longer than the limit is reported once, as soon as that is clear, and what comes of it is dropped
 /// without being held. The work is linear in the bytes, however they are cut.
+///
+/// Each line may be kept and shares what was received. Whoever only looks at it reads faster with a
+/// [`LineSplitter`].
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -21,7 +28,7 @@ use memchr::{memchr, memrchr};
 /// received.extend_from_slice(b":3}\n");
 /// assert_eq!(codec.decode(&mut received), Some(Ok("{\"t\":3}".into())));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LineCodec {
     max_len: usize,
     whole: Bytes,      // lines that have come whole, each with its line feed
@@ -146,6 +153,19 @@ impl Default for LineCodec {
     /// A server's.
     fn default() -> Self {
         Self::new(Self::SERVER_MAX)
+    }
+}
+
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
+impl std::fmt::Debug for LineCodec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LineCodec")
+            .field("max_len", &self.max_len)
+            .field("whole", &self.whole.len())
+            .field("is_skipping", &self.is_skipping)
+            .finish_non_exhaustive()
     }
 }
 

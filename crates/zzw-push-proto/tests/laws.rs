@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary as _, Unstructured};
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
-use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::line::{LineCodec, LineSplitter};
 use zzw_push_proto::repair::repair;
 use zzw_push_proto::rest::{Page, RestCall, RestRequest};
 use zzw_push_proto::wire::*;
@@ -29,6 +29,29 @@ fn lines(stream: &[u8], cuts: &[usize], max: usize) -> Vec<Option<Bytes>> {
         }
         assert!(received.len() <= max + 2, "a long line is held");
     }
+    found
+}
+
+/// The same lines from a splitter, by a reader that stops after so many and goes on with the rest.
+fn lent_lines(stream: &[u8], cuts: &[usize], max: usize, stops: usize) -> Vec<Option<Bytes>> {
+    let (mut splitter, mut found) = (LineSplitter::new(max), Vec::new());
+    let (mut rest, mut cuts) = (stream, cuts.iter().cycle());
+    while !rest.is_empty() {
+        let cut = cuts.next().map_or(rest.len(), |cut| (*cut).min(rest.len()));
+        let (part, behind) = rest.split_at(cut.max(1));
+        rest = behind;
+        let mut unheard = part;
+        while !unheard.is_empty() {
+            let mut lines = splitter.split(unheard);
+            for _ in 0..stops {
+                let Some(line) = lines.next_line() else { break };
+                found.push(line.ok().map(Bytes::copy_from_slice));
+            }
+            unheard = lines.rest();
+        }
+    }
+    // What was handed out last may still be there to be forgotten.
+    assert_eq!(splitter.split(b"").next_line(), None);
     found
 }
 
@@ -69,6 +92,38 @@ proptest! {
     }
 
     #[test]
+    fn a_delivery_encoded_for_many_is_written_as_one_for_each(
+        alias in prop::option::of(name()), mid in name(), is_number: bool, topic in prop::option::of(name()),
+        body in value(), further in prop::option::of(value()),
+    ) {
+        let mut delivery = Delivery::new("", Mid::new(""), Json::parse(body).unwrap());
+        delivery.topic = topic.map(Text::from);
+        if let Some(further) = further {
+            delivery.extra.push("further", &Json::parse(further).unwrap());
+        }
+        let frame = DeliveryFrame::new(&delivery);
+        delivery.alias = alias.map(Text::from);
+        delivery.mid = if is_number { Mid::Num("1.50".into()) } else { Mid::new(mid) };
+        let (alias, mid) = (delivery.alias.clone(), delivery.mid.clone());
+        let message = Message::Deliver(delivery);
+        let [mut line, mut own_line, mut json, mut own_json] = [const { Vec::new() }; 4];
+        frame.write_line(alias.as_deref(), &mid, &mut line);
+        message.encode_line(&mut own_line);
+        frame.write(alias.as_deref(), &mid, &mut json);
+        message.encode(&mut own_json);
+        prop_assert_eq!((line, json), (own_line, own_json));
+    }
+
+    #[test]
+    fn a_count_is_written_as_rust_writes_it(count in prop_oneof![any::<u64>(), 0..1000_u64]) {
+        let mut out = Vec::new();
+        Message::CountsReply(Counts::new(count, 0, 0, 0)).encode(&mut out);
+        let written = String::from_utf8(out).unwrap();
+        let counter = format!("\"One2OneSize\":{count},");
+        prop_assert!(written.contains(&counter), "{}", written);
+    }
+
+    #[test]
     //= docs/spec/zzw-push-proto.md#lenience
     //# Valid JSON MUST NOT be changed by a repair.
     fn valid_json_has_nothing_to_repair(json in value()) {
@@ -97,7 +152,10 @@ proptest! {
     ) {
         let stream = parts.concat();
         let whole = lines(stream.as_bytes(), &cuts, max);
-        prop_assert_eq!(lines(stream.as_bytes(), &[1], max), whole);
+        prop_assert_eq!(lines(stream.as_bytes(), &[1], max), whole.clone());
+        for stops in [usize::MAX, 1, 2] {
+            prop_assert_eq!(lent_lines(stream.as_bytes(), &cuts, max, stops), whole.clone());
+        }
     }
 
     #[test]
@@ -150,6 +208,10 @@ proptest! {
             }
         }
     }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z_0-9]{1,30}", "\\PC{1,30}", any::<String>()]
 }
 
 fn member() -> impl Strategy<Value = &'static str> {

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use zzw_push_proto::LineError;
-use zzw_push_proto::line::LineCodec;
+use zzw_push_proto::line::{LineCodec, LineSplitter};
 use zzw_push_proto::wire::{Code, Lenience, Message};
 
 fn all(codec: &mut LineCodec, received: &mut BytesMut) -> Vec<Result<Bytes, LineError>> {
@@ -95,6 +95,57 @@ fn a_line_without_end_is_reported_once_and_not_held() {
     assert!(received.capacity() < 4096);
     received.extend_from_slice(b"tail\n{}\n");
     assert_eq!(all(&mut codec, &mut received), [Ok("{}".into())]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#line
+//# A line beyond the limit MUST be reported once and MUST NOT be held.
+fn a_line_without_end_is_reported_once_by_a_splitter_and_not_held() {
+    let mut splitter = LineSplitter::new(100);
+    let mut errors = 0;
+    for _ in 0..10_000 {
+        let mut lines = splitter.split(&[b'x'; 64]);
+        while let Some(line) = lines.next_line() {
+            assert_eq!(line, Err(LineError::TooLong { max: 100 }));
+            errors += 1;
+        }
+    }
+    assert_eq!(errors, 1);
+    assert_eq!(
+        format!("{splitter:?}"),
+        "LineSplitter { max_len: 100, partial: 0, place: TooLong }"
+    );
+    let mut lines = splitter.split(b"tail\n{}\n");
+    assert_eq!(lines.next_line(), Some(Ok(&b"{}"[..])));
+    assert_eq!(lines.next_line(), None);
+}
+
+#[test]
+fn what_was_not_handed_out_yet_is_the_rest_of_a_read() {
+    let mut splitter = LineSplitter::default();
+    assert_eq!(splitter.split(b"{\"t\"").next_line(), None);
+    let mut lines = splitter.split(b":1}\n{}\n[");
+    assert_eq!(lines.next_line(), Some(Ok(&b"{\"t\":1}"[..])));
+    assert_eq!(lines.rest(), b"{}\n[");
+    let mut lines = splitter.split(b"{}\n[");
+    assert_eq!(lines.next_line(), Some(Ok(&b"{}"[..])));
+    assert_eq!(lines.next_line(), None);
+    assert_eq!(lines.rest(), b"");
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#permission
+//# Tokens, bodies of messages, what a device tells about itself and frames of rooms MUST NOT appear
+//# in debug output.
+fn what_was_received_is_not_in_debug_output() {
+    let (mut codec, mut received) = (LineCodec::default(), BytesMut::from("{\"t\":1}\nsecret\n"));
+    assert!(codec.decode(&mut received).is_some());
+    assert!(format!("{codec:?}").contains("whole: 7"));
+    let mut splitter = LineSplitter::default();
+    assert_eq!(splitter.split(b"secret").next_line(), None);
+    let shown = format!("{:?}", splitter.split(b"secret"));
+    assert!(shown.contains("partial: 6") && shown.contains("rest: 6"));
+    assert!(!shown.contains("secret") && !shown.contains("115"));
 }
 
 #[test]

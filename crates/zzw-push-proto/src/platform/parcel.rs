@@ -90,12 +90,12 @@ impl Parcel {
 
     /// Appends it as JSON, as [`Message::encode`] would.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        self.content.frame.splice(&self.alias, self.mid.0, out);
+        self.encode_line(out);
+        out.truncate(out.len().saturating_sub(1));
     }
 
     /// Appends it as a line of the TCP protocol, as [`Message::encode_line`] would.
     pub fn encode_line(&self, out: &mut Vec<u8>) {
-        self.encode(out);
-        out.push(b'\n');
+        self.content.frame.splice_line(&self.alias, self.mid.0, out);
     }
 }

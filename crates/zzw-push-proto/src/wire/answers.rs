@@ -3,14 +3,14 @@
 use super::extra::object_at;
 use super::name::{Fields, Slot, Slots};
 use super::object::{Object, Read};
-use super::write::{Writer, push_text};
+use super::write::Writer;
 use super::{
     AliasPage, ClusterInfo, Extra, Failure, Lenience, Message, MessageKind, NodeCounts, Numbered,
     Servers, Service, Text,
 };
 use crate::{WireErrorKind, repair::repair};
 use bytes::Bytes;
-use lenient_wire::{Kind, Scanner, boolean, integer, text};
+use lenient_wire::{Kind, Scanner, boolean, integer, push_text, text};
 
 /// Reads an object and what `read` makes of it; repairs it once if it is broken and that is put up
 /// with.
@@ -191,7 +191,7 @@ impl Servers {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut to = Writer::new(out);
         self.service.write(to.name("\"service\":"));
-        to.text("\"host\":", &self.host)
+        to.text("\"host\":", self.host.as_utf8())
             .extra(&self.extra, Self::KNOWN)
             .end();
     }

@@ -1,8 +1,9 @@
 //! Writing messages.
 
-use super::write::{Writer, push_number, push_text};
-use super::{Delivery, Info, Json, Message, MessageKind, Publish, Text};
+use super::write::{Writer, push_number};
+use super::{Delivery, Info, Json, Message, MessageKind, Mid, Publish, Text};
 use bytes::Bytes;
+use lenient_wire::{is_plain, push_utf8};
 
 /// A delivery to many, encoded once: what differs from one to the next is spliced in.
 ///
@@ -16,7 +17,7 @@ use bytes::Bytes;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeliveryFrame {
-    tail: Bytes, // from the comma behind the id to the brace
+    tail: Bytes, // from the quote behind the id to the line feed
 }
 
 impl Message {
@@ -126,11 +127,11 @@ impl Message {
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::OpenDoor(m) | Self::Phone(m) | Self::Door(m) => to
-                .text("\"r\":", &m.room)
-                .text("\"u\":", &m.user)
+                .text("\"r\":", m.room.as_utf8())
+                .text("\"u\":", m.user.as_utf8())
                 .extra(&m.extra, known),
             Self::Connect(m) => to
-                .text("\"alias\":", &m.alias)
+                .text("\"alias\":", m.alias.as_utf8())
                 .token(m.token.as_ref())
                 .extra(&m.extra, known),
             Self::Connected(m) => {
@@ -141,7 +142,7 @@ impl Message {
                 to.extra(&m.extra, known)
             }
             Self::Status(m) => to
-                .text("\"alias\":", &m.alias)
+                .text("\"alias\":", m.alias.as_utf8())
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::StatusReply(m) => to
@@ -149,15 +150,15 @@ impl Message {
                 .texts("\"list\":", &m.topics)
                 .text(
                     "\"status\":",
-                    if m.is_online { "online" } else { "offline" },
+                    if m.is_online { b"online" } else { b"offline" },
                 )
                 .num(&m.num)
                 .extra(&m.extra, known),
             Self::Goodbye(m) => to.alias(m.alias.as_ref()).extra(&m.extra, known),
             Self::Failure(m) => {
-                to.text("\"error\":", &m.error);
+                to.text("\"error\":", m.error.as_utf8());
                 if let Some(code) = &m.code {
-                    to.text("\"code\":", code.as_str());
+                    to.text("\"code\":", code.as_str().as_bytes());
                 }
                 to.num(&m.num).extra(&m.extra, known)
             }
@@ -171,7 +172,7 @@ impl Delivery {
     fn write_tail(&self, to: &mut Writer<'_>) {
         to.json("\"msg\":", &self.msg);
         if let Some(topic) = &self.topic {
-            to.text("\"topic\":", topic);
+            to.text("\"topic\":", topic.as_utf8());
         }
         to.extra(&self.extra, Self::known(self.topic.as_ref()));
     }
@@ -179,7 +180,7 @@ impl Delivery {
 
 impl Publish {
     fn write(&self, to: &mut Writer<'_>) {
-        to.text("\"method\":", self.method.as_str());
+        to.text("\"method\":", self.method.as_str().as_bytes());
         if !self.topics.is_empty() {
             to.texts("\"topic\":", &self.topics);
         }
@@ -203,10 +204,10 @@ impl Info {
     fn write(&self, out: &mut Vec<u8>) {
         let mut to = Writer::new(out);
         if let Some(community) = &self.community_id {
-            to.text("\"communityId\":", community);
+            to.text("\"communityId\":", community.as_utf8());
         }
         if let Some(name) = &self.name {
-            to.text("\"name\":", name);
+            to.text("\"name\":", name.as_utf8());
         }
         to.extra(&self.extra, Self::KNOWN).end();
     }
@@ -215,11 +216,15 @@ impl Info {
 impl DeliveryFrame {
     /// Encodes what is the same for all: body, topic and further members.
     pub fn new(delivery: &Delivery) -> Self {
-        let mut tail = Vec::new();
+        let body = delivery.msg.as_bytes().len();
+        let mut tail = Vec::with_capacity(body.saturating_add(64)); // a topic is short
+        tail.push(b'"');
         let mut to = Writer::new(&mut tail);
         delivery.write_tail(&mut to);
         to.end();
-        if let Some(brace) = tail.first_mut() {
+        tail.push(b'\n');
+        // What was a whole object is the end of one.
+        if let Some(brace) = tail.get_mut(1) {
             *brace = b',';
         }
         Self { tail: tail.into() }
@@ -227,18 +232,18 @@ impl DeliveryFrame {
 
     /// The frame of a body that was published to a topic or to none, and that body as a part of it.
     pub(crate) fn around(body: &Json, topic: Option<&Text>) -> (Self, Json) {
-        const NAME: &[u8] = b",\"msg\":";
+        const NAME: &[u8] = b"\",\"msg\":";
         let topic_len = topic.map_or(0, |topic| topic.len().saturating_add(16));
         let len = body.as_bytes().len().saturating_add(topic_len);
-        let mut tail = Vec::with_capacity(len.saturating_add(NAME.len()).saturating_add(1));
+        let mut tail = Vec::with_capacity(len.saturating_add(NAME.len()).saturating_add(2));
         tail.extend_from_slice(NAME);
         body.write(&mut tail);
         let end = tail.len();
         if let Some(topic) = topic {
             tail.extend_from_slice(b",\"topic\":");
-            push_text(&mut tail, topic);
+            push_utf8(&mut tail, topic.as_utf8());
         }
-        tail.push(b'}');
+        tail.extend_from_slice(b"}\n");
         let tail = Bytes::from(tail);
         let body = Json::part_of(&tail, NAME.len()..end);
         (Self { tail }, body)
@@ -249,32 +254,46 @@ impl DeliveryFrame {
         self.tail.len()
     }
 
-    /// Appends the frame of one receiver, whose message has a number of ours.
-    pub(crate) fn splice(&self, alias: &str, mid: u64, out: &mut Vec<u8>) {
+    /// Appends the line of one receiver, whose message has a number of ours.
+    pub(crate) fn splice_line(&self, alias: &Text, mid: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"t\":5,\"alias\":");
-        push_text(out, alias);
+        push_utf8(out, alias.as_utf8());
         out.extend_from_slice(b",\"mid\":\"");
         push_number(out, mid);
-        out.push(b'"');
         out.extend_from_slice(&self.tail);
     }
 
     /// Appends the frame of one receiver, as [`Message::encode`] would.
-    pub fn write(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"t\":5");
-        if let Some(alias) = alias {
-            out.extend_from_slice(b",\"alias\":");
-            push_text(out, alias);
-        }
-        out.extend_from_slice(b",\"mid\":");
-        mid.write(out);
-        out.extend_from_slice(&self.tail);
+    pub fn write(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        self.write_line(alias, mid, out);
+        out.truncate(out.len().saturating_sub(1));
     }
 
     /// Appends the line of one receiver, as [`Message::encode_line`] would.
-    pub fn write_line(&self, alias: Option<&str>, mid: &super::Mid, out: &mut Vec<u8>) {
-        self.write(alias, mid, out);
-        out.push(b'\n');
+    #[inline]
+    pub fn write_line(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        if let (Some(alias), Mid::Str(mid)) = (alias, mid) {
+            let (alias, mid) = (alias.as_bytes(), mid.as_utf8());
+            if is_plain(alias) && is_plain(mid) {
+                out.extend_from_slice(b"{\"t\":5,\"alias\":\"");
+                out.extend_from_slice(alias);
+                out.extend_from_slice(b"\",\"mid\":\"");
+                out.extend_from_slice(mid);
+                return out.extend_from_slice(&self.tail);
+            }
+        }
+        self.write_odd_line(alias, mid, out);
+    }
+
+    #[inline(never)]
+    fn write_odd_line(&self, alias: Option<&str>, mid: &Mid, out: &mut Vec<u8>) {
+        let mut to = Writer::new(out);
+        to.t(5);
+        if let Some(alias) = alias {
+            to.text("\"alias\":", alias.as_bytes());
+        }
+        to.mid(mid);
+        out.extend_from_slice(self.tail.get(1..).unwrap_or_default());
     }
 }
 

@@ -3,10 +3,10 @@
 use super::json::whole;
 use super::name::{Slot, Slots};
 use super::slice::Cut;
-use super::write::{push_raw, push_text};
+use super::write::push_raw;
 use super::{Json, MAX_DEPTH, Text};
 use bytes::Bytes;
-use lenient_wire::{Scanner, text};
+use lenient_wire::{Scanner, push_text, text};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -26,6 +26,12 @@ impl Extra {
     /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+
+    /// True if there was never one, which is told at once.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Name and JSON of each, in order.

@@ -2,9 +2,9 @@
 
 use super::MAX_BODY_DEPTH;
 use super::slice::{Cut, Slice};
-use super::write::{push_raw, push_text};
+use super::write::push_raw;
 use bytes::Bytes;
-use lenient_wire::{Kind, ScanError, Scanner, Value};
+use lenient_wire::{Kind, ScanError, Scanner, Value, push_text};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -60,6 +60,12 @@ impl Json {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(Slice::copied(&self.0))
+    }
+
+    /// JSON that has been found to be some.
+    #[inline]
+    pub(crate) fn validated(json: Slice) -> Self {
+        Self(json)
     }
 
     #[inline]

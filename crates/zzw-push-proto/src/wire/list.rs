@@ -2,9 +2,9 @@
 
 use super::name::List;
 use super::slice::{Cut, Slice};
-use super::write::{push_raw, push_text};
+use super::write::push_raw;
 use super::{Json, MAX_DEPTH, Text};
-use lenient_wire::{Kind, Scanner, Value};
+use lenient_wire::{Kind, Scanner, Value, push_text};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -74,6 +74,16 @@ impl Texts {
         let mut seen = HashSet::with_capacity(self.len);
         let is_new = |text: &Text| seen.insert(text.clone());
         self.texts().filter(is_new).collect()
+    }
+
+    /// A list of so many texts as we would write it.
+    #[inline]
+    pub(crate) fn compact(json: Slice, len: usize) -> Self {
+        Self {
+            json,
+            len,
+            is_compact: true,
+        }
     }
 
     /// A list whose elements have been looked at already.

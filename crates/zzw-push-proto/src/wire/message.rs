@@ -1,6 +1,7 @@
 //! One type for all messages.
 
-use super::read::{Form, read_message};
+use super::read::Form;
+use super::usual::read_message;
 use super::{
     Ack, Batch, Connect, Connected, Counts, Delivery, Door, Failure, Goodbye, Heartbeat,
     HeartbeatReply, Lenience, MessageKind, Num, Numbered, Other, Publish, Pull, Register, Status,

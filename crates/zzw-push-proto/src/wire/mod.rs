@@ -22,6 +22,7 @@ mod publish;
 mod read;
 mod slice;
 mod text;
+mod usual;
 mod write;
 
 pub use encode::DeliveryFrame;
@@ -41,7 +42,8 @@ pub use publish::{Method, Publish, Ttl};
 pub use text::{Text, Token};
 
 pub(crate) use answers::read_reply;
-pub(crate) use read::{Form, read_message};
+pub(crate) use read::Form;
+pub(crate) use usual::read_message;
 
 /// The deepest nesting of a message, in levels.
 pub const MAX_DEPTH: u32 = 64;

@@ -1,7 +1,7 @@
 //! Numbers of requests and ids of messages, kept as they came.
 
-use super::write::push_text;
 use super::{Json, Text};
+use lenient_wire::push_utf8;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -53,8 +53,8 @@ impl Num {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Absent => {}
-            Self::Str(text) => push_text(out, text),
-            Self::Num(number) => out.extend_from_slice(number.as_bytes()),
+            Self::Str(text) => push_utf8(out, text.as_utf8()),
+            Self::Num(number) => out.extend_from_slice(number.as_utf8()),
         }
     }
 }
@@ -74,8 +74,8 @@ impl Mid {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Str(text) => push_text(out, text),
-            Self::Num(number) => out.extend_from_slice(number.as_bytes()),
+            Self::Str(text) => push_utf8(out, text.as_utf8()),
+            Self::Num(number) => out.extend_from_slice(number.as_utf8()),
         }
     }
 }

@@ -130,18 +130,12 @@ impl Ttl {
         Duration::from_secs(self.0.into())
     }
 
-    /// The time in `{"time_to_live":60}`, which is all that most `opts` are.
-    pub(crate) fn alone_in(opts: &[u8]) -> Option<Self> {
-        let number = opts
-            .strip_prefix(b"{\"time_to_live\":")?
-            .strip_suffix(b"}")?;
-        let is_short = (1..=9).contains(&number.len());
-        let digits = number.iter().all(u8::is_ascii_digit);
-        if !is_short || !digits {
-            return None;
-        }
+    /// A time of up to nine digits, in JSON's grammar.
+    #[inline]
+    pub(crate) fn of_digits(digits: &[u8]) -> Option<Self> {
         let add = |sum: u64, digit: &u8| sum.wrapping_mul(10).wrapping_add(u64::from(digit & 0xf));
-        Some(Self::seconds(number.iter().fold(0, add)))
+        let is_number = matches!((digits.len(), digits), (1, _) | (2..=9, [b'1'..=b'9', ..]));
+        is_number.then(|| Self::seconds(digits.iter().fold(0, add)))
     }
 
     /// `time_to_live` as it was written. A fraction counts as a whole second, so that no message

@@ -26,8 +26,8 @@ pub(crate) enum Form {
     Post,
 }
 
-/// Reads a message; repairs it once if it is broken and that is put up with.
-pub(crate) fn read_message(
+/// Reads a message, however it is written; repairs it once if it is broken and that is put up with.
+pub(crate) fn read_any(
     source: &Bytes,
     form: Form,
     lenience: Lenience,
@@ -63,7 +63,7 @@ fn read_odd(
     //# A byte order mark in front of a message MUST be skipped.
     if let Some(rest) = json.strip_prefix("\u{feff}".as_bytes()) {
         let rest = json.slice_ref(rest);
-        return read_message(&rest, form, lenience).map_err(as_it_came);
+        return read_any(&rest, form, lenience).map_err(as_it_came);
     }
     if let Some(value) = single(json) {
         return match value.kind {
@@ -146,6 +146,18 @@ fn read_fields(
             object.register().map(Message::Register)
         }),
         _ => object.decoded(is_repaired, |object| object.of_kind(kind, t)),
+    }
+}
+
+impl Form {
+    /// True if a message is of this kind when its type says so.
+    #[inline]
+    pub(crate) fn agrees(self, kind: MessageKind) -> bool {
+        match self {
+            Self::Line | Self::FromServer => true,
+            Self::Event(event) => event == kind,
+            Self::Post => kind == MessageKind::Publish,
+        }
     }
 }
 
@@ -452,9 +464,6 @@ impl Object<'_> {
             Kind::Missing | Kind::Null => return Ok((None, Extra::default())),
             Kind::Object => {}
             _ => return Err(WireErrorKind::Shape("opts")),
-        }
-        if let Some(ttl) = Ttl::alone_in(value.of(self.json)) {
-            return Ok((Some(ttl), Extra::default()));
         }
         let (mut ttl, mut extra) = (None, Extra::default());
         let mut has_novel = false;

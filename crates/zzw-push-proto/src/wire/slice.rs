@@ -42,38 +42,32 @@ impl Short {
 
     #[inline]
     fn of(json: &[u8], start: usize, len: usize) -> Option<Self> {
+        Self::window(json, start, len).or_else(|| {
+            let piece = json.get(start..start.checked_add(len)?)?;
+            (len <= Self::MAX).then(|| Self::copied(piece))?
+        })
+    }
+
+    /// The piece in its window, unless it is long or the document too short.
+    #[inline]
+    fn window(json: &[u8], start: usize, len: usize) -> Option<Self> {
         if len > Self::MAX {
             return None;
         }
-        let behind = json.get(start..)?;
-        if let Some((first, behind)) = behind.split_first_chunk() {
-            if let Some(last) = behind.first_chunk() {
-                return Some(Self::new(*first, u64::from_le_bytes(*last) << 16, 0, len));
-            }
-        }
         // At the document's end the window begins before the piece.
-        let Some(skipped) = Self::MAX.checked_sub(behind.len()) else {
-            return Self::copied(behind.get(..len)?);
-        };
-        let window = start
-            .checked_sub(skipped)
-            .and_then(|start| json.get(start..));
-        match (
-            window.and_then(|window| window.first_chunk()),
-            json.last_chunk(),
-        ) {
-            (Some(first), Some(last)) => {
-                Some(Self::new(*first, u64::from_le_bytes(*last), skipped, len))
-            }
-            _ => Self::copied(behind.get(..len)?),
-        }
+        let begin = json.len().checked_sub(Self::MAX)?.min(start);
+        let (first, behind) = json.get(begin..)?.split_first_chunk()?;
+        let (middle, behind) = behind.split_first_chunk()?;
+        let last = u64::from(u16::from_le_bytes(*behind.first_chunk()?));
+        let last = u64::from(u32::from_le_bytes(*middle)) | last << 32;
+        Some(Self::new(*first, last, start.wrapping_sub(begin), len))
     }
 
-    /// The six last bytes of the window are the upper ones of `last`.
+    /// `last` are the six last bytes of the window.
     #[inline]
     fn new(first: [u8; 16], last: u64, start: usize, len: usize) -> Self {
         let mut bytes = [0; 24];
-        let last = last >> 16 | (start as u64) << 48 | (len as u64) << 56;
+        let last = last | (start as u64) << 48 | (len as u64) << 56;
         if let Some((place, behind)) = bytes.split_first_chunk_mut() {
             *place = first;
             behind.copy_from_slice(&last.to_le_bytes());

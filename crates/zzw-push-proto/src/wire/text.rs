@@ -30,6 +30,12 @@ impl Text {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// Its bytes, for whoever writes them: to see again that they are UTF-8 costs more than that.
+    #[inline]
+    pub(crate) fn as_utf8(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Its length in bytes of UTF-8.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -44,6 +50,12 @@ impl Text {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(Slice::copied(&self.0))
+    }
+
+    /// A text that has been found to be one.
+    #[inline]
+    pub(crate) fn validated(text: Slice) -> Self {
+        Self(text)
     }
 
     /// The content of a text or number found in `json`.

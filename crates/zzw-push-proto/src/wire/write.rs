@@ -2,6 +2,7 @@
 
 use super::name::{Slot, Slots};
 use super::{Extra, Json, Mid, Num, Text, Texts, Token};
+use lenient_wire::{push_text, push_utf8};
 use memchr::memchr2;
 
 /// Writes one object, member by member.
@@ -38,8 +39,9 @@ impl<'o> Writer<'o> {
         self
     }
 
-    pub(crate) fn text(&mut self, quoted: &'static str, text: &str) -> &mut Self {
-        push_text(self.name(quoted), text);
+    #[inline]
+    pub(crate) fn text(&mut self, quoted: &'static str, utf8: &[u8]) -> &mut Self {
+        push_utf8(self.name(quoted), utf8);
         self
     }
 
@@ -60,14 +62,14 @@ impl<'o> Writer<'o> {
 
     pub(crate) fn alias(&mut self, alias: Option<&Text>) -> &mut Self {
         if let Some(alias) = alias {
-            self.text("\"alias\":", alias);
+            self.text("\"alias\":", alias.as_utf8());
         }
         self
     }
 
     pub(crate) fn token(&mut self, token: Option<&Token>) -> &mut Self {
         if let Some(token) = token {
-            self.text("\"token\":", token.as_str());
+            self.text("\"token\":", token.0.as_utf8());
         }
         self
     }
@@ -85,7 +87,17 @@ impl<'o> Writer<'o> {
     }
 
     /// What a message has beyond the members it is known for.
+    #[inline]
     pub(crate) fn extra(&mut self, extra: &Extra, known: Slots) -> &mut Self {
+        // Most messages have none of them.
+        if !extra.is_none() {
+            self.members(extra, known);
+        }
+        self
+    }
+
+    #[inline(never)]
+    fn members(&mut self, extra: &Extra, known: Slots) {
         for (name, json) in extra.iter() {
             if Slot::of(name.as_bytes()).is_some_and(|slot| known.contains(slot)) {
                 continue;
@@ -94,28 +106,10 @@ impl<'o> Writer<'o> {
             self.out.push(b':');
             json.write(self.out);
         }
-        self
     }
 
     pub(crate) fn end(&mut self) {
         self.out.push(b'}');
-    }
-}
-
-/// Appends a text in quotes.
-#[inline]
-pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
-    // Without a branch per byte the compiler looks at many of them at a time.
-    let odd = text.bytes().fold(0, |found, byte| {
-        found | u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
-    });
-    if odd != 0 {
-        lenient_wire::push_text(out, text);
-    } else {
-        out.reserve(text.len().saturating_add(2));
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
     }
 }
 
@@ -136,11 +130,25 @@ pub(crate) fn push_raw(out: &mut Vec<u8>, json: &[u8]) {
 }
 
 /// Appends a whole number.
+#[inline]
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
-    use std::io::Write as _;
     match u8::try_from(number) {
         Ok(digit @ 0..=9) => out.push(b'0' | digit),
-        // Writing to a Vec cannot fail.
-        _ => drop(write!(out, "{number}")),
+        _ => push_digits(out, number),
     }
+}
+
+#[inline(never)]
+fn push_digits(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20]; // as many as there can be
+    let (mut first, mut rest) = (digits.len(), number);
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        let [low, ..] = (rest % 10).to_le_bytes();
+        *digit = b'0' | low;
+        (first, rest) = (place, rest / 10);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
