@@ -15,8 +15,10 @@ use zzw_push_proto::platform::Rate;
 /// A way to send what one says to many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// The broker of this project.
+    /// The broker of this project, with messages for those who are online.
     Ours,
+    /// The same with messages that it keeps until they are acknowledged.
+    OursKept,
     /// Writes what comes on its first connection to all others, and does nothing else: the limit.
     Bare,
     Mosquitto,
@@ -37,6 +39,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursKept => "ours, kept",
             Self::Bare => "bare send loop",
             Self::Mosquitto => "mosquitto",
             Self::MosquittoQos1 => "mosquitto QoS 1",
@@ -50,9 +53,9 @@ impl Peer {
     pub(crate) fn start(self, folder: &Path) -> io::Result<(Program, u16)> {
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let command = match self {
-            Self::Ours | Self::Bare => {
+            Self::Ours | Self::OursKept | Self::Bare => {
                 let mut command = Command::new(env::current_exe()?);
-                command.args([SERVER, if self == Self::Ours { "ours" } else { "bare" }]);
+                command.args([SERVER, if self == Self::Bare { "bare" } else { "ours" }]);
                 let mut program = Program::start(command)?;
                 let port = program.line()?.parse().map_err(io::Error::other)?;
                 return Ok((program, port));
@@ -106,7 +109,7 @@ impl Peer {
     /// What subscriber number `number` says, in steps, each with what ends the wait for its answer.
     pub(crate) fn hello(self, number: usize) -> Vec<(Vec<u8>, &'static [u8])> {
         match self {
-            Self::Ours => vec![
+            Self::Ours | Self::OursKept => vec![
                 (
                     format!("{{\"t\":14,\"alias\":\"m_{number}\"}}\n").into_bytes(),
                     b"-14",
@@ -146,7 +149,7 @@ impl Peer {
     /// What a publisher says first.
     pub(crate) fn publisher_hello(self) -> Vec<(Vec<u8>, &'static [u8])> {
         match self {
-            Self::Ours | Self::Redis => Vec::new(),
+            Self::Ours | Self::OursKept | Self::Redis => Vec::new(),
             Self::Bare => vec![(b"publisher\n".to_vec(), b"publisher\n")],
             Self::Mosquitto | Self::MosquittoQos1 => {
                 vec![(mqtt_connect(usize::MAX), b"\x20\x02\x00\x00")]
@@ -163,13 +166,14 @@ impl Peer {
     pub(crate) fn publish(self, out: &mut Vec<u8>) {
         let body = format!("{}{}", char::from(MARK), "x".repeat(90));
         match self {
-            Self::Ours => out.extend_from_slice(
-                format!(
+            Self::Ours | Self::OursKept => {
+                let ttl = if self == Self::Ours { 0 } else { 600 };
+                let line = format!(
                     "{{\"t\":6,\"method\":\"publish\",\"topic\":[\"c\"],\"msg\":\"{body}\",\
-                     \"opts\":{{\"time_to_live\":0}}}}\n"
-                )
-                .as_bytes(),
-            ),
+                     \"opts\":{{\"time_to_live\":{ttl}}}}}\n"
+                );
+                out.extend_from_slice(line.as_bytes());
+            }
             // As long as what ours sends to each.
             Self::Bare => out.extend_from_slice(
                 format!("{{\"t\":5,\"alias\":\"m_1234\",\"mid\":\"893106921185280\",\"msg\":\"{body}\",\"topic\":\"c\"}}\n").as_bytes(),
@@ -186,10 +190,58 @@ impl Peer {
         }
     }
 
+    /// Whether a subscriber has to acknowledge what it gets.
+    pub(crate) fn is_acked(self) -> bool {
+        matches!(self, Self::OursKept | Self::MosquittoQos1)
+    }
+
+    /// Takes whole messages out of what a subscriber has received and appends what acknowledges
+    /// them; how many there were.
+    pub(crate) fn acknowledge(self, received: &mut Vec<u8>, out: &mut Vec<u8>) -> usize {
+        let (mut acked, mut taken) = (0, 0);
+        while let Some(rest) = received.get(taken..).filter(|rest| rest.len() >= 2) {
+            let Some(length) = self
+                .message_len(rest)
+                .filter(|length| *length <= rest.len())
+            else {
+                break;
+            };
+            let message = &rest[..length];
+            taken += length;
+            if !message.contains(&MARK) {
+                continue;
+            }
+            acked += 1;
+            if self == Self::MosquittoQos1 {
+                let topic = usize::from(message[3]);
+                out.extend_from_slice(&[0x40, 2, message[4 + topic], message[5 + topic]]);
+            } else {
+                let line = std::str::from_utf8(message).unwrap();
+                let (head, _) = line.split_once(",\"msg\"").unwrap();
+                let ids = head.strip_prefix("{\"t\":5").unwrap();
+                out.extend_from_slice(format!("{{\"t\":-5{ids}}}\n").as_bytes());
+            }
+        }
+        received.drain(..taken);
+        acked
+    }
+
+    /// Bytes of the message that begins there, once that is known. Those of the bench need one byte
+    /// for their length in MQTT.
+    fn message_len(self, bytes: &[u8]) -> Option<usize> {
+        if self == Self::MosquittoQos1 {
+            return Some(2 + usize::from(bytes[1]));
+        }
+        let end = memchr::memchr(b'\n', bytes)?;
+        Some(end + 1)
+    }
+
     /// What a client says to show that it is alive, and how long the answer is.
     pub(crate) fn beat(self) -> Option<(&'static [u8], usize)> {
         match self {
-            Self::Ours => Some((b"{\"t\":1}\n", b"{\"t\":-1,\"alias\":\"m_0\"}\n".len())),
+            Self::Ours | Self::OursKept => {
+                Some((b"{\"t\":1}\n", b"{\"t\":-1,\"alias\":\"m_0\"}\n".len()))
+            }
             Self::Mosquitto => Some((b"\xc0\x00", 2)),
             Self::Redis => Some((b"*1\r\n$4\r\nPING\r\n", 7)),
             _ => None,

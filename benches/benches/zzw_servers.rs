@@ -1,6 +1,6 @@
 //! What a message to many, an idle connection and a heartbeat cost a push server, beside others: CPU
 //! time of the server for each delivery to N subscribers over loopback, one message at a time and in
-//! bursts of 64; memory and CPU time of connections that are registered and do nothing; heartbeats.
+//! bursts of 64, and with acknowledgements; memory and CPU time of connections that are registered and do nothing; heartbeats.
 //!
 //! Every server is a process with one thread that serves. Peers that are not installed are passed
 //! over: mosquitto, redis-server, nats-server, and socket.io on Node (`INTEROP_NODE_PATH`).
@@ -42,6 +42,9 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         if wants("fan-out") {
             fan_out(&folder, if is_measured() { 1_000 } else { 10 }).await;
+        }
+        if wants("kept") {
+            kept(&folder, if is_measured() { 1_000 } else { 10 }).await;
         }
         if wants("growth") {
             growth(&folder).await;
@@ -97,7 +100,11 @@ impl Audience {
         for _ in 0..rounds {
             self.publisher.write_all(&batch).await?;
             for subscriber in &mut self.subscribers {
-                receive(subscriber, burst).await?;
+                if peer.is_acked() {
+                    receive_and_acknowledge(peer, subscriber, burst).await?;
+                } else {
+                    receive(subscriber, burst).await?;
+                }
             }
             drain(&self.publisher);
         }
@@ -142,6 +149,27 @@ async fn receive(stream: &mut TcpStream, messages: usize) -> io::Result<()> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         seen += memchr::memchr_iter(MARK, &part[..length]).count();
+    }
+    Ok(())
+}
+
+/// The same, and acknowledges each.
+async fn receive_and_acknowledge(
+    peer: Peer,
+    stream: &mut TcpStream,
+    messages: usize,
+) -> io::Result<()> {
+    let (mut seen, mut received) = (0, Vec::new());
+    while seen < messages {
+        let patience = Duration::from_secs(20);
+        let read = tokio::time::timeout(patience, stream.read_buf(&mut received)).await;
+        let length = read.map_err(|_| io::Error::other(format!("{seen} of {messages} came")))??;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut acknowledgements = Vec::new();
+        seen += peer.acknowledge(&mut received, &mut acknowledgements);
+        stream.write_all(&acknowledgements).await?;
     }
     Ok(())
 }
@@ -224,6 +252,52 @@ async fn fan_out(folder: &Path, size: usize) {
                 median(costs.iter().map(|cost| cost.rate)),
                 ratio,
                 judge(goal, ratio),
+            );
+        }
+    }
+}
+
+/// Messages that are acknowledged, and kept until then.
+async fn kept(folder: &Path, size: usize) {
+    let mut audiences = Vec::new();
+    for peer in [Peer::OursKept, Peer::MosquittoQos1] {
+        match Audience::gather(peer, folder, size).await {
+            Ok(audience) => audiences.push((peer, audience, Vec::new(), Vec::new())),
+            Err(error) => println!("{}: passed over, {error}", peer.name()),
+        }
+    }
+    for _ in 0..if is_measured() { 5 } else { 1 } {
+        for (peer, audience, lone, bursts) in &mut audiences {
+            let rounds: usize = if is_measured() { 20 } else { 1 };
+            for (burst, rounds, costs) in [(1, rounds, lone), (BURST, rounds.div_ceil(5), bursts)] {
+                let cost = audience.measure(*peer, burst, rounds).await;
+                costs.push(cost.unwrap_or_else(|error| panic!("{}: {error}", peer.name())));
+            }
+        }
+    }
+    println!("\n## zzw: the same, kept until it is acknowledged\n");
+    println!(
+        "{:<18} {:>16} {:>16}",
+        "server", "ns CPU, alone", "in bursts of 64"
+    );
+    let nanos = |costs: &[Cost]| median(costs.iter().map(|cost| cost.nanos));
+    for (peer, _, lone, bursts) in &audiences {
+        println!(
+            "{:<18} {:>16.0} {:>16.0}",
+            peer.name(),
+            nanos(lone),
+            nanos(bursts)
+        );
+    }
+    if let [(_, _, lone, bursts), (_, _, their_lone, their_bursts)] = &*audiences {
+        for (ours, theirs, what) in [
+            (lone, their_lone, "alone"),
+            (bursts, their_bursts, "in bursts"),
+        ] {
+            let ratio = nanos(theirs) / nanos(ours);
+            println!(
+                "{what}: ours costs {ratio:.2}x {}",
+                judge(Goal::Less(2.0), ratio)
             );
         }
     }

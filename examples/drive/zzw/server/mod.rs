@@ -134,6 +134,15 @@ pub struct Server {
     tasks: JoinSet<()>,
 }
 
+/// Where connections come in.
+struct Listeners {
+    rest: TcpListener,
+    socketio: TcpListener,
+    push: TcpListener,
+    relay: TcpListener,
+    admin: Option<TcpListener>,
+}
+
 /// How long links may take for their last words, all together.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -217,20 +226,8 @@ impl Server {
         if !tokens.knows_links() {
             broker.client_token = without_keys(broker.client_token)?;
         }
-        let listen = |port| http::listen(SocketAddr::new(bind, port));
-        let (rest, socketio) = (listen(ports.rest).await?, listen(ports.socketio).await?);
-        let (push, relay) = (listen(ports.push).await?, listen(ports.relay).await?);
-        let admin = match ports.admin {
-            Some(port) => Some(listen(port).await?),
-            None => None,
-        };
-        let addresses = Addresses {
-            rest: rest.local_addr()?,
-            socketio: socketio.local_addr()?,
-            push: push.local_addr()?,
-            relay: relay.local_addr()?,
-            admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
-        };
+        let listeners = Listeners::bind(bind, ports).await?;
+        let addresses = listeners.addresses()?;
         broker.host = host(advertise, bind)?.into();
         broker.service = addresses.service();
         let client_token = broker.client_token;
@@ -248,21 +245,23 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&core).keep_time());
         tasks.spawn(Arc::clone(&core).write());
-        tasks.spawn(lines::serve(push, Arc::clone(&core), lenience, of_lines));
+        let core_of = || Arc::clone(&core);
+        tasks.spawn(lines::serve(listeners.push, core_of(), lenience, of_lines));
+        let tokens_of = || Arc::clone(&tokens);
         let mut https = vec![
-            socketio::serve(socketio, Arc::clone(&core), lenience, sockets)?,
-            rest::serve(rest, Arc::clone(&core), Arc::clone(&tokens), lenience)?,
+            socketio::serve(listeners.socketio, core_of(), lenience, sockets)?,
+            rest::serve(listeners.rest, core_of(), tokens_of(), lenience)?,
             relay::serve(
-                relay,
-                Arc::clone(&core),
-                Arc::clone(&tokens),
+                listeners.relay,
+                core_of(),
+                tokens_of(),
                 client_token,
                 gate,
                 &rooms,
             )?,
         ];
-        if let Some(admin) = admin {
-            https.push(admin::serve(admin, Arc::clone(&core))?);
+        if let Some(admin) = listeners.admin {
+            https.push(admin::serve(admin, core_of())?);
         }
         Ok(Self {
             core,
@@ -383,6 +382,33 @@ fn host(advertise: Option<String>, bind: IpAddr) -> io::Result<String> {
             Err(io::Error::new(io::ErrorKind::InvalidInput, text))
         }
         None => Ok(bind.to_string()),
+    }
+}
+
+impl Listeners {
+    async fn bind(ip: IpAddr, ports: Ports) -> io::Result<Self> {
+        let listen = |port| http::listen(SocketAddr::new(ip, port));
+        Ok(Self {
+            rest: listen(ports.rest).await?,
+            socketio: listen(ports.socketio).await?,
+            push: listen(ports.push).await?,
+            relay: listen(ports.relay).await?,
+            admin: match ports.admin {
+                Some(port) => Some(listen(port).await?),
+                None => None,
+            },
+        })
+    }
+
+    fn addresses(&self) -> io::Result<Addresses> {
+        let admin = self.admin.as_ref().map(TcpListener::local_addr);
+        Ok(Addresses {
+            rest: self.rest.local_addr()?,
+            socketio: self.socketio.local_addr()?,
+            push: self.push.local_addr()?,
+            relay: self.relay.local_addr()?,
+            admin: admin.transpose()?,
+        })
     }
 }
 
