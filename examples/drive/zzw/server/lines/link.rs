@@ -9,10 +9,13 @@ use bytes::BytesMut;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use zzw_push_proto::line::LineCodec;
 use zzw_push_proto::platform::{LinkId, Peer, Transport};
 use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
@@ -21,6 +24,7 @@ use zzw_push_proto::wire::{Code, Failure, Lenience, Message, Num};
 pub(super) struct Link {
     core: Arc<Core>,
     id: LinkId,
+    stream: OwnedReadHalf,
     outbox: Arc<Outbox>,
     lines: LineCodec,
     lenience: Lenience,
@@ -50,10 +54,12 @@ thread_local! {
 
 impl Link {
     pub(super) fn new(stream: TcpStream, core: Arc<Core>, lenience: Lenience, pace: Pace) -> Self {
-        let outbox = Arc::new(Outbox::new(stream, core.losses()));
+        let (stream, half) = stream.into_split();
+        let outbox = Arc::new(Outbox::new(half, core.losses()));
         Self {
             id: core.new_link(),
             core,
+            stream,
             outbox,
             lines: LineCodec::default(),
             lenience,
@@ -93,7 +99,7 @@ impl Link {
                 continue;
             }
             if !written.is_all {
-                if self.outbox.stream().poll_write_ready(context)?.is_ready() {
+                if self.outbox.poll_room(context)?.is_ready() {
                     continue;
                 }
                 if written.is_full {
@@ -105,11 +111,8 @@ impl Link {
                 self.release();
                 return Poll::Pending;
             }
-            if !self.has_more {
-                ready!(self.outbox.stream().poll_read_ready(context))?;
-                if !self.read_some()? {
-                    return Poll::Ready(Ok(()));
-                }
+            if !self.has_more && ready!(self.poll_read(context))? == 0 {
+                return Poll::Ready(Ok(()));
             }
             self.hear();
             if self.has_more {
@@ -120,22 +123,19 @@ impl Link {
         }
     }
 
-    /// Reads what is there; false at the end of the stream.
-    fn read_some(&mut self) -> io::Result<bool> {
-        let read = SCRATCH.with_borrow_mut(|scratch| {
-            let read = self.outbox.stream().try_read(scratch);
-            if let Ok(length) = read {
-                self.received.extend_from_slice(&scratch[..length]);
-            }
-            read
-        });
-        match read {
-            Ok(0) => return Ok(false),
-            Ok(length) => self.pace.pay(length / BYTES_OF_A_LINE),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        Ok(true)
+    /// Reads what is there, so many bytes; 0 at the end of the stream.
+    ///
+    /// Where less came than could have, tokio knows that nothing more is there: the next call asks
+    /// nobody.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut read = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            let read = read.filled();
+            self.received.extend_from_slice(read);
+            self.pace.pay(read.len() / BYTES_OF_A_LINE);
+            Poll::Ready(Ok(read.len()))
+        })
     }
 
     /// Hands over a turn of what was read.
@@ -190,18 +190,15 @@ impl Link {
     /// What was to be sent before the link was closed.
     async fn finish(&mut self) -> io::Result<()> {
         poll_fn(|context| self.outbox.poll_empty(context)).await?;
-        let stream = self.outbox.stream();
-        socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write)?;
+        socket2::SockRef::from(self.stream.as_ref()).shutdown(std::net::Shutdown::Write)?;
         // Unread bytes would turn the end into a reset, which destroys what is on its way.
         let mut discarded = 0;
         while discarded < MAX_DISCARDED {
-            stream.readable().await?;
-            match SCRATCH.with_borrow_mut(|scratch| stream.try_read(scratch)) {
-                Ok(0) => break,
-                Ok(length) => discarded += length,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            match poll_fn(|context| self.poll_read(context)).await? {
+                0 => break,
+                length => discarded += length,
             }
+            self.received.clear();
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use zzw_push_proto::wire::Message;
 
 /// A socket and what waits to be written to it.
@@ -20,7 +20,7 @@ use zzw_push_proto::wire::Message;
 /// socket is full.
 #[derive(Debug)]
 pub(in super::super) struct Outbox {
-    stream: TcpStream,
+    stream: OwnedWriteHalf,
     losses: Arc<Losses>,
     /// Bytes of entries that need not wait any more.
     done: AtomicU64,
@@ -70,7 +70,7 @@ thread_local! {
 }
 
 impl Outbox {
-    pub(super) fn new(stream: TcpStream, losses: Arc<Losses>) -> Self {
+    pub(super) fn new(stream: OwnedWriteHalf, losses: Arc<Losses>) -> Self {
         Self {
             stream,
             losses,
@@ -80,8 +80,9 @@ impl Outbox {
         }
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// Ready when the socket may take something.
+    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_ref().poll_write_ready(context)
     }
 
     pub(super) fn losses(&self) -> &Losses {
@@ -175,7 +176,7 @@ impl Outbox {
             if self.write()?.is_all {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.stream.poll_write_ready(context))?;
+            ready!(self.poll_room(context))?;
         }
     }
 

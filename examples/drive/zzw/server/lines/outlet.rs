@@ -155,6 +155,7 @@ mod tests {
     use super::super::{Losses, Lost};
     use super::*;
     use crate::clock::now;
+    use std::future::poll_fn;
     use std::time::Duration;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
@@ -166,7 +167,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let losses = Arc::default();
-        let outbox = Outbox::new(accepted.unwrap().0, Arc::clone(&losses));
+        let (_, half) = accepted.unwrap().0.into_split();
+        let outbox = Outbox::new(half, Arc::clone(&losses));
         (Outlet::new(Arc::new(outbox)), client.unwrap(), losses)
     }
 
@@ -191,15 +193,11 @@ mod tests {
                 reply(number).encode_line(&mut expected);
                 if number % 1_000 == 0 {
                     outlet.hand_over();
-                    std::future::poll_fn(|context| outbox.poll_empty(context))
-                        .await
-                        .unwrap();
+                    poll_fn(|context| outbox.poll_empty(context)).await.unwrap();
                 }
             }
             outlet.close();
-            std::future::poll_fn(|context| outbox.poll_empty(context))
-                .await
-                .unwrap();
+            poll_fn(|context| outbox.poll_empty(context)).await.unwrap();
             assert!(outbox.write().unwrap().is_closing);
             drop(outbox);
             expected
@@ -239,7 +237,9 @@ mod tests {
         outlet.hand_over();
         let reader = tokio::spawn(async move { client.read_to_end(&mut Vec::new()).await });
         while !outlet.outbox.write().unwrap().has_drained {
-            outlet.outbox.stream().writable().await.unwrap();
+            poll_fn(|context| outlet.outbox.poll_room(context))
+                .await
+                .unwrap();
         }
         assert!(!outlet.outbox.write().unwrap().has_drained);
         outlet.drained();
