@@ -324,7 +324,7 @@ async fn growth(folder: &Path) {
     } else {
         &[10, 20]
     };
-    for peer in [Peer::Ours, Peer::Mosquitto] {
+    for peer in [Peer::Ours, Peer::Bare, Peer::Redis, Peer::Mosquitto] {
         let mut first = None;
         for size in sizes {
             let audience = Audience::gather(peer, folder, *size).await;
