@@ -1,10 +1,17 @@
 //! The machines of one node, shared by everything that listens.
 
-use super::lines::{self, Taken};
+mod exchange;
+mod inner;
+
+pub(super) use exchange::Exchange;
+pub(super) use inner::Judge;
+
+use super::lines;
 use super::tokens::Tokens;
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
 use crate::zzw::store::{Figures, Store};
+use inner::Inner;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -14,18 +21,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use zzw_push_proto::WireError;
 use zzw_push_proto::platform::{
-    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Parcel, Peer, Platform,
-    PublishId, Question, Refused, RoomCounts, UnixMillis, Verdict,
+    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Peer, Platform, PublishId,
+    Refused, RoomCounts, UnixMillis,
 };
-use zzw_push_proto::rest::RestReply;
-use zzw_push_proto::rooms::{self, CloseCode, Rooms, Signal, SignalId, Sizes};
+use zzw_push_proto::rooms::{self, CloseCode, Rooms, Sizes};
 use zzw_push_proto::wire::{Message, Publish};
 
 /// The machines and the ways out.
 ///
 /// Whoever has news tells the machines at once, under a lock that is held for microseconds, and puts
-/// what they answer into the queues of links, whose tasks write it. So nothing is reordered, and a
-/// link that takes nothing holds up nobody.
+/// what they answer into the queues of links, which are written when the lock is free again. So
+/// nothing is reordered, and a link that takes nothing holds up nobody.
 pub(super) struct Core {
     inner: Mutex<Inner>,
     due: Notify, // the next timer is earlier than what the timekeeper sleeps for
@@ -39,24 +45,6 @@ pub(super) struct Core {
     losses: Arc<lines::Losses>,
 }
 
-struct Inner {
-    platform: Platform,
-    rooms: Rooms,
-    store: Option<Store>, // none once it has been closed
-    outlets: HashMap<LinkId, Outlet>,
-    unwritten: Vec<LinkId>, // over lines, with something that has not been handed over
-    calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
-    bodies: socketio::Bodies,
-    judge: Judge,
-    tokens: Arc<Tokens>,
-    counted: RoomCounts,
-    next_signal: u64,
-    armed: Option<Instant>,
-}
-
-/// Decides what the rules leave to the application.
-pub(super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
-
 /// Where what is sent to a link goes.
 #[derive(Debug)]
 pub(super) enum Outlet {
@@ -66,13 +54,6 @@ pub(super) enum Outlet {
     Events(Arc<socketio::Outbox>),
     /// Frames of a relay room.
     Room(Arc<relay::Outbox>),
-}
-
-/// A REST call that waits for its answer. Dropped before, it is hung up.
-pub(super) struct Exchange {
-    core: Arc<Core>,
-    id: ExchangeId,
-    answer: oneshot::Receiver<RestReply>,
 }
 
 /// A link that may still have something to write. Dropped, it has not.
@@ -474,129 +455,6 @@ impl Core {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn next_timer(&self) -> Option<Instant> {
-        let timers = [self.platform.poll_timeout(), self.rooms.poll_timeout()];
-        timers.into_iter().flatten().min()
-    }
-
-    fn send(&mut self, link: LinkId, message: &Message) {
-        let taken = match self.outlets.get_mut(&link) {
-            Some(Outlet::Lines(outlet)) => outlet.send(message),
-            Some(Outlet::Events(outbox)) => Taken::by_itself(outbox.send(message)),
-            Some(Outlet::Room(_)) | None => return,
-        };
-        self.note(link, taken);
-    }
-
-    fn deliver(&mut self, link: LinkId, parcel: Parcel) {
-        let taken = match self.outlets.get_mut(&link) {
-            Some(Outlet::Lines(outlet)) => outlet.deliver(parcel),
-            Some(Outlet::Events(outbox)) => {
-                Taken::by_itself(outbox.deliver(&parcel, &mut self.bodies))
-            }
-            Some(Outlet::Room(_)) | None => return,
-        };
-        self.note(link, taken);
-    }
-
-    fn note(&mut self, link: LinkId, taken: Taken) {
-        if taken.is_news {
-            self.unwritten.push(link);
-        }
-        if taken.is_full {
-            self.slow(link);
-        }
-    }
-
-    fn slow(&mut self, link: LinkId) {
-        let now = now();
-        self.platform.handle_input(now, Input::Slow(link));
-        self.rooms.handle_input(now, rooms::Input::Slow(link));
-    }
-
-    /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
-    fn signal(&mut self, link: LinkId, received: Instant, message: &Message, is_authorised: bool) {
-        self.next_signal += 1;
-        if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
-            let input = rooms::Input::Signal {
-                link,
-                signal: Arc::new(signal),
-                is_authorised,
-            };
-            self.rooms.handle_input(now(), input);
-        }
-    }
-
-    fn obey_rooms(&mut self, output: rooms::Output) {
-        match output {
-            rooms::Output::Send(link, frame) => {
-                if let Some(Outlet::Room(outbox)) = self.outlets.get(&link) {
-                    outbox.send(frame);
-                }
-            }
-            rooms::Output::Signal {
-                link,
-                signal,
-                deadline,
-            } => match self.outlets.get_mut(&link) {
-                Some(Outlet::Lines(outlet)) => {
-                    let taken = outlet.signal(&signal.to_message(), deadline);
-                    self.note(link, taken);
-                }
-                Some(Outlet::Events(outbox)) => outbox.signal(&signal.to_message(), deadline),
-                Some(Outlet::Room(_)) | None => {}
-            },
-            rooms::Output::Disconnect(link, code) => self.hang_up(link, code),
-            _ => {}
-        }
-    }
-
-    fn hang_up(&mut self, link: LinkId, code: CloseCode) {
-        match self.outlets.remove(&link) {
-            Some(Outlet::Lines(outlet)) => outlet.close(),
-            Some(Outlet::Events(outbox)) => outbox.close(),
-            Some(Outlet::Room(outbox)) => outbox.close(code),
-            None => return,
-        }
-        // What it has announced there ends with it.
-        self.rooms
-            .handle_input(now(), rooms::Input::Disconnected(link));
-    }
-
-    /// The broker tells how many rooms there are, so it has to know.
-    fn count_rooms(&mut self) {
-        let sizes = self.rooms.sizes();
-        let counted = RoomCounts {
-            one_to_one: sizes.one_to_one,
-            one_to_many: sizes.one_to_many,
-            many_to_many: sizes.many_to_many,
-            links: sizes.links,
-        };
-        if counted != self.counted {
-            self.counted = counted;
-            self.platform.handle_input(now(), Input::Rooms(counted));
-        }
-    }
-}
-
-impl Exchange {
-    /// The answer; `None` if the server ends first.
-    pub(super) async fn answered(mut self) -> Option<RestReply> {
-        (&mut self.answer).await.ok()
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        let mut inner = self.core.inner();
-        if inner.calls.remove(&self.id).is_some() {
-            inner.platform.handle_input(now(), Input::HungUp(self.id));
-            self.core.carry_out(inner);
-        }
     }
 }
 

@@ -1,0 +1,149 @@
+//! What the lock of the core guards.
+
+use super::super::lines::Taken;
+use super::super::socketio;
+use super::super::tokens::Tokens;
+use super::Outlet;
+use crate::clock::now;
+use crate::zzw::store::Store;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::oneshot;
+use zzw_push_proto::platform::{
+    ExchangeId, Input, LinkId, Parcel, Platform, Question, RoomCounts, Verdict,
+};
+use zzw_push_proto::rest::RestReply;
+use zzw_push_proto::rooms::{self, CloseCode, Rooms, Signal, SignalId};
+use zzw_push_proto::wire::Message;
+
+/// The machines, the store, and the ways out.
+pub(super) struct Inner {
+    pub(super) platform: Platform,
+    pub(super) rooms: Rooms,
+    pub(super) store: Option<Store>, // none once it has been closed
+    pub(super) outlets: HashMap<LinkId, Outlet>,
+    pub(super) unwritten: Vec<LinkId>, // over lines, with something that has not been handed over
+    pub(super) calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,
+    pub(super) bodies: socketio::Bodies,
+    pub(super) judge: Judge,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) counted: RoomCounts,
+    pub(super) next_signal: u64,
+    pub(super) armed: Option<Instant>,
+}
+
+/// Decides what the rules leave to the application.
+pub(in super::super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
+
+impl Inner {
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        let timers = [self.platform.poll_timeout(), self.rooms.poll_timeout()];
+        timers.into_iter().flatten().min()
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: &Message) {
+        let taken = match self.outlets.get_mut(&link) {
+            Some(Outlet::Lines(outlet)) => outlet.send(message),
+            Some(Outlet::Events(outbox)) => Taken::by_itself(outbox.send(message)),
+            Some(Outlet::Room(_)) | None => return,
+        };
+        self.note(link, taken);
+    }
+
+    pub(super) fn deliver(&mut self, link: LinkId, parcel: Parcel) {
+        let taken = match self.outlets.get_mut(&link) {
+            Some(Outlet::Lines(outlet)) => outlet.deliver(parcel),
+            Some(Outlet::Events(outbox)) => {
+                Taken::by_itself(outbox.deliver(&parcel, &mut self.bodies))
+            }
+            Some(Outlet::Room(_)) | None => return,
+        };
+        self.note(link, taken);
+    }
+
+    pub(super) fn note(&mut self, link: LinkId, taken: Taken) {
+        if taken.is_news {
+            self.unwritten.push(link);
+        }
+        if taken.is_full {
+            self.slow(link);
+        }
+    }
+
+    pub(super) fn slow(&mut self, link: LinkId) {
+        let now = now();
+        self.platform.handle_input(now, Input::Slow(link));
+        self.rooms.handle_input(now, rooms::Input::Slow(link));
+    }
+
+    /// A frame of type 8, 9 or 10: to the rooms at once, or never (Z-13).
+    pub(super) fn signal(
+        &mut self,
+        link: LinkId,
+        received: Instant,
+        message: &Message,
+        is_authorised: bool,
+    ) {
+        self.next_signal += 1;
+        if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
+            let input = rooms::Input::Signal {
+                link,
+                signal: Arc::new(signal),
+                is_authorised,
+            };
+            self.rooms.handle_input(now(), input);
+        }
+    }
+
+    pub(super) fn obey_rooms(&mut self, output: rooms::Output) {
+        match output {
+            rooms::Output::Send(link, frame) => {
+                if let Some(Outlet::Room(outbox)) = self.outlets.get(&link) {
+                    outbox.send(frame);
+                }
+            }
+            rooms::Output::Signal {
+                link,
+                signal,
+                deadline,
+            } => match self.outlets.get_mut(&link) {
+                Some(Outlet::Lines(outlet)) => {
+                    let taken = outlet.signal(&signal.to_message(), deadline);
+                    self.note(link, taken);
+                }
+                Some(Outlet::Events(outbox)) => outbox.signal(&signal.to_message(), deadline),
+                Some(Outlet::Room(_)) | None => {}
+            },
+            rooms::Output::Disconnect(link, code) => self.hang_up(link, code),
+            _ => {}
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, link: LinkId, code: CloseCode) {
+        match self.outlets.remove(&link) {
+            Some(Outlet::Lines(outlet)) => outlet.close(),
+            Some(Outlet::Events(outbox)) => outbox.close(),
+            Some(Outlet::Room(outbox)) => outbox.close(code),
+            None => return,
+        }
+        // What it has announced there ends with it.
+        self.rooms
+            .handle_input(now(), rooms::Input::Disconnected(link));
+    }
+
+    /// The broker tells how many rooms there are, so it has to know.
+    pub(super) fn count_rooms(&mut self) {
+        let sizes = self.rooms.sizes();
+        let counted = RoomCounts {
+            one_to_one: sizes.one_to_one,
+            one_to_many: sizes.one_to_many,
+            many_to_many: sizes.many_to_many,
+            links: sizes.links,
+        };
+        if counted != self.counted {
+            self.counted = counted;
+            self.platform.handle_input(now(), Input::Rooms(counted));
+        }
+    }
+}
