@@ -1,6 +1,6 @@
 //! What a message to many, an idle connection and a heartbeat cost a push server, beside others: CPU
 //! time of the server for each delivery to N subscribers over loopback, one message at a time and in
-//! bursts of 64, and with acknowledgements; memory and CPU time of connections that are registered and do nothing; heartbeats.
+//! bursts of 64, with acknowledgements, and beside one that takes nothing; memory and CPU time of connections that are registered and do nothing; heartbeats.
 //!
 //! Every server is a process with one thread that serves. Peers that are not installed are passed
 //! over: mosquitto, redis-server, nats-server, and socket.io on Node (`INTEROP_NODE_PATH`).
@@ -46,6 +46,9 @@ fn main() -> ExitCode {
         if wants("kept") {
             kept(&folder, if is_measured() { 1_000 } else { 10 }).await;
         }
+        if wants("stalled") {
+            stalled(&folder, if is_measured() { 100 } else { 5 }).await;
+        }
         if wants("growth") {
             growth(&folder).await;
         }
@@ -66,6 +69,7 @@ const BURST: usize = 64;
 /// A server with its subscribers and a publisher.
 struct Audience {
     program: Program,
+    port: u16,
     publisher: TcpStream,
     subscribers: Vec<TcpStream>,
 }
@@ -87,6 +91,7 @@ impl Audience {
         let publisher = connect(port, peer.publisher_hello()).await?;
         Ok(Self {
             program,
+            port,
             publisher,
             subscribers,
         })
@@ -317,6 +322,36 @@ fn judge(goal: Goal, ratio: f64) -> String {
     }
 }
 
+/// What others pay for a subscriber that takes nothing.
+async fn stalled(folder: &Path, size: usize) {
+    println!("\n## zzw: {size} subscribers in bursts of 64, and one more that takes nothing\n");
+    for peer in [Peer::Ours, Peer::Mosquitto, Peer::Redis] {
+        let (Ok(mut alone), Ok(mut beside)) = (
+            Audience::gather(peer, folder, size).await,
+            Audience::gather(peer, folder, size).await,
+        ) else {
+            println!("{}: passed over", peer.name());
+            continue;
+        };
+        let _stalled = connect(beside.port, peer.hello(size))
+            .await
+            .expect("a link");
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..if is_measured() { 15 } else { 1 } {
+            let rounds = if is_measured() { 20 } else { 1 };
+            for (audience, costs) in [(&mut alone, &mut without), (&mut beside, &mut with)] {
+                let cost = audience.measure(peer, BURST, rounds).await;
+                costs.push(cost.expect("deliveries").nanos);
+            }
+        }
+        let pairs = without.iter().zip(&with);
+        let ratio = median(pairs.map(|(without, with)| with / without));
+        let (without, with) = (median(without.into_iter()), median(with.into_iter()));
+        let name = peer.name();
+        println!("{name:<18} {without:>8.0} ns without, {with:>8.0} ns with it: {ratio:.2}x");
+    }
+}
+
 async fn growth(folder: &Path) {
     println!("\n## zzw: cost of a delivery as subscribers grow, one message at a time\n");
     let sizes: &[usize] = if is_measured() {
@@ -398,6 +433,20 @@ async fn idle(folder: &Path) {
                 cpu.as_nanos() as f64 / 1e3 / count
             );
         }
+        let before = resident(program.id()).expect("memory");
+        let mut batch = Vec::new();
+        (0..BURST).for_each(|_| peer.publish(&mut batch));
+        let mut publisher = connect(port, peer.publisher_hello()).await.expect("a link");
+        publisher.write_all(&batch).await.expect("it takes a burst");
+        for link in &mut links {
+            receive(link, BURST).await.expect("deliveries");
+        }
+        let after = resident(program.id()).expect("memory");
+        println!(
+            "{:<18} after a burst of {BURST} to each: {:.2}x the memory",
+            peer.name(),
+            after as f64 / before as f64
+        );
     }
 }
 

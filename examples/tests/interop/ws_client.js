@@ -16,6 +16,7 @@ socket.on('open', () => {
 socket.on('ping', () => { pings += 1; });
 socket.on('pong', (data) => { if (data.toString() === 'are you there') pongs += 1; });
 socket.on('message', (data) => {
+  if (left === 0) return; // on its way before the close was
   const event = JSON.parse(data);
   console.log(JSON.stringify({ event_id: event.event_id, name: event.identity_name }));
   left -= 1;
