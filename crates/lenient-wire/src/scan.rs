@@ -129,7 +129,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next member's name if it has at most seven bytes, no white space stands around it,
-    /// and `known` knows it by those bytes, the first lowest, with zeros behind them.
+    /// and `known` knows it by those bytes and the quote behind them, the first lowest, then zeros.
     ///
     /// To match a number costs less than to read a name and compare it with others. `None` says
     /// nothing about the document; [`Self::key`] then tells what stands there.
@@ -148,9 +148,9 @@ impl<'a> Scanner<'a> {
         let [b'"', b':', behind @ ..] = text.get(bytes..)? else {
             return None;
         };
-        // Everything below the lowest mark, which is the highest bit of the quote.
-        let below = quotes.wrapping_sub(1) & !quotes;
-        let found = known(eight & (below >> 7))?;
+        // Up to the lowest mark, which is the highest bit of the quote. A name of eight bytes has no
+        // quote among them, and is nobody's.
+        let found = known(eight & (quotes ^ quotes.wrapping_sub(1)))?;
         (self.rest, self.fresh) = (behind, false);
         Some(found)
     }

@@ -246,3 +246,25 @@ fn every_code_has_a_name_and_a_text() {
     }
     assert_eq!(Code::of("x".into()), Code::Other("x".into()));
 }
+
+/// A name that only begins like a known one is another name, with escapes and without.
+#[test]
+fn names_that_end_in_zeros_or_are_longer_by_one_are_not_known_ones() {
+    for name in [
+        r"num\u0000",
+        "numm",
+        "aliasesp",
+        r"aliases\u0000",
+        "untopics",
+        "servicep",
+    ] {
+        let json = format!(r#"{{"t":3,"{name}":"1","num":"2"}}"#);
+        let Message::Topics(topics) = read(&json) else {
+            panic!("{json}");
+        };
+        assert_eq!(topics.num, Num::new("2"), "{json}");
+        assert_eq!(topics.extra.iter().count(), 1, "{json}");
+    }
+    let broken = b"{\"z\":1,\"num\0\":\"1\"}";
+    assert!(Message::decode(broken.to_vec().into(), Lenience::Strict).is_err());
+}

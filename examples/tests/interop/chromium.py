@@ -152,11 +152,21 @@ def look(page, url, folder):
 
     drain(page, folder)
     picture(page, folder, "demo-records.png", "#lane-face")
+    if folder:
+        page.press("#flow-zzw-tcp [data-switch=away]", ENTER)
+        page.wait("messages wait for a phone that is away", """
+            return Number(document.querySelector("#flow-zzw-tcp [data-counter=queued]").textContent) >= 4""")
+    picture(page, folder, "demo-push.png", "#lane-zzw")
     page.press("#language", ENTER)
     page.wait("the page speaks Chinese", """
         return document.documentElement.lang === "zh-CN"
             && document.querySelector("#flow-se5-v1 [data-switch=cut]").textContent === "切断连接" """)
     picture(page, folder, "demo-records.zh-CN.png", "#lane-face")
+    picture(page, folder, "demo-push.zh-CN.png", "#lane-zzw")
+    if folder:
+        page.press("#flow-zzw-tcp [data-switch=away]", ENTER)
+        page.wait("what waited arrives", """
+            return document.querySelector("#flow-zzw-tcp [data-gap=filled]")""")
     page.press("#flow-face-1-3 [data-switch=down]", ENTER)
     page.wait("the other cache drains", """
         return document.querySelector("#flow-face-1-3 [data-gap=filled]")

@@ -73,7 +73,7 @@ pub(crate) struct List {
 impl Slot {
     /// The member of this name.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        if name.len() <= 8 {
+        if name.len() <= 7 {
             return Self::of_word(word(name));
         }
         Some(match name {
@@ -169,16 +169,17 @@ const ALIASES: u64 = word(b"aliases");
 const UNTOPIC: u64 = word(b"untopic");
 const SERVICE: u64 = word(b"service");
 
-/// The first eight bytes of a name, zeros behind it.
+/// A name of at most seven bytes, the quote that ends it, and zeros: without the quote, a name that
+/// ends with a zero would be taken for the one before it.
 const fn word(name: &[u8]) -> u64 {
     let (mut word, mut rest) = (0, name);
-    let mut shift = 0;
+    let mut shift = 0_u32;
     while let [first, behind @ ..] = rest {
         word |= (*first as u64).wrapping_shl(shift);
         shift = shift.wrapping_add(8);
         rest = behind;
     }
-    word
+    word | (b'"' as u64).wrapping_shl(shift)
 }
 
 impl Slots {
