@@ -160,7 +160,10 @@ impl Core {
 
     /// Says something on a link over lines that the broker knows nothing of.
     pub(super) fn say(&self, link: LinkId, message: &Message) {
-        self.inner().send(link, message);
+        let mut inner = self.inner();
+        inner.send(link, message);
+        // It may be slow by that, which is the broker's to time.
+        self.obey_all(&mut inner);
     }
 
     /// Hands over what messages of a link have said for links over lines: to itself at once, to be
