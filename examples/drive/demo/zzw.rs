@@ -83,6 +83,7 @@ pub(super) async fn start(
             next: 1,
             pending: None,
             asking: None,
+            opening: None,
             channels: 0,
             sent: BTreeSet::new(),
             arrived: BTreeSet::new(),
@@ -137,6 +138,7 @@ struct Push {
     next: u64,
     pending: Option<(u64, Answered<Answer>)>,
     asking: Option<Answered<Answer>>, // for its channels
+    opening: Option<Answered<()>>,    // the door
     channels: u64,
     sent: BTreeSet<u64>, // answered with -6
     arrived: BTreeSet<u64>,
@@ -165,6 +167,9 @@ impl Push {
                 picture = self.viewer.next() => self.show_picture(picture),
                 outcome = answered(&mut self.pending) => self.settle(outcome),
                 channels = listed(&mut self.asking) => self.channels = channels.unwrap_or(self.channels),
+                was_sent = sent(&mut self.opening) => if !was_sent {
+                    self.card("", camera::ROOM, words::not_asked());
+                },
                 _ = publish.tick(), if end.is_none() && self.pending.is_none() => self.publish(),
                 Some(press) = presses.recv() => self.obey(press),
                 _ = tick.tick() => {
@@ -340,7 +345,7 @@ impl Push {
             }
             "door" if self.is_bound => {
                 self.asked_doors += 1;
-                self.centre.open_door();
+                self.opening = Some(self.centre.open_door());
             }
             "door" => self.card("", camera::ROOM, words::nobody_there()),
             // Whatever else there is, is the server's.
@@ -487,6 +492,18 @@ async fn listed(asking: &mut Option<Answered<Answer>>) -> Option<u64> {
                 Ok(Answer::Topics(topics)) => Some(count(topics.len())),
                 _ => None,
             }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// True once a request to open the door was sent, false if it could not be.
+async fn sent(opening: &mut Option<Answered<()>>) -> bool {
+    match opening {
+        Some(outcome) => {
+            let is_sent = outcome.await.is_ok();
+            *opening = None;
+            is_sent
         }
         None => std::future::pending().await,
     }

@@ -215,9 +215,9 @@ impl Centre {
     }
 
     /// Now or not at all.
-    pub(super) fn open_door(&self) {
+    pub(super) fn open_door(&self) -> Outcome<()> {
         let door = Door::new(camera::ROOM, words::CENTRE);
-        drop(self.0.control().open_door(door));
+        self.0.control().open_door(door)
     }
 
     /// Reads its news, which nobody wants, as long as it runs.

@@ -187,6 +187,14 @@ pub(super) fn nobody_there() -> Tag {
     Tag::new(words, Tone::Warn)
 }
 
+pub(super) fn not_asked() -> Tag {
+    let words = text(
+        "the centre is not connected, so nothing is sent",
+        "物业中心未连接，不会发送",
+    );
+    Tag::new(words, Tone::Warn)
+}
+
 pub(super) fn gap(lost: u64) -> Tag {
     let words = text(
         format!("{lost} messages were too many or too old"),
