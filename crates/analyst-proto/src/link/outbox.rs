@@ -1,0 +1,156 @@
+//! Messages that the broker has not acknowledged.
+
+use super::{NotSent, Publish, SendId};
+use crate::wire::{Message, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Messages in the order in which they go out, and again over the next connection until they are
+/// acknowledged. `K` says what a message is for; there is one for each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outbox<K> {
+    entries: BTreeMap<Place, Entry<K>>,
+    places: BTreeMap<K, Place>,
+    waiting: BTreeSet<Place>, // not sent over this connection
+    flights: BTreeMap<SendId, Flight>,
+    pushed: u64,
+    sent: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Entry<K> {
+    key: K,
+    topic: Topic,
+    message: Arc<Message>,
+}
+
+/// Urgent messages first, then the older ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    is_patient: bool,
+    number: u64,
+}
+
+/// A message on its way. What was taken back meanwhile keeps its room until the broker answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Flight {
+    place: Option<Place>,
+    since: Instant,
+}
+
+impl<K: Ord + Clone> Default for Outbox<K> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            places: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            pushed: 0,
+            sent: 0,
+        }
+    }
+}
+
+impl<K: Ord + Clone> Outbox<K> {
+    /// Queues a message, behind all others or, if it is urgent, behind the urgent ones. One of the
+    /// same key takes the old one's message away.
+    pub(crate) fn push(&mut self, key: K, is_urgent: bool, topic: Topic, message: Arc<Message>) {
+        self.remove(&key);
+        let place = Place {
+            is_patient: !is_urgent,
+            number: self.pushed,
+        };
+        self.pushed = self.pushed.saturating_add(1);
+        self.places.insert(key.clone(), place);
+        self.waiting.insert(place);
+        let entry = Entry {
+            key,
+            topic,
+            message,
+        };
+        self.entries.insert(place, entry);
+    }
+
+    /// Takes a message back: it is not sent again. False if there is none.
+    pub(crate) fn remove(&mut self, key: &K) -> bool {
+        let Some(place) = self.places.remove(key) else {
+            return false;
+        };
+        self.entries.remove(&place);
+        if !self.waiting.remove(&place) {
+            for flight in self.flights.values_mut() {
+                if flight.place == Some(place) {
+                    flight.place = None;
+                }
+            }
+        }
+        true
+    }
+
+    /// The next message to send, if fewer than `window` are on their way.
+    pub(crate) fn send(&mut self, now: Instant, window: usize) -> Option<Publish> {
+        if self.flights.len() >= window {
+            return None;
+        }
+        let place = *self.waiting.first()?;
+        let entry = self.entries.get(&place)?;
+        self.sent = self.sent.saturating_add(1);
+        let publish = Publish {
+            send: SendId(self.sent),
+            topic: entry.topic.clone(),
+            message: Arc::clone(&entry.message),
+        };
+        self.waiting.remove(&place);
+        let flight = Flight {
+            place: Some(place),
+            since: now,
+        };
+        self.flights.insert(publish.send, flight);
+        Some(publish)
+    }
+
+    /// What the broker has acknowledged; `None` if it was taken back or is not known.
+    pub(crate) fn sent(&mut self, send: SendId) -> Option<K> {
+        let place = self.flights.remove(&send)?.place?;
+        let entry = self.entries.remove(&place)?;
+        self.places.remove(&entry.key);
+        Some(entry.key)
+    }
+
+    /// What could not be sent. One that is too large is let go of and returned.
+    pub(crate) fn not_sent(&mut self, send: SendId, why: NotSent) -> Option<K> {
+        match why {
+            NotSent::TooLarge => self.sent(send),
+            NotSent::Closed => {
+                let place = self.flights.remove(&send)?.place?;
+                self.waiting.insert(place);
+                None
+            }
+        }
+    }
+
+    /// The connection is gone: all goes out again, in the same order.
+    pub(crate) fn disconnected(&mut self) {
+        self.flights.clear();
+        self.waiting.extend(self.entries.keys().copied());
+    }
+
+    /// Since when the oldest message is on its way.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.flights.values().next().map(|flight| flight.since)
+    }
+
+    pub(crate) fn contains(&self, key: &K) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// True if something waits to be sent.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
