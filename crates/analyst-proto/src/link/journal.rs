@@ -85,17 +85,31 @@ impl<Op: Clone> Journal<Op> {
         true
     }
 
+    /// The request need not be carried out any more. What waited for it waits for another one.
+    pub(crate) fn replace(&mut self, old: Seq, new: Seq) {
+        let Some(old) = self.take(old) else {
+            return;
+        };
+        if let Some(new) = self.pending.get_mut(&new) {
+            new.deliveries.extend(old.deliveries);
+        }
+    }
+
     /// `None` if nothing is known of it.
     pub(crate) fn stored(&mut self, seq: Seq) -> Option<Done<Op>> {
-        let Pending { op, deliveries } = self.pending.remove(&seq)?;
-        self.failed.remove(&seq);
+        let Pending { op, deliveries } = self.take(seq)?;
         self.waiting = self.waiting.saturating_sub(deliveries.len());
         self.backoff.reset();
         self.trouble_since = None;
+        Some(Done { op, deliveries })
+    }
+
+    fn take(&mut self, seq: Seq) -> Option<Pending<Op>> {
+        self.failed.remove(&seq);
         if self.failed.is_empty() {
             self.retry_at = None;
         }
-        Some(Done { op, deliveries })
+        self.pending.remove(&seq)
     }
 
     /// True if this is the first failure since the store last did something.

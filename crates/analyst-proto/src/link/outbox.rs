@@ -136,6 +136,12 @@ impl<K: Ord + Clone> Outbox<K> {
         self.waiting.extend(self.entries.keys().copied());
     }
 
+    /// What a message on its way is for, unless it was taken back.
+    pub(crate) fn key(&self, send: SendId) -> Option<&K> {
+        let place = self.flights.get(&send)?.place?;
+        self.entries.get(&place).map(|entry| &entry.key)
+    }
+
     /// Since when the oldest message is on its way.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.flights.values().next().map(|flight| flight.since)
@@ -145,9 +151,9 @@ impl<K: Ord + Clone> Outbox<K> {
         self.places.contains_key(key)
     }
 
-    /// True if something waits to be sent.
-    pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// True if a message could be sent, with fewer than `window` on their way.
+    pub(crate) fn is_ready(&self, window: usize) -> bool {
+        !self.waiting.is_empty() && self.flights.len() < window
     }
 
     pub(crate) fn len(&self) -> usize {
