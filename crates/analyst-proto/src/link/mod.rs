@@ -151,6 +151,26 @@ impl LinkConfig {
 }
 
 impl Login {
+    /// A login with a sign of life every 60 seconds.
+    pub fn new(
+        host: impl Into<Text>,
+        port: u16,
+        client_id: ClientId,
+        user_name: impl Into<Text>,
+        password: Secret,
+        parent: ParentTopic,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            client_id,
+            user_name: user_name.into(),
+            password,
+            keepalive: 60,
+            parent,
+        }
+    }
+
     /// How the broker treats point-to-point messages, as its host and the user name tell.
     pub fn profile(&self) -> BrokerProfile {
         BrokerProfile::detect(&self.user_name, &self.host)

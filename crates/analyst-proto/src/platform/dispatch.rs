@@ -15,6 +15,9 @@ impl Platform {
         self.table.ripen(now);
         self.assign();
         self.send(now);
+        while let Some(id) = self.tombstones.bury(now) {
+            self.ask_store(Op::Forget(id));
+        }
     }
 
     /// Gives tasks to analysers, no more at a time than the broker takes.

@@ -16,9 +16,9 @@ pub use vocabulary::{
     Submission, Verdict,
 };
 
+use crate::BrokerProfile;
 use crate::link::{Dialer, Down, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
-use crate::{BrokerProfile, link};
 use bucket::Bucket;
 use roster::{Roster, Suspension};
 use std::collections::VecDeque;

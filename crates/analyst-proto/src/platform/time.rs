@@ -52,9 +52,6 @@ impl Platform {
         }
         self.table.ripen(now);
         self.roster.wake(now);
-        while let Some(id) = self.tombstones.bury(now) {
-            self.ask_store(Op::Forget(id));
-        }
     }
 
     fn fire_dialer(&mut self, now: Instant) {

@@ -1,8 +1,6 @@
 //! What a [`super::Platform`] hears and says.
 
-use crate::link::{
-    DeliveryId, Down, ExchangeId, Incoming, LinkConfig, Login, NotSent, Publish, SendId, Seq,
-};
+use crate::link::{DeliveryId, Down, Incoming, LinkConfig, Login, NotSent, Publish, SendId, Seq};
 use crate::wire::{ClientId, Secret, Start, Taken, TaskId, Text, Topic, UnixMillis};
 use crate::{BrokerProfile, WireErrorKind};
 use std::sync::Arc;
