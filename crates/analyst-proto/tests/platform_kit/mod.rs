@@ -149,10 +149,18 @@ impl Rig {
         WALL.plus(i64::try_from(passed).unwrap())
     }
 
+    /// Connects as soon as it may.
     pub fn connect(&mut self) {
         self.tell(Input::Connected {
             session_present: false,
         });
+        while !self.platform.is_up() {
+            let due = self.platform.poll_timeout().unwrap();
+            self.pass(due - self.now);
+            self.tell(Input::Connected {
+                session_present: false,
+            });
+        }
     }
 
     pub fn submit(&mut self, submission: Submission) {
