@@ -108,9 +108,10 @@ impl Platform {
     }
 
     /// Fires what is due at `now`. Harmless when called early, late or twice.
+    //= docs/spec/analyst-proto.md#link
+    //# When outputs are drained and how often timers fire MUST NOT change what a machine does.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.fire(now);
-        self.go_on(now);
     }
 
     /// Next thing to do, oldest first; `None` when there is nothing until the next input.

@@ -55,7 +55,6 @@ impl Platform {
             }
         }
         platform.fire(now);
-        platform.go_on(now);
         platform
     }
 

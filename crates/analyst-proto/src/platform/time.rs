@@ -27,7 +27,8 @@ impl Platform {
         own.into_iter().flatten().min()
     }
 
-    /// Fires timers; what follows from them is for [`Self::go_on`].
+    /// Does what is due, and what follows from it. Every entry begins with it, so that it does not
+    /// matter whether timers were fired before.
     pub(super) fn fire(&mut self, now: Instant) {
         if self.is_closed {
             return;
@@ -50,8 +51,8 @@ impl Platform {
                 self.time_is_up(now, id);
             }
         }
-        self.table.ripen(now);
         self.roster.wake(now);
+        self.go_on(now);
     }
 
     fn fire_dialer(&mut self, now: Instant) {
