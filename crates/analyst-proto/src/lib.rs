@@ -16,8 +16,12 @@ pub mod platform;
 pub mod sign;
 pub mod wire;
 
+mod desk;
 mod error;
+mod policy;
 mod profile;
 
-pub use error::{NameError, WireError, WireErrorKind};
-pub use profile::BrokerProfile;
+pub use desk::{DeskConfig, ErrorCodes, Refusal, Replay};
+pub use error::{BrokerError, InfoError, NameError, RequestError, WireError, WireErrorKind};
+pub use policy::BrokerPolicy;
+pub use profile::{BrokerProfile, Rate};
