@@ -23,3 +23,39 @@ pub struct ConnectionInfo {
     /// `keepalive`, in seconds.
     pub keepalive: u16,
 }
+
+impl ConnectionInfo {
+    /// Where brokers listen.
+    pub const PORT: u16 = 1_883;
+    /// Seconds between signs of life, unless a server says otherwise.
+    pub const KEEPALIVE: u16 = 60;
+
+    /// Connection information with the usual port and keepalive.
+    pub fn new(
+        parent: ParentTopic,
+        client_id: ClientId,
+        server_client_id: ClientId,
+        host: impl Into<Text>,
+    ) -> Self {
+        Self {
+            parent,
+            client_id,
+            server_client_id,
+            user_name: Text::default(),
+            password: Secret::new(""),
+            host: host.into(),
+            port: Self::PORT,
+            keepalive: Self::KEEPALIVE,
+        }
+    }
+
+    /// The same with a user name and a password.
+    #[must_use]
+    pub fn with_login(self, user_name: impl Into<Text>, password: Secret) -> Self {
+        Self {
+            user_name: user_name.into(),
+            password,
+            ..self
+        }
+    }
+}
