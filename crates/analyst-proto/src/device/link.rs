@@ -105,7 +105,7 @@ impl Device {
 
     pub(super) fn disconnected(&mut self, now: Instant, why: Down) {
         //= docs/spec/analyst-proto.md#analyser
-        //# Credentials that the broker refuses MUST be asked for anew, after a delay of `auth_backoff_min` at least that doubles up to `auth_backoff_max`.
+        //# Credentials that the broker refuses MUST be asked for anew after `auth_backoff_min`, a fifth more or less, which doubles with each refusal up to `auth_backoff_max`.
         let Some(is_suspicious) = self.dialer.disconnected(now, why) else {
             return;
         };
@@ -128,6 +128,8 @@ impl Device {
     }
 
     fn link_is_gone(&mut self) {
+        //= docs/spec/analyst-proto.md#analyser
+        //# A result MUST be published over each connection until the broker has acknowledged it.
         self.outbox.disconnected();
         self.journal.disconnected();
         self.is_holding = false;
