@@ -24,11 +24,11 @@ impl Backoff {
 
     /// The next delay, at least 1 ms.
     pub(super) fn next(&mut self) -> Duration {
-        let doubled = 2_u32.saturating_pow(self.failures);
-        let delay = self.min.saturating_mul(doubled).min(self.max);
+        let delay = self.base();
         self.failures = self.failures.saturating_add(1);
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
-        let (fifth, rest) = (micros / 5, micros - micros / 5);
+        let fifth = micros / 5;
+        let rest = micros.saturating_sub(fifth);
         // The high half of a 128-bit product: an even draw without a division.
         let draw = u128::from(self.random()).wrapping_mul(u128::from(fifth) << 1) >> 64;
         let micros = rest.saturating_add(u64::try_from(draw).unwrap_or(u64::MAX));
@@ -38,6 +38,17 @@ impl Backoff {
     /// The last attempt was a success.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
+    }
+
+    /// True if nothing has failed since the last success, or nothing has come of it.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.base() == self.min
+    }
+
+    /// The next delay, but for chance.
+    pub(super) fn base(&self) -> Duration {
+        let doubled = 2_u32.saturating_pow(self.failures);
+        self.min.saturating_mul(doubled).min(self.max)
     }
 
     /// `SplitMix64`.

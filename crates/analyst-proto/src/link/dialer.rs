@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::{Down, ExchangeId, LinkConfig, Login};
+use crate::wire::{ClientId, Text};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,27 @@ enum Source {
     Server { timeout: Duration, again_after: u32 },
 }
 
+/// A dialer at one moment, but for the chance in its delays: two that are equal go on alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DialerSnapshot {
+    phase: PhaseSnapshot,
+    host: Option<(Text, ClientId)>,
+    delays: [Duration; 2], // the next ones
+    failed_opens: u32,
+    lost: Vec<Duration>, // how long ago
+}
+
+/// A phase, with how long it still lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum PhaseSnapshot {
+    Waiting(Duration),
+    Fetching(Duration),
+    Opening(Duration),
+    /// And how long it has lasted, as far as that matters.
+    Up(Duration),
+    Closed,
+}
+
 /// What is to be done, or has happened, when a timer fires.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Dialled {
@@ -60,6 +82,8 @@ pub(crate) enum Dialled {
 /// identifier.
 const SUSPICIOUS: usize = 3;
 const SUSPICIOUS_TIME: Duration = Duration::from_secs(60);
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Dialer {
     /// Connects with a login that does not change.
@@ -228,6 +252,42 @@ impl Dialer {
         self.phase = Phase::Closed;
     }
 
+    /// What it is at `now`, with times relative to that.
+    pub(crate) fn snapshot(&self, now: Instant) -> DialerSnapshot {
+        let again_after = match self.source {
+            Source::Fixed => 1,
+            Source::Server { again_after, .. } => again_after,
+        };
+        let ages = self
+            .lost
+            .iter()
+            .map(|&at| now.saturating_duration_since(at));
+        DialerSnapshot {
+            phase: self.phase_snapshot(now),
+            host: self
+                .login
+                .as_ref()
+                .map(|login| (login.host.clone(), login.client_id.clone())),
+            delays: [self.retry.base(), self.auth_retry.base()],
+            failed_opens: self.failed_opens.min(again_after),
+            lost: ages.filter(|&age| age < SUSPICIOUS_TIME).collect(),
+        }
+    }
+
+    fn phase_snapshot(&self, now: Instant) -> PhaseSnapshot {
+        match self.phase {
+            Phase::Waiting(due) => PhaseSnapshot::Waiting(due.saturating_duration_since(now)),
+            Phase::Fetching(_, due) => PhaseSnapshot::Fetching(due.saturating_duration_since(now)),
+            Phase::Opening(due) => PhaseSnapshot::Opening(due.saturating_duration_since(now)),
+            Phase::Up(since) => {
+                let is_fresh = self.retry.is_fresh() && self.auth_retry.is_fresh();
+                let age = now.saturating_duration_since(since).min(SUSPICIOUS_TIME);
+                PhaseSnapshot::Up(if is_fresh { Duration::ZERO } else { age })
+            }
+            Phase::Closed => PhaseSnapshot::Closed,
+        }
+    }
+
     /// A connection that has held is a success; one that breaks at once is none.
     fn lived(&mut self, now: Instant, since: Instant) {
         if now.saturating_duration_since(since) >= SUSPICIOUS_TIME {
@@ -271,8 +331,8 @@ impl Dialer {
     }
 }
 
-/// Later than `now`, unless no clock gets there.
+/// Later than `now`. A delay that no clock reaches is a century.
 fn later(now: Instant, delay: Duration) -> Instant {
-    now.checked_add(delay.max(Duration::from_millis(1)))
-        .unwrap_or(now)
+    let delay = delay.clamp(Duration::from_millis(1), CENTURY);
+    now.checked_add(delay).unwrap_or(now)
 }

@@ -38,6 +38,16 @@ pub(crate) struct Done<Op> {
     pub(crate) deliveries: Vec<DeliveryId>,
 }
 
+/// A journal at one moment, but for the chance in its delays: two that are equal go on alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct JournalSnapshot<S> {
+    pending: Vec<(S, Vec<DeliveryId>, bool)>, // in order, and whether it failed
+    retry_in: Option<Duration>,
+    trouble_for: Option<Duration>,
+    delay: Duration, // the next one
+    owes_hangup: bool,
+}
+
 impl<Op: Clone> Journal<Op> {
     pub(crate) fn new(config: &LinkConfig, seed: u64) -> Self {
         Self {
@@ -165,6 +175,32 @@ impl<Op: Clone> Journal<Op> {
         }
         self.waiting = 0;
         self.owes_hangup = false;
+    }
+
+    /// What it is at `now`, with times relative to that; `describe` says what there is to know of a
+    /// request.
+    pub(crate) fn snapshot<S>(
+        &self,
+        now: Instant,
+        describe: impl Fn(&Op) -> S,
+    ) -> JournalSnapshot<S> {
+        let pending = self.pending.iter().map(|(seq, pending)| {
+            let has_failed = self.failed.contains(seq);
+            (
+                describe(&pending.op),
+                pending.deliveries.clone(),
+                has_failed,
+            )
+        });
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let since = |at: Instant| now.saturating_duration_since(at);
+        JournalSnapshot {
+            pending: pending.collect(),
+            retry_in: self.retry_at.map(until),
+            trouble_for: self.trouble_since.map(since),
+            delay: self.backoff.base(),
+            owes_hangup: self.owes_hangup,
+        }
     }
 
     /// The requests that are not carried out.

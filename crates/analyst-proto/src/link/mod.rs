@@ -5,9 +5,9 @@ mod dialer;
 mod journal;
 mod outbox;
 
-pub(crate) use dialer::{Dialer, Dialled, Phase};
-pub(crate) use journal::Journal;
-pub(crate) use outbox::Outbox;
+pub(crate) use dialer::{Dialer, DialerSnapshot, Dialled, Phase};
+pub(crate) use journal::{Journal, JournalSnapshot};
+pub(crate) use outbox::{Outbox, OutboxSnapshot};
 
 use crate::BrokerProfile;
 use crate::wire::{ClientId, ConnectionInfo, Message, ParentTopic, Secret, Text, Topic};

@@ -4,7 +4,7 @@ use super::{NotSent, Publish, SendId};
 use crate::wire::{Message, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Messages in the order in which they go out, and again over the next connection until they are
 /// acknowledged. `K` says what a message is for; there is one for each.
@@ -37,6 +37,13 @@ struct Place {
 struct Flight {
     place: Option<Place>,
     since: Instant,
+}
+
+/// An outbox at one moment: two that are equal go on alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OutboxSnapshot<S> {
+    entries: Vec<(bool, S)>,                 // urgent or not, in order
+    flights: Vec<(Option<usize>, Duration)>, // which entry, and for how long
 }
 
 impl<K: Ord + Clone> Default for Outbox<K> {
@@ -145,6 +152,40 @@ impl<K: Ord + Clone> Outbox<K> {
     /// Since when the oldest message is on its way.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.flights.values().next().map(|flight| flight.since)
+    }
+
+    /// Sends everything to another topic from now on.
+    pub(crate) fn readdress(&mut self, topic: &Topic) {
+        for entry in self.entries.values_mut() {
+            entry.topic = topic.clone();
+        }
+    }
+
+    /// True if this message is on its way.
+    pub(crate) fn is_in_flight(&self, send: SendId) -> bool {
+        self.flights.contains_key(&send)
+    }
+
+    /// What it is at `now`, with times relative to that; `describe` says what there is to know of a
+    /// message.
+    pub(crate) fn snapshot<S>(
+        &self,
+        now: Instant,
+        describe: impl Fn(&K, &Message) -> S,
+    ) -> OutboxSnapshot<S> {
+        let entries = self.entries.iter().map(|(place, entry)| {
+            let what = describe(&entry.key, &entry.message);
+            (!place.is_patient, what)
+        });
+        let flights = self.flights.values().map(|flight| {
+            let which = |at: Place| self.entries.keys().position(|&place| place == at);
+            let age = now.saturating_duration_since(flight.since);
+            (flight.place.and_then(which), age)
+        });
+        OutboxSnapshot {
+            entries: entries.collect(),
+            flights: flights.collect(),
+        }
     }
 
     pub(crate) fn contains(&self, key: &K) -> bool {

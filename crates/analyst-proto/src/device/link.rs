@@ -1,0 +1,213 @@
+//! The connection: where it goes, when it is up, and what goes out over it.
+
+use super::{Device, Event, HangUp, Mail, NoInfo, Output, SHORTEST, Warning};
+use crate::BrokerProfile;
+use crate::link::{Dialled, Down, ExchangeId, Login, NotSent, SendId};
+use crate::wire::{ConnectionInfo, TaskId};
+use std::time::{Duration, Instant};
+
+/// Longest identifier of a client, and longest topic, that Aliyun's brokers know.
+const LMQ_LONGEST: usize = 64;
+/// How late messages may be that Aliyun's brokers deliver in no order.
+const LMQ_OVERTAKE: Duration = Duration::from_secs(15);
+
+impl Device {
+    /// Asks, connects, or waits, whatever is due.
+    pub(super) fn dial(&mut self, now: Instant) {
+        while let Some(dialled) = self.dialer.fire(now) {
+            match dialled {
+                Dialled::Fetch(exchange) => self.out.push_back(Output::Fetch(exchange)),
+                Dialled::FetchTimedOut => self.say(Event::FetchFailed),
+                Dialled::Open(login) => self.out.push_back(Output::Open(login)),
+                Dialled::OpenTimedOut => {
+                    self.out.push_back(Output::Hangup);
+                    self.say(Event::HungUp(HangUp::NotOpened));
+                }
+            }
+        }
+    }
+
+    /// The server has said where the broker is, or not.
+    pub(super) fn informed(
+        &mut self,
+        now: Instant,
+        exchange: ExchangeId,
+        answer: Result<ConnectionInfo, NoInfo>,
+    ) {
+        if !self.dialer.is_fetching(exchange) {
+            return;
+        }
+        match answer {
+            Ok(info) => self.locate(now, &info),
+            Err(NoInfo::Rejected { status, message }) => {
+                self.dialer.not_fetched(now, true);
+                self.say(Event::Rejected { status, message });
+            }
+            Err(NoInfo::Failed) => {
+                self.dialer.not_fetched(now, false);
+                self.say(Event::FetchFailed);
+            }
+        }
+    }
+
+    fn locate(&mut self, now: Instant, info: &ConnectionInfo) {
+        let login = Login::from(info);
+        let profile = self.config.profile.unwrap_or_else(|| login.profile());
+        self.say(Event::Info {
+            client_id: info.client_id.clone(),
+            server_client_id: info.server_client_id.clone(),
+            profile,
+        });
+        if profile == BrokerProfile::Lmq {
+            self.warn(&login);
+        }
+        let topic = info.parent.p2p(&info.server_client_id);
+        self.outbox.readdress(&topic);
+        self.answers_to = Some(topic);
+        self.dialer.fetched(now, login);
+        for id in std::mem::take(&mut self.unaddressed) {
+            self.offer(id);
+        }
+        self.dial(now);
+    }
+
+    fn warn(&mut self, login: &Login) {
+        let lengths = [
+            (
+                login.client_id.as_str().len(),
+                Warning::LongClientId as fn(usize) -> Warning,
+            ),
+            (login.topic().as_str().len(), Warning::LongTopic),
+        ];
+        for (length, warning) in lengths {
+            if length > LMQ_LONGEST {
+                self.say(Event::Warning(warning(length)));
+            }
+        }
+    }
+
+    pub(super) fn connected(&mut self, now: Instant, session_present: bool) {
+        if !self.dialer.connected(now) {
+            return;
+        }
+        //= docs/spec/analyst-proto.md#analyser
+        //# On a `Plain` broker without a session of it the analyser MUST subscribe to its own topic.
+        //= docs/spec/analyst-proto.md#analyser
+        //# On an `Lmq` broker the analyser MUST NOT subscribe.
+        if self.profile() == Some(BrokerProfile::Plain) && !session_present {
+            if let Some(topic) = self.dialer.login().map(Login::topic) {
+                self.out.push_back(Output::Subscribe(topic));
+            }
+        }
+        self.publish(now);
+        self.say(Event::Up);
+    }
+
+    pub(super) fn disconnected(&mut self, now: Instant, why: Down) {
+        //= docs/spec/analyst-proto.md#analyser
+        //# Credentials that the broker refuses MUST be asked for anew after `auth_backoff_min`, a fifth more or less, which doubles with each refusal up to `auth_backoff_max`.
+        let Some(is_suspicious) = self.dialer.disconnected(now, why) else {
+            return;
+        };
+        self.link_is_gone();
+        self.say(Event::Down(why));
+        if is_suspicious {
+            self.say(Event::DuplicateIdSuspected);
+        }
+    }
+
+    /// Drops the connection, to make another one after a while.
+    pub(super) fn hang_up(&mut self, now: Instant, why: HangUp) {
+        if !self.dialer.is_up() {
+            return;
+        }
+        self.dialer.hung_up(now);
+        self.link_is_gone();
+        self.out.push_back(Output::Hangup);
+        self.say(Event::HungUp(why));
+    }
+
+    fn link_is_gone(&mut self) {
+        //= docs/spec/analyst-proto.md#analyser
+        //# A result MUST be published over each connection until the broker has acknowledged it.
+        self.outbox.disconnected();
+        self.journal.disconnected();
+        self.is_holding = false;
+    }
+
+    /// Sends what may be sent.
+    pub(super) fn publish(&mut self, now: Instant) {
+        if !self.dialer.is_up() {
+            return;
+        }
+        //= docs/spec/analyst-proto.md#analyser
+        //# The analyser MUST NOT publish the same message twice over one connection.
+        while let Some(publish) = self.outbox.send(now, self.config.link.window) {
+            self.out.push_back(Output::Send(publish));
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, send: SendId) {
+        match self.outbox.sent(send) {
+            Some(Mail::Result(id)) => self.delivered(now, id),
+            Some(Mail::Busy(_)) => self.busy_answers = self.busy_answers.saturating_sub(1),
+            None => {}
+        }
+    }
+
+    pub(super) fn not_sent(&mut self, now: Instant, send: SendId, why: NotSent) {
+        if !self.outbox.is_in_flight(send) {
+            return;
+        }
+        match self.outbox.not_sent(send, why) {
+            Some(Mail::Result(id)) => self.too_large(now, id),
+            Some(Mail::Busy(_)) => self.busy_answers = self.busy_answers.saturating_sub(1),
+            None => {}
+        }
+        if why != NotSent::TooLarge {
+            self.hang_up(now, HangUp::NotSent);
+        }
+    }
+
+    /// When a message has waited too long for the broker's acknowledgement.
+    pub(super) fn unacknowledged_at(&self) -> Option<Instant> {
+        let since = self.outbox.oldest().filter(|_| self.dialer.is_up())?;
+        since.checked_add(self.config.link.ack_timeout.max(SHORTEST))
+    }
+
+    /// Lets the broker deliver again what was held, once there is nothing else to do.
+    pub(super) fn release_held(&mut self, now: Instant) {
+        let is_idle = self.queue.is_empty() && self.slots.is_empty();
+        let has_room = self.busy_answers < self.config.max_busy.max(1);
+        // Aliyun's brokers do so by themselves.
+        if self.is_holding && is_idle && has_room && self.profile() == Some(BrokerProfile::Plain) {
+            self.hang_up(now, HangUp::Held);
+        }
+    }
+
+    /// Queues the result of a task for the dispatcher.
+    pub(super) fn offer(&mut self, id: TaskId) {
+        let Some(topic) = self.answers_to.clone() else {
+            self.unaddressed.push_back(id);
+            return;
+        };
+        if let Some(message) = self.answer(id) {
+            self.outbox
+                .push(Mail::Result(id), false, topic, message.into());
+        }
+    }
+
+    /// Messages within this time of a task may be of the time before it.
+    pub(super) fn overtake_guard(&self) -> Duration {
+        self.config.overtake_guard.unwrap_or(match self.profile() {
+            Some(BrokerProfile::Plain) => Duration::ZERO,
+            Some(BrokerProfile::Lmq) | None => LMQ_OVERTAKE,
+        })
+    }
+
+    /// `None` as long as the server has not said where the broker is.
+    fn profile(&self) -> Option<BrokerProfile> {
+        let detected = self.dialer.login().map(Login::profile);
+        self.config.profile.or(detected)
+    }
+}
