@@ -205,6 +205,8 @@ impl Preset {
 
     /// Whether parameters that are empty or null are left out.
     fn drops_blank(self) -> bool {
+        //= docs/spec/analyst-proto.md#signature
+        //# An empty text MUST be signed as such by default.
         matches!(
             self,
             Self::WeChatPayMd5 | Self::WeChatPayHmacSha256 | Self::TopMd5 | Self::TopHmacMd5
@@ -233,6 +235,8 @@ impl Preset {
                 each(equals);
             }
             match value {
+                //= docs/spec/analyst-proto.md#signature
+                //# A value MUST be signed as it is, neither percent-encoded nor escaped.
                 SignValue::Str(text) => each(text.as_bytes()),
                 //= docs/spec/analyst-proto.md#signature
                 //# A number MUST be signed as its decimal digits.

@@ -212,7 +212,7 @@ impl ErrorCode {
 }
 
 impl Members {
-    /// Finds the members of `object`. Of those that are there twice the last counts.
+    /// Finds the members of `object`.
     fn read(object: &[u8]) -> Result<Self, ScanError> {
         let mut members = Self::default();
         let mut scan = Scanner::new(object, MAX_DEPTH);
@@ -231,6 +231,8 @@ impl Members {
                 Some("data") => &mut members.data,
                 _ => continue,
             };
+            //= docs/spec/analyst-proto.md#connection-information
+            //# Of members of a reply that are there twice the last MUST count.
             *member = value;
         }
         Ok(members)

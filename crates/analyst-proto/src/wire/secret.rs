@@ -21,6 +21,8 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        //= docs/spec/analyst-proto.md#credentials
+        //# Keys, passwords, tokens and signatures MUST NOT appear in debug output or in errors.
         f.write_str("Secret(..)")
     }
 }
