@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Judges requests for connection information.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Desk {
     config: DeskConfig,
     decoy: SigningKey, // verifies for names that nobody has, so that they take as long

@@ -96,7 +96,7 @@ fn config_of() -> impl Strategy<Value = Config> {
         config.queue_wait = waits.then_some(secs(20));
         if is_lmq {
             config.profile = BrokerProfile::Lmq;
-            config.rate = Some(2);
+            config.rate = BrokerProfile::Lmq.rate();
             config.settle = secs(10);
         }
         if is_small {

@@ -2,6 +2,7 @@
 
 mod platform_kit;
 
+use analyst_proto::BrokerProfile;
 use analyst_proto::link::Down;
 use analyst_proto::platform::{Event, Input, Late, Op, Output, Verdict};
 use analyst_proto::wire::{Message, Text};
@@ -283,7 +284,7 @@ fn a_p10_room_is_free_once_the_broker_has_the_timeout() {
 //# The dispatcher MUST send TIMEOUT before START where both wait.
 fn a_p13_the_rate_is_kept_and_those_who_may_stop_hear_it_first() {
     let mut config = config();
-    config.rate = Some(20);
+    config.rate = BrokerProfile::Lmq.rate();
     config.suspend_after = 1_000;
     let mut rig = Rig::up(config, 100);
     for number in 1..=60 {

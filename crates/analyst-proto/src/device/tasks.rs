@@ -4,7 +4,7 @@ use super::task::{Stage, Task, answer, label};
 use super::{Busy, Device, Event, Ignored, Mail, Op, Outcome, Output, ReplyToTimeout, Run};
 use crate::WireErrorKind;
 use crate::link::{DeliveryId, Incoming, Seq};
-use crate::wire::{Fail, Finish, Message, Start, TaskId, Timeout};
+use crate::wire::{Fail, Finish, Message, Progress, Start, TaskId, Timeout};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,7 +32,9 @@ impl Device {
                 self.ack(delivery);
                 self.cancelled(now, is_again, &timeout);
             }
-            Message::Finish(Finish { id, .. }) | Message::Fail(Fail { id, .. }) => {
+            Message::Finish(Finish { id, .. })
+            | Message::Fail(Fail { id, .. })
+            | Message::Progress(Progress { id, .. }) => {
                 self.wrong_way(delivery, id);
             }
             Message::Unknown(unknown) => {

@@ -203,12 +203,8 @@ impl<Op: Clone> Journal<Op> {
         }
     }
 
-    /// The requests that are not carried out.
-    pub(crate) fn pending(&self) -> impl Iterator<Item = &Op> {
-        self.pending.values().map(|pending| &pending.op)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+    /// Which of the requests that are not carried out this is.
+    pub(crate) fn position(&self, seq: Seq) -> Option<usize> {
+        self.pending.keys().position(|&pending| pending == seq)
     }
 }

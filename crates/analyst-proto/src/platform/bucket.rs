@@ -1,5 +1,6 @@
 //! How many messages a second a client may publish.
 
+use crate::Rate;
 use std::time::{Duration, Instant};
 
 /// Tokens, one for each message.
@@ -11,13 +12,13 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(now: Instant, rate: u32) -> Self {
+    pub(super) fn new(now: Instant, rate: Rate) -> Self {
         Self {
             every: Duration::from_secs(1)
-                .checked_div(rate)
+                .checked_div(rate.per_second)
                 .unwrap_or(Duration::from_secs(1)),
             full_at: now,
-            burst: rate.max(1),
+            burst: rate.burst.max(1),
         }
     }
 

@@ -2,21 +2,24 @@
 
 mod bucket;
 mod dispatch;
+mod info;
 mod restore;
 mod results;
 mod roster;
+mod snapshot;
 mod table;
 mod task;
 mod time;
 mod tombstones;
 mod vocabulary;
 
+pub use snapshot::Snapshot;
 pub use vocabulary::{
-    Config, Counters, Event, Input, Late, Op, Output, Reason, Refused, Registration, Stats,
-    Submission, Verdict,
+    Config, Counters, Credentials, Event, Input, Late, Op, Output, Reason, Refused, Registration,
+    Stats, Submission, Verdict,
 };
 
-use crate::BrokerProfile;
+use crate::desk::Desk;
 use crate::link::{Dialer, Down, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
 use bucket::Bucket;
@@ -40,6 +43,7 @@ pub struct Platform {
     journal: Journal<Op>,
     table: Table,
     roster: Roster,
+    desk: Desk,
     tombstones: Tombstones,
     counters: Counters,
     submitted: u64,
@@ -49,7 +53,7 @@ pub struct Platform {
 }
 
 /// What a message is for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Errand {
     /// Gives a task, in this attempt.
     Start(TaskId, u32),
@@ -101,6 +105,13 @@ impl Platform {
                 if self.journal.failed(now, seq) {
                     self.say(Event::StoreTrouble);
                 }
+            }
+            Input::InfoRequest {
+                exchange,
+                at,
+                request,
+            } => {
+                self.asked_for_info(exchange, at, request);
             }
             Input::Presence { client, online } => self.roster.set_presence(&client, online),
         }
@@ -200,7 +211,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`Refused::Full`] beyond [`Config::max_analysts`], [`Refused::Closed`].
+    /// [`Refused::Known`] if another analyser has its name, [`Refused::Full`] beyond
+    /// [`Config::max_analysts`], [`Refused::Closed`].
     pub fn register(
         &mut self,
         now: Instant,
@@ -209,6 +221,9 @@ impl Platform {
         self.fire(now);
         if self.is_closed {
             return Err(Refused::Closed(registration));
+        }
+        if self.roster.is_taken(&registration) {
+            return Err(Refused::Known(registration));
         }
         let is_new = self.roster.registration(&registration.client_id).is_none();
         if is_new && self.roster.registered() >= self.config.max_analysts {
@@ -294,8 +309,7 @@ impl Platform {
             return;
         }
         self.say(Event::Up);
-        let is_subscribed = session_present || self.config.profile == BrokerProfile::Lmq;
-        if !is_subscribed {
+        if !session_present && self.config.profile.needs_subscription() {
             let topic = self.config.login.topic();
             self.out.push_back(Output::Subscribe(topic));
         }

@@ -7,6 +7,7 @@ use super::table::Table;
 use super::task::{Attempt, Lease, Stage};
 use super::tombstones::{Epitaph, Tombstones};
 use super::vocabulary::{Config, Counters, Op, Submission, Verdict};
+use crate::desk::Desk;
 use crate::link::{Dialer, Journal, Outbox};
 use crate::wire::{ClientId, TaskId, Text, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
@@ -66,7 +67,8 @@ impl Platform {
             bucket: config.rate.map(|rate| Bucket::new(now, rate)),
             journal: Journal::new(&config.link, config.seed.rotate_left(32)),
             table: Table::default(),
-            roster: Roster::new((&config).into()),
+            roster: Roster::new((&config).into(), config.preset),
+            desk: Desk::new(config.desk.clone()),
             tombstones: Tombstones::new(config.tombstones, config.tombstone_time),
             counters: Counters::default(),
             submitted: 0,

@@ -3,9 +3,9 @@
 use super::task::{Stage, Task, kept_reason};
 use super::tombstones::Epitaph;
 use super::vocabulary::{Event, Late, Op, Output, Verdict};
-use super::{Farewell, Platform};
+use super::{Farewell, Platform, dispatch};
 use crate::link::{DeliveryId, Incoming, Seq};
-use crate::wire::{ClientId, Fail, Finish, Message, Taken, TaskId, Text};
+use crate::wire::{self, ClientId, Fail, Finish, Message, Taken, TaskId, Text};
 use std::time::Instant;
 
 /// What has become of a result.
@@ -38,6 +38,11 @@ impl Platform {
             }
             Message::Start(_) => self.unexpected(delivery, "ANALYSIS_START"),
             Message::Timeout(_) => self.unexpected(delivery, "ANALYSIS_TIMEOUT"),
+            Message::Progress(progress) if self.config.takes_progress => {
+                self.goes_on(now, progress.id);
+                self.out.push_back(Output::Ack(delivery));
+            }
+            Message::Progress(_) => self.unexpected(delivery, "ANALYSIS_PROGRESS"),
             Message::Unknown(_) => self.unexpected(delivery, "an action that is not known"),
         }
     }
@@ -241,11 +246,20 @@ impl Platform {
         if !self.config.label_attempts {
             return None;
         }
-        let (client, attempt) = parse_label(analyst_id?)?;
+        let label = wire::Attempt::read(analyst_id?)?;
         let task = self.table.get(id)?;
-        client_of(task, attempt)
-            .filter(|known| known.as_str() == client)
-            .map(|_| attempt)
+        let client = client_of(task, label.number)?;
+        (client == label.client).then_some(label.number)
+    }
+
+    /// An analyser is still at it.
+    fn goes_on(&mut self, now: Instant, id: TaskId) {
+        let task = self.table.get(id);
+        let Some(task) = task.filter(|task| matches!(task.stage, Stage::Working(_))) else {
+            return;
+        };
+        let lease = dispatch::lease(&self.config, task, now);
+        self.table.set_stage(id, Stage::Working(lease));
     }
 }
 
@@ -253,13 +267,6 @@ impl Platform {
 fn client_of(task: &Task, attempt: u32) -> Option<ClientId> {
     let at = usize::try_from(attempt.checked_sub(1)?).ok()?;
     task.attempts.get(at).map(|attempt| attempt.client.clone())
-}
-
-/// `"GID_Analyst@@@analyst_3#2"`: client and number of the attempt.
-fn parse_label(json: &Text) -> Option<(&str, u32)> {
-    let text = json.as_str().strip_prefix('"')?.strip_suffix('"')?;
-    let (client, attempt) = text.rsplit_once('#')?;
-    Some((client, attempt.parse().ok()?))
 }
 
 pub(super) fn starts_with_any(reason: &Text, beginnings: &[String]) -> bool {

@@ -2,7 +2,8 @@
 
 use super::task::Task;
 use super::vocabulary::Registration;
-use crate::wire::{ClientId, TaskId};
+use crate::sign::{Preset, SigningKey};
+use crate::wire::{ClientId, TaskId, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone)]
 pub(super) struct Roster {
     analysts: BTreeMap<ClientId, Analyst>,
-    free: BTreeSet<(usize, u64, ClientId)>, // fewest tasks first, then longest idle
-    resting: BTreeSet<(Instant, ClientId)>, // suspended until then
+    keys: BTreeMap<Text, (SigningKey, ClientId)>, // by name
+    free: BTreeSet<(usize, u64, ClientId)>,       // fewest tasks first, then longest idle
+    resting: BTreeSet<(Instant, ClientId)>,       // suspended until then
     registered: usize,
     turns: u64,
     suspension: Suspension,
+    preset: Preset,
 }
 
 /// When an analyser is given a rest.
@@ -39,15 +42,34 @@ struct Analyst {
     place: Option<(usize, u64)>,
 }
 
+/// A roster at one moment, with the order of turns in place of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct RosterSnapshot(Vec<AnalystSnapshot>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct AnalystSnapshot {
+    client: ClientId,
+    capacity: Option<usize>,
+    attempts: Vec<(TaskId, u32)>,
+    is_offline: bool,
+    strikes: u32,
+    rests: u32,
+    rest: Option<Duration>,
+    is_on_trial: bool,
+    turn: usize,
+}
+
 impl Roster {
-    pub(super) fn new(suspension: Suspension) -> Self {
+    pub(super) fn new(suspension: Suspension, preset: Preset) -> Self {
         Self {
             analysts: BTreeMap::new(),
+            keys: BTreeMap::new(),
             free: BTreeSet::new(),
             resting: BTreeSet::new(),
             registered: 0,
             turns: 0,
             suspension,
+            preset,
         }
     }
 
@@ -67,12 +89,32 @@ impl Roster {
         self.analysts.get(client)?.registration.as_ref()
     }
 
+    /// The key that whoever has this name signs with.
+    pub(super) fn key(&self, name: &str) -> Option<&SigningKey> {
+        self.keys.get(&Text::from(name)).map(|(key, _)| key)
+    }
+
+    /// Who has this name.
+    pub(super) fn client(&self, name: &str) -> Option<&ClientId> {
+        self.keys.get(&Text::from(name)).map(|(_, client)| client)
+    }
+
+    /// True if another analyser has this name.
+    pub(super) fn is_taken(&self, registration: &Registration) -> bool {
+        let owner = self.client(&registration.name);
+        owner.is_some_and(|client| *client != registration.client_id)
+    }
+
     pub(super) fn register(&mut self, registration: Registration) {
         let client = registration.client_id.clone();
+        let key = SigningKey::new(self.preset, &registration.secret);
+        let name = registration.name.clone();
         let analyst = self.analysts.entry(client.clone()).or_default();
-        if analyst.registration.replace(registration).is_none() {
-            self.registered = self.registered.saturating_add(1);
+        match analyst.registration.replace(registration) {
+            Some(old) => drop(self.keys.remove(&old.name)),
+            None => self.registered = self.registered.saturating_add(1),
         }
+        self.keys.insert(name, (key, client.clone()));
         self.refresh(&client);
     }
 
@@ -81,6 +123,7 @@ impl Roster {
         let analyst = self.analysts.get_mut(client)?;
         let registration = analyst.registration.take()?;
         self.registered = self.registered.saturating_sub(1);
+        self.keys.remove(&registration.name);
         analyst.attempts.clear();
         if let Some(rest) = analyst.rest.take() {
             self.resting.remove(&(rest, client.clone()));
@@ -188,6 +231,28 @@ impl Roster {
 
     pub(super) fn due(&self) -> Option<Instant> {
         self.resting.first().map(|(until, _)| *until)
+    }
+
+    /// What it is at `now`.
+    pub(super) fn snapshot(&self, now: Instant) -> RosterSnapshot {
+        let mut turns: Vec<u64> = self.analysts.values().map(|it| it.idle_since).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let analysts = self
+            .analysts
+            .iter()
+            .map(|(client, analyst)| AnalystSnapshot {
+                client: client.clone(),
+                capacity: analyst.registration.as_ref().map(|it| it.capacity),
+                attempts: analyst.attempts.iter().copied().collect(),
+                is_offline: analyst.is_offline,
+                strikes: analyst.strikes.min(self.suspension.after),
+                rests: analyst.rests,
+                rest: analyst.rest.map(|at| at.saturating_duration_since(now)),
+                is_on_trial: analyst.is_on_trial,
+                turn: turns.binary_search(&analyst.idle_since).unwrap_or(0),
+            });
+        RosterSnapshot(analysts.collect())
     }
 
     /// Puts it where it belongs among those that are free, or takes it away.

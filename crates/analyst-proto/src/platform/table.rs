@@ -121,10 +121,6 @@ impl Table {
             .filter_map(|(_, _, id)| self.tasks.get(id))
     }
 
-    pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// The only task with the number that `got` is, once a reader with floating point has had it.
     #[allow(clippy::cast_precision_loss)] // which is the point
     pub(super) fn unrounded(&self, got: TaskId) -> Option<TaskId> {

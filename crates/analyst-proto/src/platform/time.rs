@@ -4,7 +4,7 @@ use super::task::{Lease, Stage, Task};
 use super::vocabulary::{Event, Op, Output, Reason, Verdict};
 use super::{Errand, Farewell, Platform, after};
 use crate::link::{Dialled, Phase};
-use crate::wire::{ClientId, Message, TaskId};
+use crate::wire::{self, ClientId, Message, TaskId};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -218,8 +218,7 @@ impl Platform {
 /// START with a label of its attempt in `analyst_id`.
 fn labelled(task: &Task, client: &ClientId) -> Arc<Message> {
     let mut start = task.submission.task.clone();
-    // An identifier has no character that JSON escapes.
-    let label = format!("\"{client}#{}\"", task.made());
-    start.analyst_id = Some(label.into());
+    let label = wire::Attempt::new(client.clone(), task.made());
+    start.analyst_id = Some(label.to_json());
     Arc::new(Message::Start(start))
 }

@@ -55,6 +55,14 @@ impl Tombstones {
         Some(id)
     }
 
+    /// The oldest first, with when it is forgotten.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Instant, TaskId, Option<Epitaph>)> {
+        let epitaph = |id| self.by_id.get(&id).copied();
+        self.order
+            .iter()
+            .map(move |&(at, id)| (at, id, epitaph(id)))
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
         self.order.front().map(|(until, _)| *until)
     }

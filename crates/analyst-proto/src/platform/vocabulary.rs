@@ -1,8 +1,13 @@
 //! What a [`super::Platform`] hears and says.
 
-use crate::link::{DeliveryId, Down, Incoming, LinkConfig, Login, NotSent, Publish, SendId, Seq};
-use crate::wire::{ClientId, Secret, Start, Taken, TaskId, Text, Topic, UnixMillis};
-use crate::{BrokerProfile, WireErrorKind};
+use crate::link::{
+    DeliveryId, Down, ExchangeId, Incoming, LinkConfig, Login, NotSent, Publish, SendId, Seq,
+};
+use crate::sign::Preset;
+use crate::wire::{
+    ClientId, InfoReply, Secret, SignedRequest, Start, Taken, TaskId, Text, Topic, UnixMillis,
+};
+use crate::{BrokerProfile, DeskConfig, Rate, Refusal, RequestError, WireErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +21,16 @@ pub struct Config {
     pub login: Login,
     /// How the broker treats point-to-point messages; as the login tells.
     pub profile: BrokerProfile,
+    /// The broker's host, as analysers are told; that of the login.
+    pub public_host: Text,
+    /// Its port, as analysers are told; that of the login.
+    pub public_port: u16,
+    /// What analysers log in to the broker with; what the dispatcher does.
+    pub credentials: Credentials,
+    /// How requests for connection information are judged.
+    pub desk: DeskConfig,
+    /// How they are signed; [`Preset::MakeMd5`].
+    pub preset: Preset,
     /// Connection and store.
     pub link: LinkConfig,
     /// How long an analyser may work on a task, unless the task says otherwise, from the broker's
@@ -40,6 +55,8 @@ pub struct Config {
     /// Puts a label into `analyst_id` of each START, and takes a result that echoes it for one of
     /// that attempt; false. No document knows it.
     pub label_attempts: bool,
+    /// Extension `progress`: whether `ANALYSIS_PROGRESS` begins the lease anew; false.
+    pub takes_progress: bool,
     /// An analyser is given no tasks for a while after so many leases in a row ran out; 3.
     pub suspend_after: u32,
     /// How long at first; 60 s. It doubles each time. Then one task tries it out.
@@ -49,8 +66,8 @@ pub struct Config {
     /// How long after a connection is made nothing is judged by time, so that what has queued up at
     /// the broker is heard first; 10 s or 1 s, by the profile.
     pub settle: Duration,
-    /// Most messages a second, and as many at once; `None` without limit. 20 or none, by the profile.
-    pub rate: Option<u32>,
+    /// How fast the dispatcher may publish; `None` without limit. 20 a second or none, by the profile.
+    pub rate: Option<Rate>,
     /// Most tasks without a confirmed verdict; 100,000.
     pub max_tasks: usize,
     /// Most analysers; 10,000.
@@ -98,6 +115,26 @@ pub struct Registration {
     pub capacity: usize,
 }
 
+/// What analysers log in to the broker with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// All with the same.
+    Shared {
+        /// The user name.
+        user_name: Text,
+        /// The password.
+        password: Secret,
+    },
+    /// Each with a password of its own, as Aliyun's brokers have it.
+    Signed {
+        /// `Signature|{access key id}|{instance}`.
+        user_name: Text,
+        /// The secret of that access key, which signs client identifiers.
+        secret: Secret,
+    },
+}
+
 /// What the world tells the machine.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -121,6 +158,15 @@ pub enum Input {
     Stored(Seq),
     /// The store has not done what was asked. It will be asked again.
     StoreFailed(Seq),
+    /// Somebody asks for connection information.
+    InfoRequest {
+        /// What it is answered by.
+        exchange: ExchangeId,
+        /// The wall-clock time at which it came.
+        at: UnixMillis,
+        /// What it says, or why it says nothing.
+        request: Result<SignedRequest, RequestError>,
+    },
     /// Somebody knows whether an analyser is connected to the broker.
     Presence {
         /// The analyser.
@@ -144,7 +190,9 @@ pub enum Output {
     Ack(DeliveryId),
     /// Drop the connection. Nothing more is to be told of it.
     Hangup,
-    /// Ask the store for something.
+    /// Answer a request for connection information.
+    InfoReply(ExchangeId, InfoReply),
+    /// Ask the store for something. The same number may come again after [`Input::StoreFailed`].
     Store(Seq, Op),
     /// Tell the application.
     Event(Event),
@@ -222,6 +270,15 @@ pub enum Event {
     Down(Down),
     /// Connections break so soon that another client is likely to have our identifier.
     DuplicateIdSuspected,
+    /// An analyser was told where the broker is.
+    Informed(ClientId),
+    /// Somebody was not told where the broker is.
+    Refused {
+        /// The name that was given, by whoever it was.
+        name: Option<Text>,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// A task is kept: it will get a verdict.
     Accepted(TaskId),
     /// An attempt took too long; another analyser gets the task if there are attempts left.
@@ -373,6 +430,10 @@ pub struct Counters {
     pub late: u64,
     /// Results for tasks that are not known, or that nobody was given.
     pub stray: u64,
+    /// Requests for connection information that were answered with it.
+    pub informed: u64,
+    /// Requests for connection information that were refused.
+    pub refused: u64,
     /// Messages that are none for a dispatcher, or cannot be read.
     pub unexpected: u64,
     /// Deliveries that were left for the broker to deliver again, since the store was behind.
@@ -383,9 +444,16 @@ impl Config {
     /// The defaults for this login.
     pub fn new(login: Login, seed: u64) -> Self {
         let profile = login.profile();
-        let is_lmq = profile == BrokerProfile::Lmq;
         Self {
             seed,
+            public_host: login.host.clone(),
+            public_port: login.port,
+            credentials: Credentials::Shared {
+                user_name: login.user_name.clone(),
+                password: login.password.clone(),
+            },
+            desk: DeskConfig::new(),
+            preset: Preset::default(),
             login,
             profile,
             link: LinkConfig::with_window(16),
@@ -401,11 +469,12 @@ impl Config {
             queue_wait: None,
             nudge: false,
             label_attempts: false,
+            takes_progress: false,
             suspend_after: 3,
             suspend_min: Duration::from_secs(60),
             suspend_max: Duration::from_secs(15 * 60),
-            settle: Duration::from_secs(if is_lmq { 10 } else { 1 }),
-            rate: is_lmq.then_some(20),
+            settle: profile.settle(),
+            rate: profile.rate(),
             max_tasks: 100_000,
             max_analysts: 10_000,
             tombstones: 100_000,
