@@ -268,7 +268,9 @@ pub(super) fn read_taken(
     let mut scan = Scanner::new(&json, lenience.limits.depth);
     let mut read = || {
         if scan.at_array() {
-            // PHP's empty object.
+            //= docs/spec/analyst-proto.md#message
+            //# A lenient reader MUST read an empty array as a result of which nothing was taken.
+            // It is PHP's empty object.
             scan.enter_array()?;
             let is_empty = !scan.element()?;
             return match lenience.other_spellings {

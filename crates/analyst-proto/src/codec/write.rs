@@ -1,4 +1,6 @@
 //! Writing messages: compact, strict, members in one order.
+//!
+//! Nothing is written that a message does not state: no attempt, no sender.
 
 use super::dialect::{Dialect, Nested, ResultKey};
 use super::fields::{Slot, Slots};
@@ -92,6 +94,8 @@ fn write_start(start: &Start, dialect: Dialect, data: &mut ObjectWriter<'_>) {
     write_extra(data, Action::Start, &start.extra);
 }
 
+//= docs/spec/analyst-proto.md#message
+//# A writer MUST NOT add the number of an attempt or who writes to a message that does not state it.
 fn write_finish(finish: &Finish, dialect: Dialect, data: &mut ObjectWriter<'_>) {
     write_id(data, finish.id, finish.id_form);
     for name in result_names(dialect) {
