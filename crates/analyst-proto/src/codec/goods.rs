@@ -138,10 +138,14 @@ impl GoodsReader<'_> {
     fn put(&mut self, placed: Vec<(Floor, GoodsId)>) -> Result<(), WireErrorKind> {
         self.goods = Goods::placed(placed);
         self.floors = self.goods.floors().count();
-        match self.floors > self.lenience.limits.floors {
-            true => self.count_floor(),
-            false => Ok(()),
+        let max = self.lenience.limits.floors;
+        if self.floors > max {
+            return Err(WireErrorKind::TooMany {
+                what: "floors",
+                max,
+            });
         }
+        Ok(())
     }
 
     fn count_floor(&mut self) -> Result<(), WireErrorKind> {

@@ -11,16 +11,16 @@ use crate::wire::{
 use lenient_wire::{Kind, ObjectWriter, Scanner, push_text, push_utf8};
 use std::io::Write as _;
 
-pub(super) fn message(message: &Message, dialect: &Dialect, out: &mut Vec<u8>) {
+pub(super) fn message(message: &Message, dialect: Dialect, out: &mut Vec<u8>) {
     match message {
         Message::Start(start) => envelope(Action::Start, &start.envelope, out, |data| {
-            write_start(start, *dialect, data);
+            write_start(start, dialect, data);
         }),
         Message::Finish(finish) => envelope(Action::Finish, &finish.envelope, out, |data| {
-            write_finish(finish, *dialect, data);
+            write_finish(finish, dialect, data);
         }),
         Message::Fail(fail) => envelope(Action::Fail, &fail.envelope, out, |data| {
-            write_fail(fail, *dialect, data);
+            write_fail(fail, dialect, data);
         }),
         Message::Timeout(timeout) => envelope(Action::Timeout, &timeout.envelope, out, |data| {
             //= docs/spec/analyst-proto.md#message
