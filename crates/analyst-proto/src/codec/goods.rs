@@ -138,10 +138,14 @@ impl GoodsReader<'_> {
     fn put(&mut self, placed: Vec<(Floor, GoodsId)>) -> Result<(), WireErrorKind> {
         self.goods = Goods::placed(placed);
         self.floors = self.goods.floors().count();
-        match self.floors > self.lenience.limits.floors {
-            true => self.count_floor(),
-            false => Ok(()),
+        let max = self.lenience.limits.floors;
+        if self.floors > max {
+            return Err(WireErrorKind::TooMany {
+                what: "floors",
+                max,
+            });
         }
+        Ok(())
     }
 
     fn count_floor(&mut self) -> Result<(), WireErrorKind> {
@@ -268,7 +272,9 @@ pub(super) fn read_taken(
     let mut scan = Scanner::new(&json, lenience.limits.depth);
     let mut read = || {
         if scan.at_array() {
-            // PHP's empty object.
+            //= docs/spec/analyst-proto.md#message
+            //# A lenient reader MUST read an empty array as a result of which nothing was taken.
+            // It is PHP's empty object.
             scan.enter_array()?;
             let is_empty = !scan.element()?;
             return match lenience.other_spellings {

@@ -3,6 +3,8 @@
 /// How a reader takes what is not spelled as we write it.
 ///
 /// What a stricter reader reads, a more lenient one reads alike.
+//= docs/spec/analyst-proto.md#message
+//# What a stricter reader reads, a more lenient one MUST read alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Lenience {

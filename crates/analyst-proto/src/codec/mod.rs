@@ -36,5 +36,5 @@ pub fn decode(payload: &Bytes, lenience: &Lenience) -> Result<Message, WireError
 
 /// Appends one message: the same bytes for the same message.
 pub fn encode(message: &Message, dialect: &Dialect, out: &mut Vec<u8>) {
-    write::message(message, dialect, out);
+    write::message(message, *dialect, out);
 }

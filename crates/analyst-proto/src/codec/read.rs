@@ -244,6 +244,7 @@ impl Data<'_> {
         let top_video = self.video(Slot::TopVideo)?;
         let top_video = top_video.ok_or(WireErrorKind::Missing("top_video"))?;
         let goods_ids = self.fields.of(Slot::GoodsIds);
+        let goods_ids = goods::read_goods(self.json, goods_ids, self.lenience)?;
         let weight_info = match self.fields.of(Slot::WeightInfo) {
             none if is_none(none) => None,
             weights => Some(goods::read_weights(self.json, weights, self.lenience)?),
@@ -252,7 +253,7 @@ impl Data<'_> {
             id,
             id_form,
             top_video,
-            goods_ids: goods::read_goods(self.json, goods_ids, self.lenience)?,
+            goods_ids,
             ass_video: self.video(Slot::AssVideo)?,
             weight_info,
             door_open_timestamp: self.time(Slot::DoorOpen)?,

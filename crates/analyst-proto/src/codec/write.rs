@@ -1,4 +1,6 @@
 //! Writing messages: compact, strict, members in one order.
+//!
+//! Nothing is written that a message does not state: no attempt, no sender.
 
 use super::dialect::{Dialect, Nested, ResultKey};
 use super::fields::{Slot, Slots};
@@ -9,16 +11,16 @@ use crate::wire::{
 use lenient_wire::{Kind, ObjectWriter, Scanner, push_text, push_utf8};
 use std::io::Write as _;
 
-pub(super) fn message(message: &Message, dialect: &Dialect, out: &mut Vec<u8>) {
+pub(super) fn message(message: &Message, dialect: Dialect, out: &mut Vec<u8>) {
     match message {
         Message::Start(start) => envelope(Action::Start, &start.envelope, out, |data| {
-            write_start(start, *dialect, data);
+            write_start(start, dialect, data);
         }),
         Message::Finish(finish) => envelope(Action::Finish, &finish.envelope, out, |data| {
-            write_finish(finish, *dialect, data);
+            write_finish(finish, dialect, data);
         }),
         Message::Fail(fail) => envelope(Action::Fail, &fail.envelope, out, |data| {
-            write_fail(fail, *dialect, data);
+            write_fail(fail, dialect, data);
         }),
         Message::Timeout(timeout) => envelope(Action::Timeout, &timeout.envelope, out, |data| {
             //= docs/spec/analyst-proto.md#message
@@ -92,6 +94,8 @@ fn write_start(start: &Start, dialect: Dialect, data: &mut ObjectWriter<'_>) {
     write_extra(data, Action::Start, &start.extra);
 }
 
+//= docs/spec/analyst-proto.md#message
+//# A writer MUST NOT add the number of an attempt or who writes to a message that does not state it.
 fn write_finish(finish: &Finish, dialect: Dialect, data: &mut ObjectWriter<'_>) {
     write_id(data, finish.id, finish.id_form);
     for name in result_names(dialect) {

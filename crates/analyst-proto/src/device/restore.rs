@@ -141,11 +141,13 @@ impl Past {
         let taken = self.runs.iter().rev().find(|(_, past)| is_taken(past));
         let (&run, past) = taken.or_else(|| self.runs.iter().next_back())?;
         if let Some((nth, outcome)) = &past.result {
+            // A task that came later and had nothing to wait for asked for the result once more.
+            let is_last = run == self.last_run() || past.is_cancelled;
             return Some(Left::Over(Found {
                 run,
                 nth: *nth,
                 outcome: Arc::clone(outcome),
-                is_delivered: past.delivered >= *nth && run == self.last_run(),
+                is_delivered: past.delivered >= *nth && is_last,
             }));
         }
         match self.last_task() {

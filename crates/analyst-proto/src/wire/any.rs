@@ -107,11 +107,12 @@ impl<'a> Arbitrary<'a> for IdForm {
 
 impl<'a> Arbitrary<'a> for Floor {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let number = match u.arbitrary()? {
-            true => u.arbitrary()?,
-            false => u.int_in_range(-1..=6)?,
-        };
-        Ok(Self(number))
+        let is_odd: bool = u.arbitrary()?;
+        Ok(Self(if is_odd {
+            u.arbitrary()?
+        } else {
+            u.int_in_range(-1..=6)?
+        }))
     }
 }
 

@@ -41,7 +41,9 @@ impl Goods {
                 continue;
             };
             goods.open(*floor);
-            block.iter().for_each(|(_, id)| goods.push(*id));
+            for (_, id) in block {
+                goods.push(*id);
+            }
         }
         goods
     }
@@ -49,13 +51,10 @@ impl Goods {
     /// Puts one more on a floor, behind those that are there.
     pub fn add(&mut self, floor: Floor, id: GoodsId) {
         let (at, block) = self.find(floor);
-        let end = match block {
-            Some(len) => at.saturating_add(len),
-            None => {
-                self.0.insert(at, Entry::Floor(floor));
-                at.saturating_add(1)
-            }
-        };
+        if block.is_none() {
+            self.0.insert(at, Entry::Floor(floor));
+        }
+        let end = at.saturating_add(block.unwrap_or(1));
         self.0.insert(end, Entry::Id(id));
     }
 
