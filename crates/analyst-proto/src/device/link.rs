@@ -94,7 +94,7 @@ impl Device {
         //# On a `Plain` broker without a session of it the analyser MUST subscribe to its own topic.
         //= docs/spec/analyst-proto.md#analyser
         //# On an `Lmq` broker the analyser MUST NOT subscribe.
-        if self.profile() == Some(BrokerProfile::Plain) && !session_present {
+        if self.profile() == Some(BrokerProfile::Plain) {
             if let Some(topic) = self.dialer.login().map(Login::topic) {
                 self.out.push_back(Output::Subscribe(topic));
             }

@@ -309,7 +309,7 @@ impl Platform {
             return;
         }
         self.say(Event::Up);
-        if !session_present && self.config.profile.needs_subscription() {
+        if self.config.profile.needs_subscription() {
             let topic = self.config.login.topic();
             self.out.push_back(Output::Subscribe(topic));
         }

@@ -116,16 +116,14 @@ pub(crate) enum Saboteur {
     StopsInWordsOnly,
     /// The analyser reads numbers as floating point.
     RoundsNumbers,
-    /// The dispatcher's store mixes up failures and results.
-    LastVerdictCounts,
-    /// Nothing is published again after a connection broke.
-    SendsOnce,
+    /// The dispatcher's store keeps the first verdict and no other.
+    FirstVerdictCounts,
     /// Nobody subscribes.
     NoSubscription,
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ServerAcksEarly,
         Self::AnalystAcksEarly,
         Self::LyingJournal,
@@ -138,8 +136,7 @@ impl Saboteur {
         Self::SilentLate,
         Self::StopsInWordsOnly,
         Self::RoundsNumbers,
-        Self::LastVerdictCounts,
-        Self::SendsOnce,
+        Self::FirstVerdictCounts,
         Self::NoSubscription,
     ];
 }

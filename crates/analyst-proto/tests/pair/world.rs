@@ -87,8 +87,8 @@ struct Delivered {
     party: Party,
     connection: u64,
     packet: u64,
-    /// The task whose result it is.
-    finish: Option<TaskId>,
+    /// The task, if this has to be kept before it is acknowledged.
+    id: Option<TaskId>,
 }
 
 /// What a session came to.
@@ -370,6 +370,9 @@ impl World {
         }
         if self.plan.is_calm() && self.stats.finished != self.plan.tasks {
             return Err(format!("nothing went wrong, and yet {:?}", self.stats));
+        }
+        if let Some(nth) = self.analysts.iter().position(Analyst::owes) {
+            return Err(format!("analyst {nth} has kept a result to itself"));
         }
         let now = self.schedule.now();
         if let Some(platform) = &mut self.server.platform {

@@ -7,10 +7,10 @@ use crate::disk::Disk;
 use crate::ledger::found;
 use crate::plan::{Plan, Saboteur};
 use analyst_proto::device::{Config, Device, Event, Input, Op, Outcome, Output, Recovered, Run};
-use analyst_proto::link::ExchangeId;
+use analyst_proto::link::{ExchangeId, SendId, Seq};
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{ConnectionInfoRequest, Message, Secret, TaskId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An analyser, with what survives its power cuts.
 #[derive(Debug)]
@@ -23,6 +23,13 @@ pub(crate) struct Analyst {
     pub asks: Option<(ExchangeId, u64, ExchangeId)>,
     /// What is really being worked on: which run, and whether it is about to stop.
     pub runs: BTreeMap<TaskId, (u32, bool)>,
+    /// Results that are kept and that the broker does not have yet.
+    owed: BTreeSet<TaskId>,
+    /// What is being kept, and what is on its way.
+    keeping: BTreeMap<Seq, TaskId>,
+    sending: BTreeMap<SendId, TaskId>,
+    /// Tasks that were answered for want of room.
+    refused: BTreeSet<TaskId>,
     config: Config,
 }
 
@@ -42,8 +49,29 @@ impl Analyst {
             life: Life::default(),
             asks: None,
             runs: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            keeping: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            refused: BTreeSet::new(),
             config,
         }
+    }
+
+    /// The store has done what was asked.
+    pub(crate) fn promises(&mut self, seq: Seq) {
+        self.owed.extend(self.keeping.remove(&seq));
+    }
+
+    /// The broker has what was sent.
+    pub(crate) fn delivers(&mut self, send: SendId) {
+        if let Some(id) = self.sending.remove(&send) {
+            self.owed.remove(&id);
+        }
+    }
+
+    /// True if a result was kept that never got out.
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     /// True if it has nothing left to say or to store.
@@ -68,6 +96,8 @@ impl World {
         let analyst = &mut self.analysts[nth];
         analyst.device = None;
         analyst.runs.clear();
+        analyst.keeping.clear();
+        analyst.sending.clear();
         analyst.life.number += 1;
         analyst.life.wake = None;
         analyst.life.doomed = None;
@@ -127,7 +157,15 @@ impl World {
                 }
             }
             Output::Send(publish) => {
+                let id = match &*publish.message {
+                    Message::Finish(finish) => Some(finish.id),
+                    Message::Fail(fail) => Some(fail.id),
+                    _ => None,
+                };
+                let analyst = &mut self.analysts[nth];
+                analyst.sending.extend(id.map(|id| (publish.send, id)));
                 if let Message::Fail(fail) = &*publish.message {
+                    analyst.refused.insert(fail.id);
                     for lease in &mut self.ledger.fate(fail.id).leases {
                         lease.has_failed |= lease.analyst == nth;
                     }
@@ -140,6 +178,9 @@ impl World {
             Output::Ack(delivery) => self.acknowledge(delivery)?,
             Output::Hangup => self.hang_up(party),
             Output::Store(seq, op) => {
+                if let Op::Result { id, .. } = op {
+                    self.analysts[nth].keeping.insert(seq, id);
+                }
                 if self.analysts[nth].disk.ask(seq, op) {
                     let life = self.analysts[nth].life.number;
                     self.after(self.plan.commit, Happening::Commits(party, life));
@@ -150,6 +191,16 @@ impl World {
             _ => return Err(format!("unexpected: {output:?}")),
         }
         Ok(())
+    }
+
+    /// A task is acknowledged: it is kept, or was answered.
+    pub(super) fn check_start(&self, nth: usize, id: TaskId) -> Result<(), String> {
+        let analyst = &self.analysts[nth];
+        let is_kept = analyst.disk.records().iter().any(|op| op.id() == id);
+        if is_kept || analyst.refused.contains(&id) {
+            return Ok(());
+        }
+        Err(format!("analyst {nth} has {id} in its memory only"))
     }
 
     fn fetch(&mut self, nth: usize, exchange: ExchangeId) {

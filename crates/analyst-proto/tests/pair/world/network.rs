@@ -110,9 +110,6 @@ impl World {
         let mut payload = Vec::new();
         codec::encode(&publish.message, &Dialect::default(), &mut payload);
         self.note(&(from, publish.send, String::from_utf8_lossy(&payload)));
-        if self.saboteur == Saboteur::SendsOnce && publish.send.0 > 40 {
-            payload.clear();
-        }
         let at = self.arrival(from, Way::From, false);
         let happening = Happening::PublishArrives {
             from,
@@ -218,7 +215,10 @@ impl World {
         }
         match party {
             Party::Server => self.tell_server(platform::Input::Sent(send)),
-            Party::Analyst(nth) => self.tell_analyst(nth, device::Input::Sent(send)),
+            Party::Analyst(nth) => {
+                self.analysts[nth].delivers(send);
+                self.tell_analyst(nth, device::Input::Sent(send))
+            }
         }
     }
 
@@ -236,15 +236,16 @@ impl World {
         self.next_delivery += 1;
         let delivery = DeliveryId(self.next_delivery);
         let message = codec::decode(payload, &Lenience::field()).map_err(|error| error.kind);
-        let finish = match &message {
-            Ok(Message::Finish(finish)) => Some(finish.id),
+        let id = match &message {
+            Ok(Message::Finish(finish)) if party == Party::Server => Some(finish.id),
+            Ok(Message::Start(start)) if party != Party::Server => Some(start.id),
             _ => None,
         };
         let delivered = Delivered {
             party,
             connection,
             packet,
-            finish,
+            id,
         };
         self.deliveries.insert(delivery, delivered);
         match party {
@@ -273,7 +274,7 @@ impl World {
     ) -> Result<(), String> {
         let message = message.map(|message| self.blame(message));
         if self.saboteur == Saboteur::ServerAcksEarly {
-            self.broker_forgets(delivery);
+            self.acknowledge(delivery)?;
         }
         let input = match message {
             Ok(message) => platform::Input::Received(Incoming::new(delivery, is_again, message)),
@@ -314,12 +315,6 @@ impl World {
         }
     }
 
-    fn broker_forgets(&mut self, delivery: DeliveryId) {
-        if let Some(delivered) = self.deliveries.get(&delivery) {
-            self.broker.acknowledge(delivered.party, delivered.packet);
-        }
-    }
-
     /// A client acknowledges what it was delivered.
     pub(super) fn acknowledge(&mut self, delivery: DeliveryId) -> Result<(), String> {
         let Some(delivered) = self.deliveries.remove(&delivery) else {
@@ -329,15 +324,17 @@ impl World {
             party,
             connection,
             packet,
-            finish,
+            id,
         } = delivered;
         if self.life(party).connection != Some(connection) {
             return Err(format!(
                 "{delivery:?} is acknowledged over another connection"
             ));
         }
-        if let (Party::Server, Some(id)) = (party, finish) {
-            self.check_finish(id)?;
+        match (party, id) {
+            (Party::Server, Some(id)) => self.check_finish(id)?,
+            (Party::Analyst(nth), Some(id)) => self.check_start(nth, id)?,
+            _ => {}
         }
         let is_broken = self.chance.percent(self.weather().broken);
         let at = self.arrival(party, Way::From, false);

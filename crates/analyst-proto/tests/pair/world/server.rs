@@ -10,6 +10,7 @@ use analyst_proto::platform::{
     Config, Event, Input, Op, Output, Platform, Refused, Registration, Submission, Verdict,
 };
 use analyst_proto::wire::{InfoReply, ParentTopic, Secret, SignedRequest, Start, TaskId};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl World {
@@ -42,7 +43,7 @@ impl World {
         let mut records = self.server.disk.records().to_vec();
         match self.saboteur {
             Saboteur::ServerForgets => records.clear(),
-            Saboteur::LastVerdictCounts => last_verdict_counts(&mut records),
+            Saboteur::FirstVerdictCounts => first_verdict_counts(&mut records),
             _ => {}
         }
         let mut platform = Platform::restore(now, wall, self.config(), records);
@@ -177,6 +178,9 @@ impl World {
                 }
             }
             Output::Send(publish) => self.publish(Party::Server, &publish),
+            Output::Ack(delivery) if self.saboteur == Saboteur::ServerAcksEarly => {
+                self.deliveries.remove(&delivery);
+            }
             Output::Ack(delivery) => self.acknowledge(delivery)?,
             Output::Hangup => self.hang_up(Party::Server),
             Output::Store(seq, op) => {
@@ -262,9 +266,7 @@ impl World {
                 }
             }
             Event::Unsolicited(id) => self.ledger.fate(id).told += 1,
-            Event::UnknownResult(id) | Event::RoundedId { got: id, .. }
-                if id != made_up() =>
-            {
+            Event::UnknownResult(id) | Event::RoundedId { got: id, .. } if id != made_up() => {
                 return Err(format!("{id} is not known to the dispatcher"));
             }
             Event::UnknownResult(_) => {}
@@ -309,6 +311,9 @@ impl World {
                 Party::Server => self.tell_server(Input::StoreFailed(seq))?,
                 Party::Analyst(nth) => {
                     use analyst_proto::device::Input;
+                    if is_stored {
+                        self.analysts[nth].promises(seq);
+                    }
                     let input = if is_stored {
                         Input::Stored(seq)
                     } else {
@@ -383,22 +388,13 @@ impl World {
     }
 }
 
-/// A store that keeps one verdict for each task: the last one.
-fn last_verdict_counts(records: &mut Vec<Op>) {
-    let mut at = 0;
-    while at < records.len() {
-        let is_outdated = match &records[at] {
-            Op::Terminal(id, _) => records[at + 1..]
-                .iter()
-                .any(|later| matches!(later, Op::Terminal(it, _) if it == id)),
-            _ => false,
-        };
-        if is_outdated {
-            records.remove(at);
-        } else {
-            at += 1;
-        }
-    }
+/// A store that keeps one verdict for each task: the first one.
+fn first_verdict_counts(records: &mut Vec<Op>) {
+    let mut decided = BTreeSet::new();
+    records.retain(|record| match record {
+        Op::Terminal(id, _) => decided.insert(*id),
+        _ => true,
+    });
 }
 
 /// How long a run takes that never ends by itself.
