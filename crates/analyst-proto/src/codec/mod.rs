@@ -10,6 +10,7 @@ mod goods;
 mod lenience;
 mod number;
 mod read;
+mod usual;
 mod write;
 
 pub use comments::without_comments;

@@ -21,6 +21,7 @@ pub use cancel::{Progress, Timeout};
 pub use connection_info::ConnectionInfo;
 pub use extra::Extra;
 pub use goods::Goods;
+pub(crate) use goods::GoodsBuilder;
 pub use id::{Floor, GoodsId, IdForm, TaskId, UnixMillis};
 pub use message::{Action, Message, Unknown};
 pub use name::{ClientId, ParentTopic, Topic};
