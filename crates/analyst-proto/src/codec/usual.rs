@@ -163,7 +163,8 @@ impl<'a> Rest<'a> {
     }
 
     /// True at the next item of an object or a list, false behind its end.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn next(&mut self, is_first: &mut bool, open: u8, close: u8) -> Option<bool> {
         if std::mem::take(is_first) {
             self.byte(open)?;
@@ -176,7 +177,8 @@ impl<'a> Rest<'a> {
     }
 
     /// Takes this byte, and white space before it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn byte(&mut self, byte: u8) -> Option<()> {
         self.space();
         let (first, behind) = self.0.split_first()?;
@@ -187,7 +189,8 @@ impl<'a> Rest<'a> {
         Some(())
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn space(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', behind @ ..] = self.0 {
             self.0 = behind;
@@ -223,28 +226,44 @@ impl<'a> Rest<'a> {
         Action::ALL.into_iter().find(is_named)
     }
 
-    /// Digits without a leading zero.
-    #[inline]
+    /// Digits without a leading zero. What follows them is no matter: it has to end a member.
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn natural(&mut self) -> Option<u64> {
-        let (first, mut rest) = self.0.split_first()?;
-        let mut number = match first {
-            b'0'..=b'9' => u64::from(first & 0xf),
-            _ => return None,
+        let [first @ b'0'..=b'9', behind @ ..] = self.0 else {
+            return None;
         };
+        self.0 = behind;
+        let first = u64::from(first & 0xf);
+        match behind {
+            [b'0'..=b'9', ..] if first == 0 => None,
+            [b'0'..=b'9', ..] => self.digits(first),
+            _ => Some(first),
+        }
+    }
+
+    /// The digits behind others.
+    #[inline]
+    fn digits(&mut self, before: u64) -> Option<u64> {
+        let (mut number, mut rest) = (before, self.0);
+        while let Some((eight, behind)) = rest.split_first_chunk() {
+            let Some(digits) = eight_digits(u64::from_le_bytes(*eight)) else {
+                break;
+            };
+            number = number.checked_mul(100_000_000)?.checked_add(digits)?;
+            rest = behind;
+        }
         while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-            if number == 0 {
-                return None;
-            }
             let digit = u64::from(digit & 0xf);
             number = number.checked_mul(10)?.checked_add(digit)?;
             rest = behind;
         }
-        // A fraction or an exponent is no end of a number.
         self.0 = rest;
         Some(number)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn integer<T: TryFrom<i64>>(&mut self) -> Option<T> {
         self.space();
         let number = match self.0 {
@@ -291,7 +310,8 @@ impl<'a> Rest<'a> {
     }
 
     /// A number as the name of a member, with the colon behind it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
+    #[inline(always)]
     fn numbered<T: TryFrom<i64>>(&mut self) -> Option<T> {
         self.byte(b'"')?;
         if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.0.first() {
@@ -311,17 +331,19 @@ impl<'a> Rest<'a> {
         let most = limits.floors.saturating_add(limits.goods);
         let mut goods = GoodsBuilder::with_room(marks, most);
         let (mut floors, mut ids) = (0_usize, 0_usize);
+        // A copy, to which no call has a reference, can stay in registers.
+        let mut rest = Rest(self.0);
         let mut is_first = true;
-        while self.next(&mut is_first, b'{', b'}')? {
-            let floor = Floor(self.numbered()?);
+        while rest.next(&mut is_first, b'{', b'}')? {
+            let floor = Floor(rest.numbered()?);
             floors = floors
                 .checked_add(1)
                 .filter(|floors| *floors <= limits.floors)?;
             goods.open(floor);
             let mut is_first = true;
-            while self.next(&mut is_first, b'[', b']')? {
-                self.space();
-                goods.push(GoodsId(self.natural()?));
+            while rest.next(&mut is_first, b'[', b']')? {
+                rest.space();
+                goods.push(GoodsId(rest.natural()?));
                 ids = ids.checked_add(1).filter(|ids| *ids <= limits.goods)?;
             }
             // The generic reader knows what to do if a floor is there twice.
@@ -329,6 +351,7 @@ impl<'a> Rest<'a> {
                 return None;
             }
         }
+        self.0 = rest.0;
         Some(goods)
     }
 
@@ -348,19 +371,40 @@ impl<'a> Rest<'a> {
     fn weight(&mut self) -> Option<WeightChange> {
         let (mut start, mut end, mut weight, mut floor) = (None, None, None, None);
         let mut is_first = true;
-        while let Some(name) = self.name(&mut is_first)? {
-            let is_repeated = match name {
-                b"startTimeStamp" => start.replace(self.time()?).is_some(),
-                b"endTimeStamp" => end.replace(self.time()?).is_some(),
-                b"weight" => weight.replace(self.integer()?).is_some(),
-                b"floor" => floor.replace(Floor(self.integer()?)).is_some(),
-                _ => return None,
+        while self.next(&mut is_first, b'{', b'}')? {
+            self.space();
+            let is_repeated = if self.is_named(b"\"startTimeStamp\"") {
+                start.replace(self.time_behind()?).is_some()
+            } else if self.is_named(b"\"endTimeStamp\"") {
+                end.replace(self.time_behind()?).is_some()
+            } else if self.is_named(b"\"weight\"") {
+                self.byte(b':')?;
+                weight.replace(self.integer()?).is_some()
+            } else if self.is_named(b"\"floor\"") {
+                self.byte(b':')?;
+                floor.replace(Floor(self.integer()?)).is_some()
+            } else {
+                return None;
             };
             if is_repeated {
                 return None;
             }
         }
         Some(WeightChange::new(floor?, weight?, start?, end?))
+    }
+
+    /// Takes a name, with its quotes, if it is this one.
+    #[inline]
+    fn is_named(&mut self, name: &[u8]) -> bool {
+        let behind = self.0.strip_prefix(name);
+        self.0 = behind.unwrap_or(self.0);
+        behind.is_some()
+    }
+
+    #[inline]
+    fn time_behind(&mut self) -> Option<UnixMillis> {
+        self.byte(b':')?;
+        self.time()
     }
 
     fn outcome(&mut self, payload: &Bytes, limits: &Limits) -> Option<Outcome> {
@@ -397,6 +441,21 @@ impl<'a> Rest<'a> {
         }
         many
     }
+}
+
+/// The number that eight digits are, the first of them in the lowest byte.
+#[inline]
+fn eight_digits(digits: u64) -> Option<u64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let values = digits ^ (ONES * 0x30);
+    // Adding 0x76 takes everything beyond 9 to the high bit.
+    if (values | (values & (ONES * 0x7f)).wrapping_add(ONES * 0x76)) & (ONES * 0x80) != 0 {
+        return None;
+    }
+    // Pairs, then fours, then all eight, each in the place of its higher half.
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
 }
 
 #[cfg(test)]
