@@ -60,8 +60,8 @@ impl Data {
     fn read(payload: &Bytes, rest: &mut Rest<'_>, lenience: &Lenience) -> Option<Self> {
         let mut data = Self::default();
         let mut is_first = true;
-        while let Some(name) = rest.name(&mut is_first)? {
-            let slot = Slot::of(name)?;
+        while rest.next(&mut is_first, b'{', b'}')? {
+            let slot = rest.slot()?;
             let bit = 1_u16.wrapping_shl(slot as u32);
             if data.seen & bit != 0 {
                 return None;
@@ -81,7 +81,7 @@ impl Data {
                     data.analyst_id = rest.unless_null(|rest| rest.label(payload))?;
                 }
                 Slot::ResultUpper => data.result = Some(rest.outcome(payload, &lenience.limits)?),
-                Slot::ResultLower | Slot::ResultTitle => return None,
+                Slot::ResultLower | Slot::ResultTitle => return None, // odd
             }
         }
         Some(data)
@@ -170,10 +170,10 @@ impl<'a> Rest<'a> {
             self.byte(open)?;
             return Some(self.byte(close).is_none());
         }
-        if self.byte(b',').is_some() {
-            return Some(true);
-        }
-        self.byte(close).map(|()| false)
+        self.space();
+        let (byte, behind) = self.0.split_first()?;
+        self.0 = behind;
+        (*byte == b',' || *byte == close).then_some(*byte == b',')
     }
 
     /// Takes this byte, and white space before it.
@@ -192,6 +192,12 @@ impl<'a> Rest<'a> {
     #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
     #[inline(always)]
     fn space(&mut self) {
+        if let [..=b' ', ..] = self.0 {
+            self.skip_space();
+        }
+    }
+
+    fn skip_space(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', behind @ ..] = self.0 {
             self.0 = behind;
         }
@@ -393,6 +399,34 @@ impl<'a> Rest<'a> {
         Some(WeightChange::new(floor?, weight?, start?, end?))
     }
 
+    /// The next member of `data`, with the colon behind its name.
+    fn slot(&mut self) -> Option<Slot> {
+        self.space();
+        let slot = if self.is_named(b"\"id\"") {
+            Slot::Id
+        } else if self.is_named(b"\"top_video\"") {
+            Slot::TopVideo
+        } else if self.is_named(b"\"goods_ids\"") {
+            Slot::GoodsIds
+        } else if self.is_named(b"\"RESULT\"") {
+            Slot::ResultUpper
+        } else if self.is_named(b"\"ass_video\"") {
+            Slot::AssVideo
+        } else if self.is_named(b"\"weight_info\"") {
+            Slot::WeightInfo
+        } else if self.is_named(b"\"door_open_timestamp\"") {
+            Slot::DoorOpen
+        } else if self.is_named(b"\"door_close_timestamp\"") {
+            Slot::DoorClose
+        } else if self.is_named(b"\"analyst_id\"") {
+            Slot::AnalystId
+        } else {
+            return None;
+        };
+        self.byte(b':')?;
+        Some(slot)
+    }
+
     /// Takes a name, with its quotes, if it is this one.
     #[inline]
     fn is_named(&mut self, name: &[u8]) -> bool {
@@ -428,18 +462,23 @@ impl<'a> Rest<'a> {
     }
 
     /// How many bytes there are of that kind up to `end`.
+    #[inline]
     fn tally(&self, end: u8, is_counted: impl Fn(u8) -> bool) -> usize {
-        let mut many = 0_usize;
-        for chunk in self.0.chunks(32) {
-            let is_last = chunk.contains(&end);
-            if is_last {
-                let before = chunk.iter().take_while(|byte| **byte != end);
-                let counted = before.filter(|byte| is_counted(**byte)).count();
-                return many.wrapping_add(counted);
+        let (mut many, mut rest) = (0_usize, self.0);
+        // Sums in a byte are what vectors are good at.
+        while let Some((chunk, behind)) = rest.split_first_chunk::<32>() {
+            if chunk
+                .iter()
+                .fold(false, |found, byte| found | (*byte == end))
+            {
+                break;
             }
-            many = many.wrapping_add(chunk.iter().filter(|byte| is_counted(**byte)).count());
+            let count = |sum: u8, byte: &u8| sum.wrapping_add(u8::from(is_counted(*byte)));
+            many = many.wrapping_add(usize::from(chunk.iter().fold(0, count)));
+            rest = behind;
         }
-        many
+        let last = rest.iter().take_while(|byte| **byte != end);
+        many.wrapping_add(last.filter(|byte| is_counted(**byte)).count())
     }
 }
 
