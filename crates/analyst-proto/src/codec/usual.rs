@@ -4,7 +4,7 @@
 //! look at twice. Whatever else there is comes to nothing here, and is read by [`super::read`], which
 //! reads the same from the same.
 
-use super::fields::Slot;
+use super::fields::{Slot, Slots};
 use super::{Lenience, Limits};
 use crate::wire::{
     Action, Extra, Fail, Finish, Floor, GoodsBuilder, GoodsId, IdForm, Message, Progress, Start,
@@ -22,7 +22,9 @@ pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Option<Message> {
     let mut rest = Rest(payload);
     let (mut action, mut data) = (None, None);
     let mut is_first = true;
-    while let Some(name) = rest.name(&mut is_first)? {
+    while rest.next(&mut is_first, b'{', b'}')? {
+        let name = rest.quoted()?;
+        rest.byte(b':')?;
         match name {
             b"action" if action.is_none() => action = Some(rest.action()?),
             b"data" if data.is_none() => data = Some(Data::read(payload, &mut rest, lenience)?),
@@ -71,16 +73,13 @@ impl Data {
                 Slot::Id => data.id = Some(rest.id(lenience)?),
                 Slot::TopVideo => data.top_video = Some(rest.text(payload)?),
                 Slot::GoodsIds => data.goods_ids = Some(rest.goods(&lenience.limits)?),
-                Slot::AssVideo => data.ass_video = rest.unless_null(|rest| rest.text(payload))?,
-                Slot::WeightInfo => {
-                    data.weight_info = rest.unless_null(|rest| rest.weights(&lenience.limits))?;
-                }
-                Slot::DoorOpen => data.door_open = rest.unless_null(Rest::time)?,
-                Slot::DoorClose => data.door_close = rest.unless_null(Rest::time)?,
-                Slot::AnalystId => {
-                    data.analyst_id = rest.unless_null(|rest| rest.label(payload))?;
-                }
                 Slot::ResultUpper => data.result = Some(rest.outcome(payload, &lenience.limits)?),
+                _ if rest.is_null() => {}
+                Slot::AssVideo => data.ass_video = Some(rest.text(payload)?),
+                Slot::WeightInfo => data.weight_info = Some(rest.weights(&lenience.limits)?),
+                Slot::DoorOpen => data.door_open = Some(rest.time()?),
+                Slot::DoorClose => data.door_close = Some(rest.time()?),
+                Slot::AnalystId => data.analyst_id = Some(rest.label(payload)?),
                 Slot::ResultLower | Slot::ResultTitle => return None, // odd
             }
         }
@@ -89,7 +88,7 @@ impl Data {
 
     /// The message, if there is all that it needs and nothing else.
     fn message(self, action: Action) -> Option<Message> {
-        let known = super::fields::Slots::of(action);
+        let known = Slots::of(action);
         if !known.contains(self.seen) {
             return None;
         }
@@ -151,17 +150,6 @@ impl Data {
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// The next member's name, with the colon behind it; `Some(None)` behind the object.
-    #[inline]
-    fn name(&mut self, is_first: &mut bool) -> Option<Option<&'a [u8]>> {
-        if !self.next(is_first, b'{', b'}')? {
-            return Some(None);
-        }
-        let name = self.quoted()?;
-        self.byte(b':')?;
-        Some(Some(name))
-    }
-
     /// True at the next item of an object or a list, false behind its end.
     #[expect(clippy::inline_always, reason = "a call costs as much as the work")]
     #[inline(always)]
@@ -217,13 +205,10 @@ impl<'a> Rest<'a> {
         Some(Text::validated(payload.slice_ref(text)))
     }
 
-    fn unless_null<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    /// Takes a null.
+    fn is_null(&mut self) -> bool {
         self.space();
-        if let Some(behind) = self.0.strip_prefix(b"null") {
-            self.0 = behind;
-            return Some(None);
-        }
-        read(self).map(Some)
+        self.is_named(b"null")
     }
 
     fn action(&mut self) -> Option<Action> {
@@ -427,7 +412,7 @@ impl<'a> Rest<'a> {
         Some(slot)
     }
 
-    /// Takes a name, with its quotes, if it is this one.
+    /// Takes a name, with its quotes, or a word, if it is this one.
     #[inline]
     fn is_named(&mut self, name: &[u8]) -> bool {
         let behind = self.0.strip_prefix(name);
@@ -465,21 +450,23 @@ impl<'a> Rest<'a> {
     #[inline]
     fn tally(&self, end: u8, is_counted: impl Fn(u8) -> bool) -> usize {
         let (mut many, mut rest) = (0_usize, self.0);
-        // Sums in a byte are what vectors are good at.
         while let Some((chunk, behind)) = rest.split_first_chunk::<32>() {
-            if chunk
-                .iter()
-                .fold(false, |found, byte| found | (*byte == end))
-            {
+            if sum(chunk, |byte| byte == end) != 0 {
                 break;
             }
-            let count = |sum: u8, byte: &u8| sum.wrapping_add(u8::from(is_counted(*byte)));
-            many = many.wrapping_add(usize::from(chunk.iter().fold(0, count)));
+            many = many.wrapping_add(usize::from(sum(chunk, &is_counted)));
             rest = behind;
         }
         let last = rest.iter().take_while(|byte| **byte != end);
         many.wrapping_add(last.filter(|byte| is_counted(**byte)).count())
     }
+}
+
+/// How many of these bytes are meant. A sum in a byte is what vectors are good at.
+#[inline]
+fn sum(chunk: &[u8; 32], is_meant: impl Fn(u8) -> bool) -> u8 {
+    let add = |sum: u8, byte: &u8| sum.wrapping_add(u8::from(is_meant(*byte)));
+    chunk.iter().fold(0, add)
 }
 
 /// The number that eight digits are, the first of them in the lowest byte.
