@@ -10,6 +10,7 @@ mod goods;
 mod lenience;
 mod number;
 mod read;
+mod rest;
 mod usual;
 mod write;
 
