@@ -495,6 +495,12 @@ fn debug_output_and_errors_are_fit_for_a_log() {
     );
     let long = fail(plain(&reason(&format!("\"{}\"", "x".repeat(9_000)))));
     assert!(format!("{long:?}").len() < 400);
+    let label = format!(
+        r#"{{"RESULT":{{}},"id":1,"analyst_id":"{}"}}"#,
+        "x".repeat(9_000)
+    );
+    let long = plain(&format!(r#"{{"action":"ANALYSIS_FINISH","data":{label}}}"#));
+    assert!(format!("{long:?}").len() < 400);
 
     for json in [
         r#"{"action":"ANALYSIS_PROGRESS","data":{"id":"hush"}}"#,
