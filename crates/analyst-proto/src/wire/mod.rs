@@ -14,6 +14,6 @@ pub use id::{Floor, GoodsId, IdForm, TaskId, UnixMillis};
 pub use info_reply::{DecodedInfo, ErrorCode, InfoReply, NoInfo, Rejection};
 pub use message::{Fail, Finish, Message, Start, Taken, Timeout, Unknown};
 pub use name::{ClientId, ParentTopic, Topic};
-pub use request::{ConnectionInfoRequest, RequestForm, SignedRequest};
+pub use request::{ConnectionInfoRequest, InfoCall, RequestForm, SignedRequest};
 pub use secret::Secret;
 pub use text::Text;
