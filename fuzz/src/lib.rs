@@ -12,6 +12,7 @@
 //! To add one: write the function, name it in [`TARGETS`], add a file in `fuzz_targets` and its
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
+pub mod analyst;
 pub mod face_device;
 pub mod face_platform;
 pub mod face_record_push;
@@ -32,6 +33,8 @@ pub type Property = fn(&[u8]);
 
 /// Every property by the name of its fuzz target, seeds and regressions.
 pub const TARGETS: &[(&str, Property)] = &[
+    ("analyst_lenient_json", analyst::lenient_json),
+    ("analyst_message", analyst::message),
     ("face_device_ops", face_device::ops),
     ("face_platform_ops", face_platform::ops),
     ("face_push", face_record_push::push),

@@ -23,6 +23,9 @@ type Seen = (UnixMillis, Text);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeskConfig {
+    /// How requests are signed, so that it takes as long to refuse a name that nobody has;
+    /// [`Preset::MakeMd5`].
+    pub preset: Preset,
     /// How far the clock of whoever asks may be off; 5 min. `None` takes any time.
     pub window: Option<Duration>,
     /// What becomes of a request that comes once more; it is rejected.
@@ -81,8 +84,8 @@ pub enum Refusal {
 impl Desk {
     pub(crate) fn new(config: DeskConfig) -> Self {
         Self {
+            decoy: SigningKey::new(config.preset, &Secret::new("of nobody")),
             config,
-            decoy: SigningKey::new(Preset::default(), &Secret::new("of nobody")),
             seen: BTreeSet::new(),
             arrived: VecDeque::new(),
             floor: None,
@@ -174,6 +177,7 @@ impl DeskConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self {
+            preset: Preset::default(),
             window: Some(Duration::from_secs(5 * 60)),
             replay: Replay::Reject,
             max_seen: 10_000,

@@ -453,6 +453,31 @@ fn a_3_the_path_has_a_slash_at_its_end() {
 
 #[test]
 //= docs/spec/analyst-proto.md#connection-information
+//# A request MUST be sent with the headers `Content-type: application/json` and `Accept: text/plain`.
+fn a_2_a_4_requests_as_they_are_sent() {
+    let request = signed("analyst_3");
+    let get = request.call(RequestForm::default());
+    assert_eq!(
+        (get.method, &*get.target, &*get.body),
+        ("GET", &*request.target(), &b""[..])
+    );
+    let post = request.call(RequestForm::Json);
+    let body = r#"{"name":"analyst_3","timestamp":1558583537598,"sign":"414CF01A66FA2BD0DA58BF25B6ED2884"}"#;
+    let path = "/recognition/api/get_connection_info/";
+    assert_eq!(
+        (post.method, &*post.target, &*post.body),
+        ("POST", path, body.as_bytes())
+    );
+    let headers = [
+        ("Content-type", "application/json"),
+        ("Accept", "text/plain"),
+    ];
+    assert_eq!(InfoCall::HEADERS, headers);
+    assert!(!format!("{get:?} {post:?}").contains("414CF"));
+}
+
+#[test]
+//= docs/spec/analyst-proto.md#connection-information
 //# A request MUST be read from a query, from a JSON object and from a form, whatever its content type.
 //= docs/spec/analyst-proto.md#connection-information
 //# A query and a form MUST be percent-decoded once, as UTF-8, with `+` for a space.

@@ -292,7 +292,8 @@ proptest! {
     }
 
     #[test]
-    fn bytes_without_comments_are_as_many(bytes: Vec<u8>) {
+    fn bytes_without_comments_are_as_many(bytes in "[\\[\\]{},#/\"a\n \\\\]{0,20}") {
+        let bytes = bytes.into_bytes();
         let plain = without_comments(&bytes);
         prop_assert_eq!(plain.len(), bytes.len());
         prop_assert_eq!(&*without_comments(&plain), &*plain);

@@ -15,7 +15,7 @@ pub fn without_comments(json: &[u8]) -> Cow<'_, [u8]> {
             *byte = b' ';
         }
     };
-    let (mut place, mut comma) = (Place::Between, None);
+    let (mut place, mut comma, mut commas) = (Place::Between, 0, 0_usize);
     for (at, &byte) in json.iter().enumerate() {
         let next = json.get(at.saturating_add(1));
         match place {
@@ -34,15 +34,16 @@ pub fn without_comments(json: &[u8]) -> Cow<'_, [u8]> {
                     place = Place::Comment;
                     blank(&mut out, at);
                 }
-                b'"' => (place, comma) = (Place::Text, None),
-                b',' => comma = Some(at),
+                b'"' => (place, commas) = (Place::Text, 0),
+                b',' => (comma, commas) = (at, commas.saturating_add(1)),
                 b']' | b'}' => {
-                    if let Some(comma) = comma.take() {
+                    // Two of them are none that anybody wrote on purpose.
+                    if std::mem::take(&mut commas) == 1 {
                         blank(&mut out, comma);
                     }
                 }
                 b' ' | b'\t' | b'\n' | b'\r' => {}
-                _ => comma = None,
+                _ => commas = 0,
             },
         }
     }

@@ -49,6 +49,9 @@ fn push_compact(out: &mut Vec<u8>, json: &[u8]) {
 //= docs/spec/analyst-proto.md#message
 //# Text MUST be written as UTF-8, and a lone surrogate MUST make a message unreadable.
 pub(super) fn has_lone_surrogate(json: &[u8]) -> bool {
+    if !json.contains(&b'\\') {
+        return false;
+    }
     let mut rest = json;
     // Backslashes stand in texts only, and each begins an escape.
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {

@@ -112,6 +112,11 @@ impl Slots {
         })
     }
 
+    /// True if there are no others among these, a bit for each.
+    pub(super) const fn contains(self, others: u16) -> bool {
+        others & !self.0 == 0
+    }
+
     pub(super) const fn has(self, slot: Slot) -> bool {
         self.0 & bit(slot) != 0
     }

@@ -3,7 +3,9 @@
 use super::lenience::Lenience;
 use super::number::{floor, goods_id, integer};
 use crate::WireErrorKind;
-use crate::wire::{Floor, Goods, GoodsId, Taken, UnixMillis, WeightChange, put_in_order};
+use crate::wire::{
+    Floor, Goods, GoodsBuilder, GoodsId, Taken, UnixMillis, WeightChange, put_in_order,
+};
 use lenient_wire::{Kind, Scanner, Value, text};
 use std::borrow::Cow;
 
@@ -52,34 +54,42 @@ struct GoodsReader<'a> {
 impl GoodsReader<'_> {
     /// `{"1":[1,4],"-1":[7]}`
     fn floors(&mut self, scan: &mut Scanner<'_>) -> Result<(), WireErrorKind> {
+        let marks = tally(self.json, |byte| matches!(byte, b',' | b':'));
+        let limits = &self.lenience.limits;
+        let most = limits.floors.saturating_add(limits.goods);
+        let mut goods = GoodsBuilder::with_room(marks, most);
         scan.enter_object()?;
         while let Some(key) = scan.key()? {
             self.count_floor()?;
             let name = text(self.json, key).ok_or(WireErrorKind::Shape(GOODS))?;
             let floor = floor(&name).ok_or(WireErrorKind::Shape(GOODS))?;
-            self.make_room();
-            let start = self.goods.open(floor);
+            goods.open(floor);
             if scan.at_array() {
-                self.ids(scan)?;
+                self.ids(scan, &mut goods)?;
             } else {
                 // A floor that is null has nothing.
                 let none = scan.value()?;
                 self.put_up_with(none.kind == Kind::Null)?;
             }
-            if self.goods.close(floor, start) && !self.lenience.other_spellings {
+            if goods.close() && !self.lenience.other_spellings {
                 return Err(WireErrorKind::Repeated(GOODS));
             }
         }
+        self.goods = goods.build();
         scan.end().map_err(Into::into)
     }
 
-    fn ids(&mut self, scan: &mut Scanner<'_>) -> Result<(), WireErrorKind> {
+    fn ids(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        goods: &mut GoodsBuilder,
+    ) -> Result<(), WireErrorKind> {
         scan.enter_array()?;
         while scan.element()? {
             let value = scan.value()?;
             let id = integer(self.json, value, GOODS, self.lenience)?;
             self.count_id()?;
-            self.goods.push(GoodsId(id));
+            goods.push(GoodsId(id));
         }
         Ok(())
     }
@@ -154,15 +164,6 @@ impl GoodsReader<'_> {
 
     fn count_id(&mut self) -> Result<(), WireErrorKind> {
         count(&mut self.ids, self.lenience.limits.goods, "goods")
-    }
-
-    /// Room for all that there can be, before the first.
-    fn make_room(&mut self) {
-        let limits = &self.lenience.limits;
-        let most = limits.floors.saturating_add(limits.goods);
-        // Behind each but the last stands a comma, behind each floor a colon.
-        let marks = tally(self.json, |byte| matches!(byte, b',' | b':'));
-        self.goods.make_room(marks.saturating_add(2).min(most));
     }
 
     fn put_up_with(&self, is_right: bool) -> Result<(), WireErrorKind> {

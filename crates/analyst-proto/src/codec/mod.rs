@@ -10,6 +10,8 @@ mod goods;
 mod lenience;
 mod number;
 mod read;
+mod rest;
+mod usual;
 mod write;
 
 pub use comments::without_comments;

@@ -4,7 +4,7 @@ use super::comments::without_comments;
 use super::compact::{compacted, has_lone_surrogate};
 use super::fields::{Fields, Slot, Slots, slot};
 use super::number::{integer, task_id};
-use super::{Lenience, goods};
+use super::{Lenience, goods, usual};
 use crate::WireErrorKind;
 use crate::wire::{
     Action, Extra, Fail, Finish, IdForm, Message, Progress, Start, TaskId, Text, Timeout,
@@ -21,6 +21,15 @@ pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Result<Message, W
             max: lenience.limits.bytes,
         });
     }
+    if let Some(message) = usual::message(payload, lenience) {
+        return Ok(message);
+    }
+    odd_message(payload, lenience)
+}
+
+/// Reads one message, however it is written.
+#[inline(never)]
+pub(super) fn odd_message(payload: &Bytes, lenience: &Lenience) -> Result<Message, WireErrorKind> {
     let json = trimmed(payload, lenience);
     match Envelope::read(&json, lenience) {
         Ok(envelope) => envelope.message(),

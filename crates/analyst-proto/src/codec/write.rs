@@ -9,7 +9,6 @@ use crate::wire::{
     WeightChange, cut, in_order,
 };
 use lenient_wire::{Kind, ObjectWriter, Scanner, push_text, push_utf8};
-use std::io::Write as _;
 
 pub(super) fn message(message: &Message, dialect: Dialect, out: &mut Vec<u8>) {
     match message {
@@ -82,7 +81,7 @@ fn write_start(start: &Start, dialect: Dialect, data: &mut ObjectWriter<'_>) {
         ("door_close_timestamp", start.door_close_timestamp),
     ] {
         if let Some(time) = time {
-            data.display(name, time.0);
+            push_integer(data.name(name), time.0);
         }
     }
     //= docs/spec/analyst-proto.md#message
@@ -134,9 +133,14 @@ fn result_names(dialect: Dialect) -> impl Iterator<Item = &'static str> {
 //= docs/spec/analyst-proto.md#message
 //# The number of a task MUST be written in the form it came in.
 fn write_id(data: &mut ObjectWriter<'_>, id: TaskId, form: IdForm) {
+    let out = data.name("id");
     match form {
-        IdForm::Number => drop(data.display("id", id)),
-        IdForm::String => drop(data.display("id", format_args!("\"{id}\""))),
+        IdForm::Number => push_natural(out, id.0),
+        IdForm::String => {
+            out.push(b'"');
+            push_natural(out, id.0);
+            out.push(b'"');
+        }
     }
 }
 
@@ -167,42 +171,43 @@ fn write_nested(
 //= docs/spec/analyst-proto.md#message
 //# The order of the goods on a floor and their repeats MUST be kept.
 pub(crate) fn write_goods(out: &mut Vec<u8>, goods: &Goods) {
-    let mut next = "{";
-    for (floor, ids) in goods.floors() {
-        push_display(out, format_args!("{next}\"{}\":[", floor.0));
-        let mut comma = "";
-        for id in ids {
-            push_display(out, format_args!("{comma}{}", id.0));
-            comma = ",";
+    out.push(b'{');
+    for (nth, (floor, ids)) in goods.floors().enumerate() {
+        push_comma(out, nth);
+        out.push(b'"');
+        push_integer(out, floor.0.into());
+        out.extend_from_slice(b"\":[");
+        for (nth, id) in ids.enumerate() {
+            push_comma(out, nth);
+            push_natural(out, id.0);
         }
         out.push(b']');
-        next = ",";
     }
-    out.extend_from_slice(if goods.is_empty() { b"{}" } else { b"}" });
+    out.push(b'}');
 }
 
 pub(crate) fn write_weights(out: &mut Vec<u8>, weights: &[WeightChange]) {
     out.push(b'[');
     for (nth, change) in weights.iter().enumerate() {
-        if nth != 0 {
-            out.push(b',');
-        }
-        ObjectWriter::new(out)
-            .display("startTimeStamp", change.start.0)
-            .display("endTimeStamp", change.end.0)
-            .display("weight", change.weight)
-            .display("floor", change.floor.0)
-            .end();
+        push_comma(out, nth);
+        let mut object = ObjectWriter::new(out);
+        push_integer(object.name("startTimeStamp"), change.start.0);
+        push_integer(object.name("endTimeStamp"), change.end.0);
+        push_integer(object.name("weight"), change.weight.into());
+        push_integer(object.name("floor"), change.floor.0.into());
+        object.end();
     }
     out.push(b']');
 }
 
 pub(crate) fn write_taken(out: &mut Vec<u8>, taken: &[(GoodsId, i32)]) {
-    let mut next = "";
     out.push(b'{');
-    for (goods, count) in in_order(taken).iter() {
-        push_display(out, format_args!("{next}\"{}\":{count}", goods.0));
-        next = ",";
+    for (nth, (goods, count)) in in_order(taken).iter().enumerate() {
+        push_comma(out, nth);
+        out.push(b'"');
+        push_natural(out, goods.0);
+        out.extend_from_slice(b"\":");
+        push_integer(out, (*count).into());
     }
     out.push(b'}');
 }
@@ -241,7 +246,30 @@ fn kind(json: &[u8]) -> Option<Kind> {
     scan.end().ok().map(|()| value.kind)
 }
 
-fn push_display(out: &mut Vec<u8>, shown: std::fmt::Arguments<'_>) {
-    // Writing to a Vec cannot fail.
-    let _ = out.write_fmt(shown);
+/// A comma before all but the first.
+fn push_comma(out: &mut Vec<u8>, nth: usize) {
+    if nth != 0 {
+        out.push(b',');
+    }
+}
+
+fn push_integer(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    push_natural(out, number.unsigned_abs());
+}
+
+/// The digits of a number. What the standard library formats for every taste takes several times as
+/// long.
+fn push_natural(out: &mut Vec<u8>, number: u64) {
+    let (mut digits, mut rest, mut start) = ([b'0'; 20], number, 20_usize);
+    for place in digits.iter_mut().rev() {
+        *place |= u8::try_from(rest % 10).unwrap_or_default();
+        (rest, start) = (rest / 10, start.wrapping_sub(1));
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }

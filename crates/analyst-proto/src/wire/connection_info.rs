@@ -108,9 +108,11 @@ impl ConnectionInfo {
         if !clients.iter().all(is_short) {
             warnings.push(InfoWarning::Topic);
         }
+        // Behind another host may be a proxy, or a simulator.
+        let is_aliyuns = BrokerProfile::detect("", &self.host) == BrokerProfile::Lmq;
         let user_name = UserName::parse(&self.user_name);
-        let is_of_host = |instance: &str| instance.eq_ignore_ascii_case(instance_of(&self.host));
-        if !user_name.instance().is_none_or(is_of_host) {
+        let is_other = |instance: &str| !instance.eq_ignore_ascii_case(instance_of(&self.host));
+        if is_aliyuns && user_name.instance().is_some_and(is_other) {
             warnings.push(InfoWarning::Instance);
         }
         warnings

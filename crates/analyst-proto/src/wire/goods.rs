@@ -10,6 +10,14 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Goods(Vec<Entry>);
 
+/// Goods that are being read, floor by floor, in whatever order.
+#[derive(Debug, Default)]
+pub(crate) struct GoodsBuilder {
+    goods: Goods,
+    open: Option<(Floor, usize)>, // and where it begins
+    last: Option<Floor>,          // of those that are closed
+}
+
 /// A floor stands before its goods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Entry {
@@ -25,25 +33,22 @@ impl Goods {
 
     /// Puts these on a floor, in place of what was there. True if the floor was there before.
     pub fn set(&mut self, floor: Floor, ids: impl IntoIterator<Item = GoodsId>) -> bool {
-        let start = self.open(floor);
-        for id in ids {
-            self.push(id);
-        }
-        self.close(floor, start)
+        let start = self.0.len();
+        self.0.push(Entry::Floor(floor));
+        self.0.extend(ids.into_iter().map(Entry::Id));
+        self.settle(floor, start)
     }
 
     /// These goods, each on its floor.
     pub(crate) fn placed(mut placed: Vec<(Floor, GoodsId)>) -> Self {
         placed.sort_by_key(|(floor, _)| rank(*floor));
         let mut goods = Self::new();
-        for block in placed.chunk_by(|one, next| one.0 == next.0) {
-            let Some((floor, _)) = block.first() else {
-                continue;
-            };
-            goods.open(*floor);
-            for (_, id) in block {
-                goods.push(*id);
+        let mut last = None;
+        for (floor, id) in placed {
+            if last.replace(floor) != Some(floor) {
+                goods.0.push(Entry::Floor(floor));
             }
+            goods.0.push(Entry::Id(id));
         }
         goods
     }
@@ -85,29 +90,9 @@ impl Goods {
         self.0.is_empty()
     }
 
-    /// Room for so many floors and goods, if there is none yet.
-    pub(crate) fn make_room(&mut self, entries: usize) {
-        if self.0.capacity() == 0 {
-            self.0.reserve_exact(entries);
-        }
-    }
-
-    /// Begins a floor behind all others; [`Self::close`] puts it where it belongs.
-    pub(crate) fn open(&mut self, floor: Floor) -> usize {
-        let start = self.0.len();
-        self.0.push(Entry::Floor(floor));
-        start
-    }
-
-    /// Adds to the floor that was begun last.
-    pub(crate) fn push(&mut self, id: GoodsId) {
-        self.0.push(Entry::Id(id));
-    }
-
-    /// Ends the floor that begins at `start`. True if it was there before, and is no more.
-    //= docs/spec/analyst-proto.md#message
-    //# Floors MUST be written in ascending order, with -1 before all others.
-    pub(crate) fn close(&mut self, floor: Floor, start: usize) -> bool {
+    /// Moves the last floor, which begins at `start`, to where it belongs. True if it was there before,
+    /// and is no more.
+    fn settle(&mut self, floor: Floor, start: usize) -> bool {
         let (at, block) = self.find(floor);
         if at >= start {
             return false;
@@ -149,6 +134,55 @@ impl Goods {
             rest = behind;
             Some((*floor, ids))
         })
+    }
+}
+
+impl GoodsBuilder {
+    /// None yet, with room for all that there can be where so many commas and colons are: a comma
+    /// stands behind each of them but the last, a colon behind each floor. Room for no more than
+    /// `most`.
+    pub(crate) fn with_room(marks: usize, most: usize) -> Self {
+        let room = if marks == 0 {
+            0
+        } else {
+            marks.saturating_add(1).min(most)
+        };
+        Self {
+            goods: Goods(Vec::with_capacity(room)),
+            ..Self::default()
+        }
+    }
+
+    /// Begins a floor.
+    #[inline]
+    pub(crate) fn open(&mut self, floor: Floor) {
+        self.open = Some((floor, self.goods.0.len()));
+        self.goods.0.push(Entry::Floor(floor));
+    }
+
+    /// Adds to the floor that was begun.
+    #[inline]
+    pub(crate) fn push(&mut self, id: GoodsId) {
+        self.goods.0.push(Entry::Id(id));
+    }
+
+    /// Ends the floor that was begun. True if it was there before, and is no more.
+    //= docs/spec/analyst-proto.md#message
+    //# Floors MUST be written in ascending order, with -1 before all others.
+    pub(crate) fn close(&mut self) -> bool {
+        let Some((floor, start)) = self.open.take() else {
+            return false;
+        };
+        if self.last.is_none_or(|last| rank(last) < rank(floor)) {
+            self.last = Some(floor);
+            return false;
+        }
+        self.goods.settle(floor, start)
+    }
+
+    /// All of them.
+    pub(crate) fn build(self) -> Goods {
+        self.goods
     }
 }
 

@@ -39,11 +39,23 @@ pub struct SignedRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RequestForm {
-    /// GET, with the parameters behind the path: [`SignedRequest::target`].
+    /// GET, with the parameters behind the path.
     #[default]
     Query,
-    /// POST of a JSON object: [`SignedRequest::encode_json`].
+    /// POST of a JSON object.
     Json,
+}
+
+/// A request as HTTP carries it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct InfoCall {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path and query.
+    pub target: String,
+    /// The body; empty for GET.
+    pub body: Vec<u8>,
 }
 
 /// Longest query or body that is read, in bytes.
@@ -175,6 +187,26 @@ impl SignedRequest {
         self.request.at
     }
 
+    /// The request as HTTP carries it, to be sent with [`InfoCall::HEADERS`].
+    pub fn call(&self, form: RequestForm) -> InfoCall {
+        match form {
+            RequestForm::Query => InfoCall {
+                method: "GET",
+                target: self.target(),
+                body: Vec::new(),
+            },
+            RequestForm::Json => {
+                let mut body = Vec::new();
+                self.encode_json(&mut body);
+                InfoCall {
+                    method: "POST",
+                    target: ConnectionInfoRequest::PATH.into(),
+                    body,
+                }
+            }
+        }
+    }
+
     /// Path and query of a GET.
     pub fn target(&self) -> String {
         //= docs/spec/analyst-proto.md#connection-information
@@ -233,6 +265,17 @@ impl SignedRequest {
     }
 }
 
+impl InfoCall {
+    /// The headers of every request, GET too.
+    //= docs/spec/analyst-proto.md#connection-information
+    //# A request MUST be sent with the headers `Content-type: application/json` and
+    //# `Accept: text/plain`.
+    pub const HEADERS: [(&str, &str); 2] = [
+        ("Content-type", "application/json"),
+        ("Accept", "text/plain"),
+    ];
+}
+
 impl Found {
     /// Takes a parameter, if it is one of ours.
     fn put(
@@ -280,6 +323,14 @@ impl fmt::Debug for SignedRequest {
         f.debug_struct("SignedRequest")
             .field("name", &self.request.name)
             .field("at", &self.request.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for InfoCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InfoCall")
+            .field("method", &self.method)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 pub type Taken = Vec<(GoodsId, i32)>;
 
 /// What an analyser found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finish {
     /// Number of the task.
@@ -105,6 +105,19 @@ impl Fail {
     pub fn warnings(&self) -> Vec<Warning> {
         let length = Warning::of_length("RESULT", self.reason.len(), Self::MAX_REASON);
         length.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finish")
+            .field("id", &self.id)
+            .field("id_form", &self.id_form)
+            .field("taken", &self.taken)
+            .field("analyst_id", &self.analyst_id.as_ref().map(Text::shown))
+            .field("extra", &self.extra)
+            .field("envelope", &self.envelope)
+            .finish()
     }
 }
 

@@ -129,7 +129,8 @@ enum Happening {
     },
     AckComes(Party, u64, SendId),
     DeliveryArrives(Party, u64, u64, bool, Bytes),
-    AckArrives(Party, u64, u64),
+    /// The task is told if it has to be kept before.
+    AckArrives(Party, u64, u64, Option<TaskId>),
     /// The broker looks for what nobody has acknowledged.
     Redelivers(Party, u64),
     Commits(Party, u64),
@@ -299,8 +300,8 @@ impl World {
             Happening::DeliveryArrives(party, connection, packet, is_again, payload) => {
                 self.delivery_arrives(party, connection, packet, is_again, &payload)?;
             }
-            Happening::AckArrives(party, connection, packet) => {
-                self.ack_arrives(party, connection, packet);
+            Happening::AckArrives(party, connection, packet, id) => {
+                self.ack_arrives(party, connection, packet, id)?;
             }
             Happening::Redelivers(party, connection) => self.redelivers(party, connection),
             Happening::Commits(party, life) if self.is_alive(party, life) => {

@@ -28,8 +28,9 @@ pub(crate) struct Analyst {
     /// What is being kept, and what is on its way.
     keeping: BTreeMap<Seq, TaskId>,
     sending: BTreeMap<SendId, TaskId>,
-    /// Tasks that were answered for want of room.
-    refused: BTreeSet<TaskId>,
+    /// Tasks that were kept at some time, or answered for want of room.
+    answered: BTreeSet<TaskId>,
+    accepting: BTreeMap<Seq, TaskId>,
     config: Config,
 }
 
@@ -52,7 +53,8 @@ impl Analyst {
             owed: BTreeSet::new(),
             keeping: BTreeMap::new(),
             sending: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            accepting: BTreeMap::new(),
             config,
         }
     }
@@ -60,6 +62,7 @@ impl Analyst {
     /// The store has done what was asked.
     pub(crate) fn promises(&mut self, seq: Seq) {
         self.owed.extend(self.keeping.remove(&seq));
+        self.answered.extend(self.accepting.remove(&seq));
     }
 
     /// The broker has what was sent.
@@ -97,6 +100,7 @@ impl World {
         analyst.device = None;
         analyst.runs.clear();
         analyst.keeping.clear();
+        analyst.accepting.clear();
         analyst.sending.clear();
         analyst.life.number += 1;
         analyst.life.wake = None;
@@ -165,7 +169,6 @@ impl World {
                 let analyst = &mut self.analysts[nth];
                 analyst.sending.extend(id.map(|id| (publish.send, id)));
                 if let Message::Fail(fail) = &*publish.message {
-                    analyst.refused.insert(fail.id);
                     for lease in &mut self.ledger.fate(fail.id).leases {
                         lease.has_failed |= lease.analyst == nth;
                     }
@@ -178,8 +181,11 @@ impl World {
             Output::Ack(delivery) => self.acknowledge(delivery)?,
             Output::Hangup => self.hang_up(party),
             Output::Store(seq, op) => {
-                if let Op::Result { id, .. } = op {
-                    self.analysts[nth].keeping.insert(seq, id);
+                let analyst = &mut self.analysts[nth];
+                match op {
+                    Op::Result { id, .. } => drop(analyst.keeping.insert(seq, id)),
+                    Op::Accept { id, .. } => drop(analyst.accepting.insert(seq, id)),
+                    _ => {}
                 }
                 if self.analysts[nth].disk.ask(seq, op) {
                     let life = self.analysts[nth].life.number;
@@ -197,7 +203,7 @@ impl World {
     pub(super) fn check_start(&self, nth: usize, id: TaskId) -> Result<(), String> {
         let analyst = &self.analysts[nth];
         let is_kept = analyst.disk.records().iter().any(|op| op.id() == id);
-        if is_kept || analyst.refused.contains(&id) {
+        if is_kept || analyst.answered.contains(&id) {
             return Ok(());
         }
         Err(format!("analyst {nth} has {id} in its memory only"))
@@ -214,6 +220,10 @@ impl World {
 
     fn recognition_learns(&mut self, nth: usize, event: Event) -> Result<(), String> {
         match event {
+            Event::Busy(id) => {
+                self.analysts[nth].answered.insert(id);
+                Ok(())
+            }
             Event::Work { id, run, .. } => self.work(nth, id, run),
             Event::Cancel { id, run } => {
                 if self.saboteur == Saboteur::StopsInWordsOnly {

@@ -5,7 +5,7 @@ use crate::ledger;
 use crate::plan::Saboteur;
 use analyst_proto::codec::{self, Dialect, Lenience};
 use analyst_proto::link::{DeliveryId, Down, Incoming, Publish, SendId};
-use analyst_proto::wire::{Attempt, ClientId, Message};
+use analyst_proto::wire::{Attempt, ClientId, Message, TaskId};
 use analyst_proto::{WireErrorKind, device, platform};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -331,25 +331,33 @@ impl World {
                 "{delivery:?} is acknowledged over another connection"
             ));
         }
-        match (party, id) {
-            (Party::Server, Some(id)) => self.check_finish(id)?,
-            (Party::Analyst(nth), Some(id)) => self.check_start(nth, id)?,
-            _ => {}
-        }
         let is_broken = self.chance.percent(self.weather().broken);
         let at = self.arrival(party, Way::From, false);
         let happening = if is_broken {
             Happening::Breaks(party, connection)
         } else {
-            Happening::AckArrives(party, connection, packet)
+            Happening::AckArrives(party, connection, packet, id)
         };
         self.schedule.at(at, happening);
         Ok(())
     }
 
-    pub(super) fn ack_arrives(&mut self, party: Party, connection: u64, packet: u64) {
-        if self.broker.is_connected(party, connection) {
-            self.broker.acknowledge(party, packet);
+    /// From here on nobody delivers it again.
+    pub(super) fn ack_arrives(
+        &mut self,
+        party: Party,
+        connection: u64,
+        packet: u64,
+        id: Option<TaskId>,
+    ) -> Result<(), String> {
+        if !self.broker.is_connected(party, connection) {
+            return Ok(());
+        }
+        self.broker.acknowledge(party, packet);
+        match (party, id) {
+            (Party::Server, Some(id)) => self.check_finish(id),
+            (Party::Analyst(nth), Some(id)) => self.check_start(nth, id),
+            _ => Ok(()),
         }
     }
 }
