@@ -123,6 +123,24 @@ fn aliyuns_broker_delivers_held_tasks_by_itself() {
 }
 
 #[test]
+fn a_failed_task_that_was_held_runs_though_it_comes_with_dup() {
+    let mut config = lmq();
+    (config.busy, config.max_queue) = (Busy::Hold, 0);
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.fail(1, 1);
+    rig.sent();
+    rig.start(2);
+    rig.start(1); // held
+    rig.take(2, 1);
+    let delivery = rig.start_again(1);
+    assert!(rig.is_acked(delivery));
+    assert_eq!(rig.work(), [(1, 1), (2, 1), (1, 2)]);
+    rig.start_again(1);
+    assert_eq!(rig.work().len(), 3, "once only");
+}
+
+#[test]
 fn answers_of_busy_are_bounded_and_then_tasks_are_held() {
     let mut config = config();
     (config.max_queue, config.max_busy) = (0, 2);

@@ -14,6 +14,8 @@ pub(super) struct Task {
     pub(super) stage: Stage,
     /// When it came for its second or a later run.
     pub(super) came_again: Option<Instant>,
+    /// It came anew, and there was no room: when it comes again with DUP, that is still to be done.
+    pub(super) is_owed: bool,
     /// Requests about it that the store has not carried out.
     pub(super) unstored: usize,
     /// Its place among the tasks that are over.
@@ -61,6 +63,7 @@ impl Task {
             run,
             stage,
             came_again: None,
+            is_owed: false,
             unstored: 0,
             kept_as: None,
             outlived: None,

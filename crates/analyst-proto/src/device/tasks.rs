@@ -80,6 +80,7 @@ impl Device {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Cue::Run;
         };
+        let is_again = is_again && !task.is_owed;
         match &mut task.stage {
             Stage::Accepting {
                 seq, is_cancelled, ..
@@ -119,6 +120,7 @@ impl Device {
         //= docs/spec/analyst-proto.md#analyser
         //# A delivery that would have to wait for the store beside `max_unstored` others MUST NOT be acknowledged, and the analyser MUST hang up once the store has caught up.
         if !self.journal.has_room() {
+            self.owe(id, true);
             return self.turn_away();
         }
         self.not_busy(id);
@@ -152,6 +154,7 @@ impl Device {
         entry.follow(task, self.config.echo_attempt);
         (entry.run, entry.stage) = (run, stage);
         entry.came_again = (run > Run::FIRST).then_some(now);
+        entry.is_owed = false;
         entry.unstored = entry.unstored.saturating_add(1);
         self.queue.push_back(id);
         self.counters.accepted = self.counters.accepted.saturating_add(1);
@@ -163,6 +166,13 @@ impl Device {
             self.turn_away();
         } else if !self.journal.wait(seq, delivery) {
             self.ack(delivery);
+        }
+    }
+
+    /// Notes whether a task that came anew is still to be done when the broker delivers it again.
+    fn owe(&mut self, id: TaskId, is_owed: bool) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.is_owed = is_owed;
         }
     }
 
@@ -183,8 +193,9 @@ impl Device {
         let Some(topic) = topic else {
             self.counters.held = self.counters.held.saturating_add(1);
             self.is_holding = true;
-            return;
+            return self.owe(start.id, true);
         };
+        self.owe(start.id, false);
         if is_new {
             self.busy_answers = self.busy_answers.saturating_add(1);
             let label = label(start, self.config.echo_attempt);
