@@ -122,6 +122,8 @@ fn aliyuns_broker_delivers_held_tasks_by_itself() {
     assert_eq!(rig.work(), [(1, 1), (2, 1)]);
 }
 
+//= docs/spec/analyst-proto.md#analyser
+//# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
 #[test]
 fn a_failed_task_that_was_held_runs_though_it_comes_with_dup() {
     let mut config = lmq();
@@ -324,6 +326,8 @@ fn a_run_that_stops_without_being_cancelled_has_failed() {
     assert_eq!(rig.counters().failed, 1);
 }
 
+//= docs/spec/analyst-proto.md#analyser
+//# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
 #[test]
 fn a_task_that_is_cancelled_and_comes_with_dup_does_not_run_again() {
     let mut rig = cancelling();
@@ -362,7 +366,7 @@ fn what_comes_while_a_result_is_stored_or_offered_is_acknowledged() {
     rig.start(1);
     rig.timeout(1);
     rig.start_again(1);
-    assert_eq!(rig.acks, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(rig.acks, [1, 3, 2, 4, 5, 6], "the second with the result");
     assert_eq!(rig.messages(), [finish(1)]);
     assert_eq!(rig.work(), [(1, 1)]);
 }

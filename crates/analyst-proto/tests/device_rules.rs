@@ -348,6 +348,23 @@ fn a_power_cut_leaves_a_cancelled_task_cancelled() {
     assert_eq!(rig.work(), [(1, 1), (1, 2)]);
 }
 
+//= docs/spec/analyst-proto.md#analyser
+//# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
+#[test]
+fn a_cancelled_task_that_came_anew_before_a_power_cut_runs_when_it_comes_with_dup() {
+    let mut rig = Rig::up(config());
+    rig.start(1);
+    rig.timeout(1);
+    rig.stopped(1, 1);
+    rig.is_store_prompt = false;
+    rig.start(1); // is neither stored nor acknowledged
+    rig.power_cut();
+    rig.connect();
+    rig.start_again(1);
+    rig.store_all();
+    assert_eq!(rig.work(), [(1, 1), (1, 2)]);
+}
+
 #[test]
 fn a_cancellation_that_was_not_stored_is_undone_by_a_power_cut() {
     let mut rig = Rig::up(config());

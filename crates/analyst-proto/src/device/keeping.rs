@@ -8,11 +8,11 @@ use std::time::Instant;
 
 impl Device {
     /// Asks the store for something about a task that is known.
-    pub(super) fn ask_store(&mut self, op: Op) {
+    pub(super) fn ask_store(&mut self, op: Op) -> Seq {
         if let Some(task) = self.tasks.get_mut(&op.id()) {
             task.unstored = task.unstored.saturating_add(1);
         }
-        self.request(op);
+        self.request(op)
     }
 
     pub(super) fn request(&mut self, op: Op) -> Seq {

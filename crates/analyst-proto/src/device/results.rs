@@ -66,18 +66,20 @@ impl Device {
         self.unkeep(id);
         self.outbox.remove(&Mail::Result(id));
         self.unaddressed.retain(|&waiting| waiting != id);
-        let Some(task) = self.tasks.get_mut(&id) else {
+        let Some(task) = self.tasks.get(&id) else {
             return;
         };
         let found = task.find(run, outcome);
         let (nth, outcome) = (found.nth, Arc::clone(&found.outcome));
-        task.stage = Stage::Storing(found);
-        self.ask_store(Op::Result {
+        let seq = self.ask_store(Op::Result {
             id,
             run,
             nth,
             outcome,
         });
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.stage = Stage::Storing(found, seq);
+        }
     }
 
     /// The store has a result.
@@ -87,7 +89,7 @@ impl Device {
         };
         //= docs/spec/analyst-proto.md#analyser
         //# A result MUST NOT be published before it is stored.
-        if let Stage::Storing(found) = &task.stage {
+        if let Stage::Storing(found, _) = &task.stage {
             if (found.run, found.nth) == (run, nth) {
                 task.stage = Stage::Offered(found.clone());
                 self.offer(id);

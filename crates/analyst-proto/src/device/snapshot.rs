@@ -83,7 +83,7 @@ impl Device {
                 }
             ),
             found: match &task.stage {
-                Stage::Storing(found) | Stage::Offered(found) | Stage::Kept(found) => {
+                Stage::Storing(found, _) | Stage::Offered(found) | Stage::Kept(found) => {
                     Some(found.clone())
                 }
                 _ => None,

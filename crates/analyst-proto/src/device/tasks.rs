@@ -94,15 +94,17 @@ impl Device {
             }
             //= docs/spec/analyst-proto.md#analyser
             //# A task that comes again while it waits for a run, is running, or has a result that the broker has not acknowledged MUST be acknowledged and start nothing.
-            Stage::Queued(_) | Stage::Running | Stage::Storing(_) | Stage::Offered(_) => {
-                Cue::Nothing
-            }
+            Stage::Queued(_) | Stage::Running | Stage::Offered(_) => Cue::Nothing,
+            // It may have been cancelled, and then nothing else in the store stands for it.
+            Stage::Storing(_, seq) => Cue::Join(*seq),
             //= docs/spec/analyst-proto.md#analyser
             //# The result of a finished task MUST be published again when the task comes again.
             Stage::Kept(found) if matches!(*found.outcome, Outcome::Taken(_)) => Cue::Answer,
             //= docs/spec/analyst-proto.md#analyser
             //# A failure MUST be published again when its task comes again with DUP.
             Stage::Kept(_) if is_again => Cue::Answer,
+            //= docs/spec/analyst-proto.md#analyser
+            //# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
             Stage::Cancelled if is_again => Cue::Nothing,
             //= docs/spec/analyst-proto.md#analyser
             //# A task that failed or is cancelled MUST run again, under the next number, when it comes again without DUP.
@@ -254,7 +256,7 @@ impl Device {
             Stage::Forgetting => self.stray(id),
             //= docs/spec/analyst-proto.md#analyser
             //# A cancellation MUST NOT take away a result.
-            Stage::Cancelled | Stage::Storing(_) | Stage::Offered(_) | Stage::Kept(_) => {}
+            Stage::Cancelled | Stage::Storing(..) | Stage::Offered(_) | Stage::Kept(_) => {}
         }
     }
 
