@@ -255,7 +255,7 @@ fn a_broker_that_does_not_acknowledge_is_hung_up() {
     let mut rig = Rig::up(config());
     rig.start(1);
     rig.take(1, 1);
-    rig.wait(secs(20) - ms(1));
+    rig.wait(ms(19_999));
     assert_eq!(rig.device.state(), State::Up);
     rig.wait(ms(1));
     assert!(rig.has_said(&Event::HungUp(HangUp::NotAcknowledged)));
@@ -357,7 +357,7 @@ fn a_machine_that_is_closed_says_so_and_nothing_else() {
 #[test]
 fn a_close_at_any_moment_of_the_link_is_the_end() {
     let steps: [&dyn Fn(&mut Rig); 3] = [&|_| {}, &|rig| rig.inform(info()), &|rig| {
-        rig.lose(Down::Lost)
+        rig.lose(Down::Lost);
     }];
     for count in 0..=steps.len() {
         let mut rig = Rig::new(config());
