@@ -5,7 +5,7 @@ mod device_kit;
 use analyst_proto::device::{Busy, Event, Output, TaskState};
 use analyst_proto::link::NotSent;
 use analyst_proto::wire::TaskId;
-use device_kit::{Rig, config, fail, finish, lmq};
+use device_kit::{Rig, config, fail, finish, lmq, secs};
 
 /// With a run of task 1 and as many tasks queued as there is room for.
 fn full(busy: Busy) -> Rig {
@@ -100,6 +100,9 @@ fn a_failed_task_that_was_held_runs_though_it_comes_with_dup() {
     let delivery = rig.start_again(1);
     assert!(rig.is_acked(delivery));
     assert_eq!(rig.work(), [(1, 1), (2, 1), (1, 2)]);
+    rig.wait(secs(15));
+    rig.timeout(1);
+    rig.stopped(1, 2);
     rig.start_again(1);
     assert_eq!(rig.work().len(), 3, "once only");
 }

@@ -325,6 +325,12 @@ proptest! {
 }
 
 #[test]
+fn an_analyser_may_move_to_another_thread() {
+    fn is_send<T: Send + Clone + 'static>() {}
+    is_send::<Device>();
+}
+
+#[test]
 fn a_flood_of_tasks_and_garbage_holds_no_more_than_is_configured() {
     let mut rig = device_kit::Rig::up(device_kit::config());
     rig.config.kept_results = 1_000;
