@@ -9,7 +9,7 @@ use std::time::Instant;
 impl Device {
     /// Gives the application what it has a free slot for.
     pub(super) fn begin_runs(&mut self) {
-        while self.slots.len() < self.config.parallel.max(1) {
+        while self.slots.len() < self.parallel() {
             let Some(at) = self.queue.iter().position(|id| self.may_run(*id)) else {
                 return;
             };
@@ -17,6 +17,11 @@ impl Device {
                 self.begin_run(id);
             }
         }
+    }
+
+    /// Most runs at once: one at least, or nothing would ever run.
+    pub(super) fn parallel(&self) -> usize {
+        self.config.parallel.max(1)
     }
 
     fn may_run(&self, id: TaskId) -> bool {

@@ -115,7 +115,7 @@ impl Device {
     /// Accepts a task for a run, if there is room.
     fn accept(&mut self, now: Instant, delivery: DeliveryId, start: Start) {
         let (id, slots) = (start.id, self.slots.len());
-        let room = self.config.parallel.saturating_add(self.config.max_queue);
+        let room = self.parallel().saturating_add(self.config.max_queue);
         if slots.saturating_add(self.queue.len()) >= room {
             return self.busy(delivery, &start);
         }
