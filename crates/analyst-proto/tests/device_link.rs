@@ -374,11 +374,8 @@ fn a_close_at_any_moment_of_the_link_is_the_end() {
 #[test]
 fn limits_of_zero_are_taken_for_one() {
     let mut config = config();
-    (
-        config.parallel,
-        config.link.window,
-        config.link.max_unstored,
-    ) = (0, 0, 0);
+    (config.parallel, config.max_queue) = (0, 0);
+    (config.link.window, config.link.max_unstored) = (0, 0);
     let mut rig = Rig::up(config);
     rig.start(1);
     rig.take(1, 1);
