@@ -126,7 +126,7 @@ fn link(device: &mut Device, now: Instant, is_present: bool) {
     match device.state() {
         State::Fetching => {
             // One of these is the one that is waited for.
-            for exchange in 1..60 {
+            for exchange in 1..20 {
                 device.handle_input(now, Input::Info(ExchangeId(exchange), Ok(info())));
             }
         }
@@ -279,6 +279,62 @@ proptest! {
             prop_assert_eq!(early.snapshot(now), later.snapshot(now + late));
         }
         prop_assert_eq!(drain(&mut early), drain(&mut later));
+    }
+
+    //= docs/spec/analyst-proto.md#analyser
+    //# What an analyser does after a restart MUST NOT depend on the order of its records.
+    #[test]
+    fn records_of_any_order_come_to_the_same(config in small(), records in records(), order in any::<u64>()) {
+        // What is forgotten is not handed back.
+        let mut records = records;
+        records.retain(|op| !matches!(op, Op::Forget { .. }));
+        // Nor are there two different results of one number.
+        let mut numbers = BTreeSet::new();
+        records.retain(|op| match op {
+            Op::Result { id, run, nth, .. } => numbers.insert((*id, *run, *nth)),
+            _ => true,
+        });
+        let mut other = records.clone();
+        let mut random = testkit::Rng::new(order);
+        for last in (1..other.len()).rev() {
+            let with = usize::try_from(random.below(last as u64 + 1)).expect("small");
+            other.swap(last, with);
+        }
+        let look = |records: Vec<Op>| {
+            let now = testkit::epoch();
+            let mut config = config.clone();
+            config.kept_results = 9;
+            let device = Device::new(now, config, Recovered::new(records));
+            let states: Vec<_> = (0..9).map(|id| device.task(TaskId(id))).collect();
+            (states, device.queued(), device.unsent())
+        };
+        prop_assert_eq!(look(records), look(other));
+    }
+
+    #[test]
+    fn a_restart_invents_no_results(config in small(), records in records()) {
+        let now = testkit::epoch();
+        let mut device = Device::new(now, config, Recovered::new(records.clone()));
+        for _ in 0..3 {
+            link(&mut device, now, true);
+        }
+        while let Some(output) = device.poll_output() {
+            let Output::Send(publish) = output else {
+                continue;
+            };
+            device.handle_input(now, Input::Sent(publish.send));
+            let told = match &*publish.message {
+                Message::Finish(finish) => (finish.id, Outcome::Taken(finish.taken.clone())),
+                Message::Fail(fail) => (fail.id, Outcome::Failed(fail.reason.clone())),
+                other => panic!("an analyser does not say {other:?}"),
+            };
+            let is_known = records.iter().any(|op| match op {
+                Op::Result { id, outcome, .. } => (*id, &**outcome) == (told.0, &told.1),
+                _ => false,
+            });
+            prop_assert!(is_known, "{:?}", told);
+        }
+        prop_assert_eq!(device.unsent(), 0);
     }
 
     //= docs/spec/analyst-proto.md#analyser
