@@ -179,6 +179,23 @@ fn a_cancellation_is_answered_where_that_is_configured() {
 }
 
 #[test]
+fn an_answer_to_a_cancellation_is_taken_back_if_there_is_a_result() {
+    let mut config = config();
+    (config.reply_to_timeout, config.parallel) = (ReplyToTimeout::Fail, 2);
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.start(2);
+    rig.take(2, 1);
+    rig.timeout(1);
+    rig.is_store_prompt = false;
+    rig.take(1, 1);
+    rig.sent();
+    assert_eq!(rig.messages(), [finish(2)], "the answer waited behind this");
+    rig.store_all();
+    assert_eq!(rig.messages(), [finish(2), finish(1)]);
+}
+
+#[test]
 fn a_cancelled_run_that_was_answered_may_just_stop() {
     let mut config = config();
     config.reply_to_timeout = ReplyToTimeout::Fail;

@@ -133,7 +133,7 @@ impl Driver {
 
     fn deliver(&mut self, is_again: bool, message: Message) {
         if self.device.state() == State::Up {
-            let free = (1..).find(|number| !self.unacked.contains(number));
+            let free = (1..=99).find(|number| !self.unacked.contains(number));
             let number = free.expect("a number");
             self.unacked.insert(number);
             let incoming = Incoming::new(DeliveryId(number), is_again, message);

@@ -70,7 +70,6 @@ impl Device {
         *count = count.saturating_add(1);
         self.unkeep(id);
         self.outbox.remove(&Mail::Result(id));
-        self.unaddressed.retain(|&waiting| waiting != id);
         let Some(task) = self.tasks.get(&id) else {
             return;
         };

@@ -251,7 +251,7 @@ impl Device {
         }
         match &mut task.stage {
             Stage::Accepting { is_cancelled, .. } => *is_cancelled = true,
-            Stage::Queued(_) => self.cancel_queued(now, id),
+            Stage::Queued(_) => self.cancel_queued(id),
             Stage::Running => self.cancel_running(id),
             Stage::Forgetting => self.stray(id),
             //= docs/spec/analyst-proto.md#analyser
@@ -266,7 +266,7 @@ impl Device {
         self.say(Event::StrayCancel(id));
     }
 
-    pub(super) fn cancel_queued(&mut self, now: Instant, id: TaskId) {
+    pub(super) fn cancel_queued(&mut self, id: TaskId) {
         self.queue.retain(|&queued| queued != id);
         let Some(task) = self.tasks.get_mut(&id) else {
             return;
@@ -274,7 +274,6 @@ impl Device {
         task.stage = Stage::Cancelled;
         let run = task.run;
         self.ask_store(Op::Cancel { id, run });
-        self.settle(now, id);
     }
 
     fn cancel_running(&mut self, id: TaskId) {
