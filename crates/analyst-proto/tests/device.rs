@@ -2,20 +2,16 @@
 
 mod device_kit;
 
-use analyst_proto::device::{
-    Busy, Event, Ignored, Op, Outcome, Output, Refused, ReplyToTimeout, Run, TaskState,
-};
+use analyst_proto::device::{Event, Ignored, Op, Outcome, Refused, ReplyToTimeout, Run, TaskState};
 use analyst_proto::link::NotSent;
 use analyst_proto::wire::{IdForm, Message, TaskId};
 use analyst_proto::{WireErrorKind, device::Input, link::DeliveryId};
-use device_kit::{Rig, config, fail, finish, lmq, ms, secs, start, taken};
+use device_kit::{Rig, config, fail, finish, ms, secs, start, taken};
 use std::sync::Arc;
 
 /// With a run of task 1 and as many tasks queued as there is room for.
-fn full(busy: Busy) -> Rig {
-    let mut config = config();
-    config.busy = busy;
-    let mut rig = Rig::up(config);
+fn full() -> Rig {
+    let mut rig = Rig::up(config());
     for id in 1..=5 {
         rig.start(id);
     }
@@ -66,93 +62,6 @@ fn an_unknown_task_is_stored_and_then_runs() {
     assert_eq!(rig.work(), [(1, 1)]);
 }
 
-//= docs/spec/analyst-proto.md#analyser
-//# A task for which there is no room MUST be answered with the failure `busy`, or not be acknowledged, as configured.
-#[test]
-fn a_task_without_room_is_answered_as_busy() {
-    let mut rig = full(Busy::Fail);
-    let delivery = rig.start(6);
-    assert!(rig.is_acked(delivery));
-    assert_eq!(rig.messages(), [fail(6, "busy")]);
-    assert!(rig.has_said(&Event::Busy(TaskId(6))));
-    assert_eq!(rig.state_of(6), None);
-    assert_eq!(rig.disk.len(), 5, "nothing is stored of it");
-}
-
-#[test]
-fn a_task_without_room_is_left_to_the_broker_under_hold() {
-    let mut rig = full(Busy::Hold);
-    let delivery = rig.start(6);
-    assert!(!rig.is_acked(delivery));
-    assert_eq!(rig.messages(), []);
-    assert_eq!(rig.counters().held, 1);
-}
-
-#[test]
-fn a_plain_broker_gets_a_new_connection_for_held_tasks_once_all_is_done() {
-    let mut rig = full(Busy::Hold);
-    rig.is_broker_prompt = true;
-    rig.start(6);
-    for id in 1..=4 {
-        rig.take(id, 1);
-    }
-    assert!(
-        !rig.log.contains(&Output::Hangup),
-        "not while there is work"
-    );
-    rig.take(5, 1);
-    assert!(rig.log.contains(&Output::Hangup));
-    rig.connect();
-    rig.start_again(6);
-    assert_eq!(rig.work().last(), Some(&(6, 1)));
-    let finish_5 = rig.messages().contains(&finish(5));
-    assert!(finish_5, "over the next connection");
-}
-
-#[test]
-fn aliyuns_broker_delivers_held_tasks_by_itself() {
-    let mut config = lmq();
-    (config.busy, config.max_queue) = (Busy::Hold, 0);
-    let mut rig = Rig::up(config);
-    rig.start(1);
-    rig.start(2);
-    rig.take(1, 1);
-    assert!(!rig.log.contains(&Output::Hangup));
-    rig.start_again(2);
-    assert_eq!(rig.work(), [(1, 1), (2, 1)]);
-}
-
-#[test]
-fn answers_of_busy_are_bounded_and_then_tasks_are_held() {
-    let mut config = config();
-    (config.max_queue, config.max_busy) = (0, 2);
-    let mut rig = Rig::up(config);
-    for id in 1..=4 {
-        rig.start(id);
-    }
-    assert_eq!((rig.counters().busy, rig.counters().held), (2, 1));
-    assert_eq!(rig.device.unsent(), 2);
-    rig.start_again(2);
-    assert_eq!(rig.device.unsent(), 2, "one answer each");
-    rig.sent();
-    rig.start_again(4);
-    assert_eq!((rig.counters().busy, rig.counters().held), (4, 1));
-}
-
-#[test]
-fn an_answer_of_busy_is_taken_back_once_there_is_room() {
-    let mut config = config();
-    config.max_queue = 0;
-    let mut rig = Rig::up(config);
-    rig.start(1);
-    rig.start(2);
-    rig.start(3); // waits behind the answer for task 2
-    rig.take(1, 1);
-    rig.start(3);
-    rig.sent();
-    assert_eq!(rig.messages(), [fail(2, "busy"), finish(1)]);
-}
-
 #[test]
 fn a_cancellation_of_an_unknown_task_is_reported() {
     let mut rig = Rig::up(config());
@@ -199,7 +108,7 @@ fn a_task_that_comes_anew_after_its_cancellation_and_before_it_is_stored_runs() 
 
 #[test]
 fn a_queued_task_runs_when_a_slot_is_free() {
-    let mut rig = full(Busy::Fail);
+    let mut rig = full();
     assert_eq!(rig.state_of(2), Some(TaskState::Queued));
     assert_eq!(rig.device.queued(), 4);
     rig.take(1, 1);
@@ -221,7 +130,7 @@ fn as_many_tasks_run_at_once_as_are_configured() {
 
 #[test]
 fn a_queued_task_that_is_cancelled_is_stored_as_such() {
-    let mut rig = full(Busy::Fail);
+    let mut rig = full();
     let delivery = rig.timeout(3);
     assert!(rig.is_acked(delivery));
     assert_eq!(rig.state_of(3), Some(TaskState::Cancelled));
@@ -234,7 +143,7 @@ fn a_queued_task_that_is_cancelled_is_stored_as_such() {
 
 #[test]
 fn a_running_task_that_is_cancelled_holds_its_slot() {
-    let mut rig = full(Busy::Fail);
+    let mut rig = full();
     let delivery = rig.timeout(1);
     assert!(rig.is_acked(delivery));
     assert_eq!(rig.cancels(), [(1, 1)]);
@@ -270,6 +179,23 @@ fn a_cancellation_is_answered_where_that_is_configured() {
 }
 
 #[test]
+fn an_answer_to_a_cancellation_is_taken_back_if_there_is_a_result() {
+    let mut config = config();
+    (config.reply_to_timeout, config.parallel) = (ReplyToTimeout::Fail, 2);
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.start(2);
+    rig.take(2, 1);
+    rig.timeout(1);
+    rig.is_store_prompt = false;
+    rig.take(1, 1);
+    rig.sent();
+    assert_eq!(rig.messages(), [finish(2)], "the answer waited behind this");
+    rig.store_all();
+    assert_eq!(rig.messages(), [finish(2), finish(1)]);
+}
+
+#[test]
 fn a_cancelled_run_that_was_answered_may_just_stop() {
     let mut config = config();
     config.reply_to_timeout = ReplyToTimeout::Fail;
@@ -286,7 +212,7 @@ fn a_cancelled_run_that_was_answered_may_just_stop() {
 //# The outcome of a run that is not at work MUST be refused.
 #[test]
 fn the_outcome_of_another_run_is_handed_back() {
-    let mut rig = full(Busy::Fail);
+    let mut rig = full();
     for (id, run) in [(1, 0), (1, 2), (2, 1), (9, 1)] {
         let refused = rig.device.complete(rig.now, TaskId(id), Run(run), taken());
         assert_eq!(refused, Err(Refused(taken())));
@@ -306,6 +232,8 @@ fn a_run_that_stops_without_being_cancelled_has_failed() {
     assert_eq!(rig.counters().failed, 1);
 }
 
+//= docs/spec/analyst-proto.md#analyser
+//# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
 #[test]
 fn a_task_that_is_cancelled_and_comes_with_dup_does_not_run_again() {
     let mut rig = cancelling();
@@ -344,7 +272,7 @@ fn what_comes_while_a_result_is_stored_or_offered_is_acknowledged() {
     rig.start(1);
     rig.timeout(1);
     rig.start_again(1);
-    assert_eq!(rig.acks, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(rig.acks, [1, 3, 2, 4, 5, 6], "the second with the result");
     assert_eq!(rig.messages(), [finish(1)]);
     assert_eq!(rig.work(), [(1, 1)]);
 }
@@ -377,17 +305,6 @@ fn a_result_that_is_too_large_becomes_a_failure() {
 }
 
 #[test]
-fn a_busy_answer_that_is_too_large_is_let_go_of() {
-    let mut config = config();
-    config.max_queue = 0;
-    let mut rig = Rig::up(config);
-    rig.start(1);
-    rig.start(2);
-    rig.not_sent(NotSent::TooLarge);
-    assert_eq!(rig.device.unsent(), 0);
-}
-
-#[test]
 fn a_kept_result_survives_a_cancellation() {
     let mut rig = finished();
     let delivery = rig.timeout(1);
@@ -406,17 +323,6 @@ fn a_failure_is_published_again_when_its_task_comes_again_with_dup() {
     assert_eq!(rig.work(), [(1, 1)]);
 }
 
-#[test]
-fn a_failed_task_without_room_is_answered_as_busy_and_stays_as_it_is() {
-    let mut rig = failed();
-    for id in 2..=6 {
-        rig.start(id);
-    }
-    rig.start(1);
-    assert_eq!(rig.messages().last(), Some(&fail(1, "busy")));
-    assert_eq!(rig.state_of(1), Some(TaskState::Kept));
-}
-
 //= docs/spec/analyst-proto.md#analyser
 //# A task that is over MUST be forgotten after `kept_for`, or when it is the oldest of more than `kept_results`.
 #[test]
@@ -427,7 +333,7 @@ fn a_task_that_is_over_is_forgotten_after_a_day() {
     rig.start(2);
     rig.timeout(2);
     rig.stopped(2, 1);
-    rig.wait(secs(23 * 60 * 60) - ms(1));
+    rig.wait(ms(23 * 3_600_000 - 1));
     assert_eq!(rig.state_of(1), Some(TaskState::Kept));
     rig.wait(ms(1));
     assert_eq!(rig.state_of(1), None);

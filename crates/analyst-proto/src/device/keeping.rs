@@ -8,11 +8,11 @@ use std::time::Instant;
 
 impl Device {
     /// Asks the store for something about a task that is known.
-    pub(super) fn ask_store(&mut self, op: Op) {
+    pub(super) fn ask_store(&mut self, op: Op) -> Seq {
         if let Some(task) = self.tasks.get_mut(&op.id()) {
             task.unstored = task.unstored.saturating_add(1);
         }
-        self.request(op);
+        self.request(op)
     }
 
     pub(super) fn request(&mut self, op: Op) -> Seq {
@@ -38,7 +38,7 @@ impl Device {
             task.unstored = task.unstored.saturating_sub(1);
         }
         match done.op {
-            Op::Accept { run, .. } => self.accepted(now, id, run),
+            Op::Accept { run, .. } => self.accepted(id, run),
             Op::Result { run, nth, .. } => self.result_is_stored(id, run, nth),
             Op::Forget { .. } => self.forgotten(id),
             Op::Cancel { .. } | Op::Delivered { .. } => {}
@@ -49,7 +49,7 @@ impl Device {
         }
     }
 
-    fn accepted(&mut self, now: Instant, id: TaskId, run: Run) {
+    fn accepted(&mut self, id: TaskId, run: Run) {
         let Some(known) = self.tasks.get_mut(&id).filter(|task| task.run == run) else {
             return;
         };
@@ -62,7 +62,7 @@ impl Device {
             let is_cancelled = *is_cancelled;
             known.stage = Stage::Queued(task.clone());
             if is_cancelled {
-                self.cancel_queued(now, id);
+                self.cancel_queued(id);
             }
         }
         if let Some(run) = outlived {

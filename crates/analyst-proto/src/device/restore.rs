@@ -54,6 +54,8 @@ impl Device {
         };
         let is_offered = matches!(stage, Stage::Offered(_));
         let mut task = Task::new(last, stage);
+        // Who knows whether it came anew and was not stored any more.
+        task.is_owed = matches!(task.stage, Stage::Cancelled);
         if let Some(start) = past.last_task() {
             task.follow(start, self.config.echo_attempt);
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 impl Device {
     /// Gives the application what it has a free slot for.
     pub(super) fn begin_runs(&mut self) {
-        while self.slots.len() < self.config.parallel.max(1) {
+        while self.slots.len() < self.parallel() {
             let Some(at) = self.queue.iter().position(|id| self.may_run(*id)) else {
                 return;
             };
@@ -17,6 +17,11 @@ impl Device {
                 self.begin_run(id);
             }
         }
+    }
+
+    /// Most runs at once: one at least, or nothing would ever run.
+    pub(super) fn parallel(&self) -> usize {
+        self.config.parallel.max(1)
     }
 
     fn may_run(&self, id: TaskId) -> bool {
@@ -65,19 +70,20 @@ impl Device {
         *count = count.saturating_add(1);
         self.unkeep(id);
         self.outbox.remove(&Mail::Result(id));
-        self.unaddressed.retain(|&waiting| waiting != id);
-        let Some(task) = self.tasks.get_mut(&id) else {
+        let Some(task) = self.tasks.get(&id) else {
             return;
         };
         let found = task.find(run, outcome);
         let (nth, outcome) = (found.nth, Arc::clone(&found.outcome));
-        task.stage = Stage::Storing(found);
-        self.ask_store(Op::Result {
+        let seq = self.ask_store(Op::Result {
             id,
             run,
             nth,
             outcome,
         });
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.stage = Stage::Storing(found, seq);
+        }
     }
 
     /// The store has a result.
@@ -87,7 +93,7 @@ impl Device {
         };
         //= docs/spec/analyst-proto.md#analyser
         //# A result MUST NOT be published before it is stored.
-        if let Stage::Storing(found) = &task.stage {
+        if let Stage::Storing(found, _) = &task.stage {
             if (found.run, found.nth) == (run, nth) {
                 task.stage = Stage::Offered(found.clone());
                 self.offer(id);

@@ -34,6 +34,7 @@ struct TaskSnapshot {
     run: Run,
     state: TaskState,
     is_cancel_noted: bool,
+    is_owed: bool,
     found: Option<Found>,
     guarded_for: Option<Duration>,
     outlived: Option<Run>,
@@ -72,6 +73,7 @@ impl Device {
         let guarded_for = age.and_then(|age| guard.checked_sub(age));
         TaskSnapshot {
             run: task.run,
+            is_owed: task.is_owed,
             state: task.state(self.slots.contains_key(&id)),
             is_cancel_noted: matches!(
                 task.stage,
@@ -81,7 +83,7 @@ impl Device {
                 }
             ),
             found: match &task.stage {
-                Stage::Storing(found) | Stage::Offered(found) | Stage::Kept(found) => {
+                Stage::Storing(found, _) | Stage::Offered(found) | Stage::Kept(found) => {
                     Some(found.clone())
                 }
                 _ => None,

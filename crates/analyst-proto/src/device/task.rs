@@ -14,6 +14,9 @@ pub(super) struct Task {
     pub(super) stage: Stage,
     /// When it came for its second or a later run.
     pub(super) came_again: Option<Instant>,
+    /// It came anew and was not accepted, or may have: when it comes again with DUP, that is still to
+    /// be done.
+    pub(super) is_owed: bool,
     /// Requests about it that the store has not carried out.
     pub(super) unstored: usize,
     /// Its place among the tasks that are over.
@@ -36,7 +39,7 @@ pub(super) enum Stage {
     Running,
     /// While its run has a slot, it is still to stop.
     Cancelled,
-    Storing(Found),
+    Storing(Found, Seq),
     Offered(Found),
     Kept(Found),
     Forgetting,
@@ -61,6 +64,7 @@ impl Task {
             run,
             stage,
             came_again: None,
+            is_owed: false,
             unstored: 0,
             kept_as: None,
             outlived: None,
@@ -92,7 +96,7 @@ impl Task {
             Stage::Running => TaskState::Running,
             Stage::Cancelled if is_working => TaskState::Cancelling,
             Stage::Cancelled => TaskState::Cancelled,
-            Stage::Storing(_) => TaskState::Storing,
+            Stage::Storing(..) => TaskState::Storing,
             Stage::Offered(_) => TaskState::Offered,
             Stage::Kept(_) => TaskState::Kept,
             Stage::Forgetting => TaskState::Forgetting,
@@ -116,7 +120,7 @@ impl Task {
     /// A further result of a run.
     pub(super) fn find(&self, run: Run, outcome: Outcome) -> Found {
         let nth = match &self.stage {
-            Stage::Storing(found) | Stage::Offered(found) | Stage::Kept(found)
+            Stage::Storing(found, _) | Stage::Offered(found) | Stage::Kept(found)
                 if found.run == run =>
             {
                 found.nth

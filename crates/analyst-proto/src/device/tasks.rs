@@ -82,6 +82,7 @@ impl Device {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Cue::Run;
         };
+        let is_again = is_again && !task.is_owed;
         match &mut task.stage {
             Stage::Accepting {
                 seq, is_cancelled, ..
@@ -95,15 +96,17 @@ impl Device {
             }
             //= docs/spec/analyst-proto.md#analyser
             //# A task that comes again while it waits for a run, is running, or has a result that the broker has not acknowledged MUST be acknowledged and start nothing.
-            Stage::Queued(_) | Stage::Running | Stage::Storing(_) | Stage::Offered(_) => {
-                Cue::Nothing
-            }
+            Stage::Queued(_) | Stage::Running | Stage::Offered(_) => Cue::Nothing,
+            // It may have been cancelled, and then nothing else in the store stands for it.
+            Stage::Storing(_, seq) => Cue::Join(*seq),
             //= docs/spec/analyst-proto.md#analyser
             //# The result of a finished task MUST be published again when the task comes again.
             Stage::Kept(found) if matches!(*found.outcome, Outcome::Taken(_)) => Cue::Answer,
             //= docs/spec/analyst-proto.md#analyser
             //# A failure MUST be published again when its task comes again with DUP.
             Stage::Kept(_) if is_again => Cue::Answer,
+            //= docs/spec/analyst-proto.md#analyser
+            //# A cancelled task that comes with DUP MUST NOT run again unless it was held or turned away before, or the analyser was restarted since.
             Stage::Cancelled if is_again => Cue::Nothing,
             //= docs/spec/analyst-proto.md#analyser
             //# A task that failed or is cancelled MUST run again, under the next number, when it comes again without DUP.
@@ -114,13 +117,14 @@ impl Device {
     /// Accepts a task for a run, if there is room.
     fn accept(&mut self, now: Instant, delivery: DeliveryId, start: Start) {
         let (id, slots) = (start.id, self.slots.len());
-        let room = self.config.parallel.saturating_add(self.config.max_queue);
+        let room = self.parallel().saturating_add(self.config.max_queue);
         if slots.saturating_add(self.queue.len()) >= room {
             return self.busy(delivery, &start);
         }
         //= docs/spec/analyst-proto.md#analyser
         //# A delivery that would have to wait for the store beside `max_unstored` others MUST NOT be acknowledged, and the analyser MUST hang up once the store has caught up.
         if !self.journal.has_room() {
+            self.owe(id, true);
             return self.turn_away();
         }
         self.not_busy(id);
@@ -154,6 +158,7 @@ impl Device {
         entry.follow(task, self.config.echo_attempt);
         (entry.run, entry.stage) = (run, stage);
         entry.came_again = (run > Run::FIRST).then_some(now);
+        entry.is_owed = false;
         entry.unstored = entry.unstored.saturating_add(1);
         self.queue.push_back(id);
         self.counters.accepted = self.counters.accepted.saturating_add(1);
@@ -165,6 +170,13 @@ impl Device {
             self.turn_away();
         } else if !self.journal.wait(seq, delivery) {
             self.ack(delivery);
+        }
+    }
+
+    /// Notes whether a task that came anew is still to be done when the broker delivers it again.
+    fn owe(&mut self, id: TaskId, is_owed: bool) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.is_owed = is_owed;
         }
     }
 
@@ -185,8 +197,9 @@ impl Device {
         let Some(topic) = topic else {
             self.counters.held = self.counters.held.saturating_add(1);
             self.is_holding = true;
-            return;
+            return self.owe(start.id, true);
         };
+        self.owe(start.id, false);
         if is_new {
             self.busy_answers = self.busy_answers.saturating_add(1);
             let label = label(start, self.config.echo_attempt);
@@ -240,12 +253,12 @@ impl Device {
         }
         match &mut task.stage {
             Stage::Accepting { is_cancelled, .. } => *is_cancelled = true,
-            Stage::Queued(_) => self.cancel_queued(now, id),
+            Stage::Queued(_) => self.cancel_queued(id),
             Stage::Running => self.cancel_running(id),
             Stage::Forgetting => self.stray(id),
             //= docs/spec/analyst-proto.md#analyser
             //# A cancellation MUST NOT take away a result.
-            Stage::Cancelled | Stage::Storing(_) | Stage::Offered(_) | Stage::Kept(_) => {}
+            Stage::Cancelled | Stage::Storing(..) | Stage::Offered(_) | Stage::Kept(_) => {}
         }
     }
 
@@ -255,7 +268,7 @@ impl Device {
         self.say(Event::StrayCancel(id));
     }
 
-    pub(super) fn cancel_queued(&mut self, now: Instant, id: TaskId) {
+    pub(super) fn cancel_queued(&mut self, id: TaskId) {
         self.queue.retain(|&queued| queued != id);
         let Some(task) = self.tasks.get_mut(&id) else {
             return;
@@ -263,7 +276,6 @@ impl Device {
         task.stage = Stage::Cancelled;
         let run = task.run;
         self.ask_store(Op::Cancel { id, run });
-        self.settle(now, id);
     }
 
     fn cancel_running(&mut self, id: TaskId) {

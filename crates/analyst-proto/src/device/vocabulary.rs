@@ -190,8 +190,9 @@ pub enum Op {
         /// Which of its results.
         nth: u32,
     },
-    /// Delete all of a task up to this run. What is deleted, and this request itself, is not handed
-    /// back when the machine is restored, or in the order in which it was stored.
+    /// Delete all of a task up to this run. What is deleted, and this request itself, need not be
+    /// handed back when the machine is restored; a store that does so hands all back in the order in
+    /// which it was stored.
     Forget {
         /// Number of the task.
         id: TaskId,

@@ -59,7 +59,7 @@ impl<Op: Clone> Journal<Op> {
             owes_hangup: false,
             backoff: Backoff::new(config.store_retry_min, config.store_retry_max, seed),
             give_up: config.store_give_up,
-            max_unstored: config.max_unstored,
+            max_unstored: config.max_unstored.max(1), // or nothing would ever be accepted
             asked: 0,
         }
     }

@@ -95,9 +95,9 @@ impl<K: Ord + Clone> Outbox<K> {
         true
     }
 
-    /// The next message to send, if fewer than `window` are on their way.
+    /// The next message to send, if fewer than `window` are on their way, or none is.
     pub(crate) fn send(&mut self, now: Instant, window: usize) -> Option<Publish> {
-        if self.flights.len() >= window {
+        if self.flights.len() >= window.max(1) {
             return None;
         }
         let place = *self.waiting.first()?;

@@ -5,9 +5,7 @@ use analyst_proto::BrokerProfile;
 use analyst_proto::device::{
     Config, Counters, Device, Event, Input, Op, Outcome, Output, Recovered, Run, State, TaskState,
 };
-use analyst_proto::link::{
-    DeliveryId, Down, ExchangeId, Incoming, Login, NotSent, Publish, SendId, Seq,
-};
+use analyst_proto::link::{DeliveryId, Down, ExchangeId, Incoming, Login, NotSent, Publish, Seq};
 use analyst_proto::wire::{
     ClientId, ConnectionInfo, Finish, GoodsId, Message, ParentTopic, Secret, Start, TaskId, Timeout,
 };
@@ -347,10 +345,6 @@ pub(crate) fn run_of(op: &Op) -> Run {
         | Op::Forget { run, .. } => run,
         _ => unreachable!("a request that this test does not know"),
     }
-}
-
-pub(crate) fn send_id(nth: u64) -> SendId {
-    SendId(nth)
 }
 
 pub(crate) fn secs(count: u64) -> Duration {
