@@ -3,7 +3,8 @@
 mod device_kit;
 
 use analyst_proto::BrokerProfile;
-use analyst_proto::device::{Event, HangUp, Input, NoInfo, Output, Reason, State, Warning};
+use analyst_proto::device::{Event, Input, NoInfo, Output, Reason, State, Warning};
+use analyst_proto::link::HangUp;
 use analyst_proto::link::{Down, ExchangeId, NotSent, SendId};
 use analyst_proto::wire::Secret;
 use device_kit::{Rig, config, fail, finish, info, info_of, lmq, ms, secs};

@@ -1,8 +1,8 @@
 //! The connection: where it goes, when it is up, and what goes out over it.
 
-use super::{Device, Event, HangUp, Mail, NoInfo, Output, SHORTEST, Warning};
+use super::{Device, Event, Mail, NoInfo, Output, SHORTEST, Warning};
 use crate::BrokerProfile;
-use crate::link::{Dialled, Down, ExchangeId, Login, NotSent, SendId};
+use crate::link::{Dialled, Down, ExchangeId, HangUp, Login, NotSent, SendId};
 use crate::wire::{ConnectionInfo, TaskId};
 use std::time::{Duration, Instant};
 
@@ -121,7 +121,7 @@ impl Device {
         if !self.dialer.is_up() {
             return;
         }
-        self.dialer.hung_up(now);
+        self.dialer.hung_up(now, why);
         self.link_is_gone();
         self.out.push_back(Output::Hangup);
         self.say(Event::HungUp(why));
@@ -206,7 +206,7 @@ impl Device {
     }
 
     /// `None` as long as the server has not said where the broker is.
-    fn profile(&self) -> Option<BrokerProfile> {
+    pub(super) fn profile(&self) -> Option<BrokerProfile> {
         let detected = self.dialer.login().map(Login::profile);
         self.config.profile.or(detected)
     }

@@ -51,11 +51,11 @@ mod vocabulary;
 
 pub use snapshot::Snapshot;
 pub use vocabulary::{
-    Busy, Config, Counters, Event, HangUp, Ignored, Input, NoInfo, Op, Outcome, Output, Reason,
-    Recovered, Refused, ReplyToTimeout, Run, State, TaskState, Warning,
+    Busy, Config, Counters, Event, Ignored, Input, NoInfo, Op, Outcome, Output, Reason, Recovered,
+    Refused, ReplyToTimeout, Run, State, TaskState, Warning,
 };
 
-use crate::link::{Dialer, Journal, Outbox, Phase};
+use crate::link::{Dialer, HangUp, Journal, Outbox, Phase};
 use crate::wire::{TaskId, Topic};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,6 +1,8 @@
 //! What a [`super::Device`] hears and says.
 
-use crate::link::{DeliveryId, Down, ExchangeId, Incoming, LinkConfig, Login, NotSent, Publish};
+use crate::link::{
+    DeliveryId, Down, ExchangeId, HangUp, Incoming, LinkConfig, Login, NotSent, Publish,
+};
 use crate::link::{SendId, Seq};
 use crate::wire::{ClientId, ConnectionInfo, Start, Taken, TaskId, Text, Topic};
 use crate::{BrokerProfile, WireErrorKind};
@@ -313,22 +315,6 @@ pub enum Warning {
     LongClientId(usize),
     /// The broker knows no topics of more than 64 bytes, as this one has.
     LongTopic(usize),
-}
-
-/// Why the machine has dropped a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HangUp {
-    /// It was not made in time.
-    NotOpened,
-    /// The broker did not acknowledge a message in time.
-    NotAcknowledged,
-    /// A message could not be published.
-    NotSent,
-    /// Deliveries were turned away while the store was behind. They come again over a new connection.
-    TurnedAway,
-    /// Tasks were held while there was no room. They come again over a new connection.
-    Held,
 }
 
 /// A message that was ignored.

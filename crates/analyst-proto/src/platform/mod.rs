@@ -20,7 +20,7 @@ pub use vocabulary::{
 };
 
 use crate::desk::Desk;
-use crate::link::{Dialer, Down, Journal, NotSent, Outbox, SendId, Seq};
+use crate::link::{Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
 use bucket::Bucket;
 use roster::{Roster, Suspension};
@@ -323,24 +323,25 @@ impl Platform {
         let Some(is_suspicious) = self.dialer.disconnected(now, why) else {
             return;
         };
-        self.link_gone(why);
+        self.link_gone();
+        self.say(Event::Down(why));
         if is_suspicious {
             self.say(Event::DuplicateIdSuspected);
         }
     }
 
-    fn hang_up(&mut self, now: Instant) {
+    fn hang_up(&mut self, now: Instant, why: HangUp) {
         if self.dialer.is_up() {
-            self.dialer.hung_up(now);
+            self.dialer.hung_up(now, why);
+            self.link_gone();
             self.out.push_back(Output::Hangup);
-            self.link_gone(Down::Timeout);
+            self.say(Event::HungUp(why));
         }
     }
 
-    fn link_gone(&mut self, why: Down) {
+    fn link_gone(&mut self) {
         self.outbox.disconnected();
         self.journal.disconnected();
-        self.say(Event::Down(why));
     }
 
     fn sent(&mut self, now: Instant, send: SendId) {
@@ -366,7 +367,7 @@ impl Platform {
             Some(Errand::Timeout(id, attempt, client)) => {
                 self.roster.release(&client, id, attempt);
             }
-            None if why == NotSent::Closed => self.hang_up(now),
+            None if why == NotSent::Closed => self.hang_up(now, HangUp::NotSent),
             None => {}
         }
     }
@@ -386,8 +387,8 @@ impl Platform {
         //# The dispatcher MUST acknowledge a result only once what follows from it is stored.
         let acks = done.deliveries.into_iter().map(Output::Ack);
         self.out.extend(acks);
-        if self.journal.take_hangup() {
-            self.hang_up(now);
+        if self.journal.take_hangup() && !self.config.profile.delivers_again() {
+            self.hang_up(now, HangUp::TurnedAway);
         }
     }
 
