@@ -178,9 +178,8 @@ impl Device {
     /// Lets the broker deliver again what was held, once there is nothing else to do.
     pub(super) fn release_held(&mut self, now: Instant) {
         let is_idle = self.queue.is_empty() && self.slots.is_empty();
-        let has_room = self.busy_answers < self.config.max_busy.max(1);
         // Aliyun's brokers do so by themselves.
-        if self.is_holding && is_idle && has_room && self.profile() == Some(BrokerProfile::Plain) {
+        if self.is_holding && is_idle && self.profile() == Some(BrokerProfile::Plain) {
             self.hang_up(now, HangUp::Held);
         }
     }
