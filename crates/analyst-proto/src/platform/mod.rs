@@ -88,7 +88,7 @@ impl Platform {
             return;
         }
         match input {
-            Input::Connected { session_present } => self.connected(now, session_present),
+            Input::Connected => self.connected(now),
             Input::Disconnected(why) => self.disconnected(now, why),
             Input::Received(incoming) => self.received(now, incoming),
             Input::Garbled(delivery, kind) => {
@@ -136,6 +136,7 @@ impl Platform {
     ///
     /// [`Refused::Known`] for a number that is or was in use, [`Refused::Full`] beyond
     /// [`Config::max_tasks`], [`Refused::Closed`].
+    #[expect(clippy::result_large_err, reason = "the task is given back as it came")]
     pub fn submit(
         &mut self,
         now: Instant,
@@ -304,7 +305,7 @@ impl Platform {
         task
     }
 
-    fn connected(&mut self, now: Instant, session_present: bool) {
+    fn connected(&mut self, now: Instant) {
         if !self.dialer.connected(now) {
             return;
         }

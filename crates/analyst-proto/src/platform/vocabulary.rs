@@ -141,10 +141,7 @@ pub enum Credentials {
 #[non_exhaustive]
 pub enum Input {
     /// The broker accepted us.
-    Connected {
-        /// It still knows our session.
-        session_present: bool,
-    },
+    Connected,
     /// The connection is gone, or was not to be had.
     Disconnected(Down),
     /// The broker delivered a message.
