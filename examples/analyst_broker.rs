@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
 async fn run(Args { broker, faults }: Args) -> io::Result<()> {
     let told_to_end = cli::told_to_end();
     cli::open_many_files();
-    let options = broker.options(faults)?;
+    let options = broker.options(&faults)?;
     let has_secret = options.secret.is_some();
     let lmq = Lmq::start(options).await?;
     args::tell(&lmq, has_secret);

@@ -706,7 +706,7 @@ async fn a_l11_what_the_broker_does_not_have_costs_the_connection() {
     let lmq = Lmq::start(options).await.unwrap();
     let publish = |topic: &str, qos, retain| {
         let mut publish = Publish::new(topic, qos, "x");
-        (publish.pkid, publish.retain) = (if qos == QoS::AtMostOnce { 0 } else { 1 }, retain);
+        (publish.pkid, publish.retain) = (u16::from(qos != QoS::AtMostOnce), retain);
         publish
     };
     let long = format!("Analyst/{}", "a".repeat(57));

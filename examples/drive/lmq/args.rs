@@ -111,7 +111,7 @@ impl Broker {
     /// # Errors
     ///
     /// A sentence for the user if the file with the secret key cannot be read.
-    pub fn options(self, faults: Faults) -> io::Result<Options> {
+    pub fn options(self, faults: &Faults) -> io::Result<Options> {
         let mut options = Options::new();
         options.listen = self.listen;
         options.secret = self.secret()?;

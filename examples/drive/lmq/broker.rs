@@ -307,7 +307,10 @@ impl Broker {
         if longest <= shortest {
             return shortest;
         }
-        shortest + (longest - shortest).mul_f64(self.dice.fraction())
+        shortest
+            + longest
+                .saturating_sub(shortest)
+                .mul_f64(self.dice.fraction())
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The most times that a message is sent once more on one connection.
 const MAX_AGAIN: u32 = 15;
 /// How long a message is kept for a client that is away.
-const KEPT_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(72);
 /// Most messages that are kept for a client that is away.
 const MAX_KEPT: usize = 1_000_000;
 /// A message that is overtaken arrives so much later, at most.
