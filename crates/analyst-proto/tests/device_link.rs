@@ -92,9 +92,9 @@ fn a_server_that_does_not_answer_in_time_is_asked_again() {
 }
 
 //= docs/spec/analyst-proto.md#analyser
-//# On a `Plain` broker without a session of it the analyser MUST subscribe to its own topic.
+//# On a `Plain` broker the analyser MUST subscribe to its own topic over every connection.
 #[test]
-fn an_analyser_subscribes_where_a_plain_broker_does_not_know_it() {
+fn an_analyser_subscribes_over_every_connection_to_a_plain_broker() {
     let mut rig = Rig::new(config());
     rig.inform(info());
     rig.accept(false);
@@ -102,7 +102,8 @@ fn an_analyser_subscribes_where_a_plain_broker_does_not_know_it() {
     rig.lose(Down::Lost);
     skip(&mut rig);
     rig.accept(true);
-    assert_eq!(subscriptions(&rig).len(), 1);
+    // It may have been gone between CONNACK and SUBSCRIBE, and left a session without any.
+    assert_eq!(subscriptions(&rig).len(), 2);
 }
 
 //= docs/spec/analyst-proto.md#analyser

@@ -24,12 +24,12 @@ fn it_connects_at_once_and_says_so() {
 #[test]
 //= docs/spec/analyst-proto.md#link
 //= type=test
-//# A machine MUST subscribe to its own topic on an ordinary broker that does not know its session,
-//# and otherwise not.
+//# A machine MUST subscribe to its own topic over every connection to an ordinary broker, and
+//# otherwise not.
 fn it_subscribes_only_where_that_is_needed() {
     for (profile, session_present, wanted) in [
         (BrokerProfile::Plain, false, true),
-        (BrokerProfile::Plain, true, false),
+        (BrokerProfile::Plain, true, true),
         (BrokerProfile::Lmq, false, false),
         (BrokerProfile::Lmq, true, false),
     ] {

@@ -91,7 +91,7 @@ impl Device {
             return;
         }
         //= docs/spec/analyst-proto.md#analyser
-        //# On a `Plain` broker without a session of it the analyser MUST subscribe to its own topic.
+        //# On a `Plain` broker the analyser MUST subscribe to its own topic over every connection.
         //= docs/spec/analyst-proto.md#analyser
         //# On an `Lmq` broker the analyser MUST NOT subscribe.
         if self.profile() == Some(BrokerProfile::Plain) {

@@ -150,6 +150,8 @@ impl Platform {
         if self.table.contains(id) || self.tombstones.get(id).is_some() {
             return Err(Refused::Known(submission));
         }
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# The dispatcher MUST refuse a task beyond `max_tasks`.
         if self.table.len() >= self.config.max_tasks {
             return Err(Refused::Full(submission));
         }
@@ -309,6 +311,9 @@ impl Platform {
             return;
         }
         self.say(Event::Up);
+        //= docs/spec/analyst-proto.md#link
+        //# A machine MUST subscribe to its own topic over every connection to an ordinary broker,
+        //# and otherwise not.
         if self.config.profile.needs_subscription() {
             let topic = self.config.login.topic();
             self.out.push_back(Output::Subscribe(topic));
@@ -391,6 +396,8 @@ impl Platform {
         }
     }
 
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The dispatcher MUST report a task as accepted once it is stored.
     fn accepted(&mut self, now: Instant, id: TaskId) {
         let Some(task) = self.table.get(id) else {
             return;

@@ -196,6 +196,8 @@ impl Platform {
 }
 
 impl Past {
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The records of a task MUST mean the same in any order.
     fn learn(&mut self, record: Op) {
         match record {
             Op::Submit(_, submission) => {
