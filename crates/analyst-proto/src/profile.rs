@@ -66,6 +66,11 @@ impl BrokerProfile {
         }
     }
 
+    /// Whether a message that is not acknowledged is delivered again over the same connection.
+    pub fn delivers_again(self) -> bool {
+        self == Self::Lmq
+    }
+
     /// Largest payload, in bytes: Aliyun's broker drops larger ones and says nothing.
     pub fn payload_limit(self) -> usize {
         64 * 1024

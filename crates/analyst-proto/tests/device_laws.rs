@@ -3,11 +3,10 @@
 mod device_kit;
 
 use analyst_proto::device::{
-    Busy, Config, Device, Event, Input, NoInfo, Op, Outcome, Output, Recovered, ReplyToTimeout,
-    Run, State,
+    Busy, Config, Device, Event, Input, Op, Outcome, Output, Recovered, ReplyToTimeout, Run, State,
 };
 use analyst_proto::link::{DeliveryId, Down, ExchangeId, Incoming, NotSent, SendId, Seq};
-use analyst_proto::wire::{GoodsId, Message, TaskId, Timeout};
+use analyst_proto::wire::{ErrorCode, GoodsId, Message, NoInfo, Rejection, TaskId, Timeout};
 use analyst_proto::{BrokerProfile, WireErrorKind};
 use device_kit::{fail, finish, info, ms, start};
 use proptest::collection::vec;
@@ -130,12 +129,7 @@ fn link(device: &mut Device, now: Instant, is_present: bool) {
                 device.handle_input(now, Input::Info(ExchangeId(exchange), Ok(info())));
             }
         }
-        _ => device.handle_input(
-            now,
-            Input::Connected {
-                session_present: is_present,
-            },
-        ),
+        _ => device.handle_input(now, Input::Connected),
     }
 }
 
@@ -153,11 +147,10 @@ fn apply(device: &mut Device, now: Instant, nth: usize, happening: &Happening) {
         Happening::Stopped(id, run) => return device.stopped(now, TaskId(id), Run(run)),
         Happening::Wait => return device.handle_timeout(now),
         Happening::NoInfo(exchange, is_rejected) => {
-            let (status, message) = (4, "sign is invaild".into());
             let why = if is_rejected {
-                NoInfo::Rejected { status, message }
+                NoInfo::Rejected(Rejection::new(ErrorCode::SignInvalid, "sign is invaild"))
             } else {
-                NoInfo::Failed
+                NoInfo::Unreachable
             };
             Input::Info(ExchangeId(exchange), Err(why))
         }

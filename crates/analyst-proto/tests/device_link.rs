@@ -3,9 +3,10 @@
 mod device_kit;
 
 use analyst_proto::BrokerProfile;
-use analyst_proto::device::{Event, HangUp, Input, NoInfo, Output, Reason, State, Warning};
+use analyst_proto::device::{Event, Input, Output, Reason, State};
+use analyst_proto::link::HangUp;
 use analyst_proto::link::{Down, ExchangeId, NotSent, SendId};
-use analyst_proto::wire::Secret;
+use analyst_proto::wire::{ErrorCode, InfoWarning, NoInfo, Rejection, Secret};
 use device_kit::{Rig, config, fail, finish, info, info_of, lmq, ms, secs};
 
 /// Moves the clock to the next timer, and gives how far that was.
@@ -45,7 +46,7 @@ fn an_analyser_asks_at_once_where_the_broker_is_and_connects() {
     let login = rig.opens.last().expect("a login");
     assert_eq!((&*login.host, login.port), ("192.0.2.10", 1_883));
     assert_eq!(login.password, Secret::new("hush"));
-    rig.accept(true);
+    rig.accept();
     assert_eq!(rig.device.state(), State::Up);
     assert_eq!(rig.log.last(), Some(&Output::Event(Event::Up)));
     assert_eq!(rig.device.poll_timeout(), None);
@@ -54,12 +55,9 @@ fn an_analyser_asks_at_once_where_the_broker_is_and_connects() {
 #[test]
 fn a_server_that_refuses_is_asked_again_after_half_a_minute() {
     let mut rig = Rig::new(config());
-    let message = "sign is invaild".into();
-    no_info(&mut rig, NoInfo::Rejected { status: 4, message });
-    assert!(matches!(
-        &rig.events[..],
-        [Event::Rejected { status: 4, .. }]
-    ));
+    let refused = NoInfo::Rejected(Rejection::new(ErrorCode::SignInvalid, "sign is invaild"));
+    no_info(&mut rig, refused.clone());
+    assert_eq!(rig.events, [Event::NotInformed(refused)]);
     assert_eq!(rig.device.state(), State::Waiting);
     assert!((24.0..=36.0).contains(&skip(&mut rig)));
     assert_eq!(rig.fetches, [ExchangeId(1), ExchangeId(2)]);
@@ -69,8 +67,11 @@ fn a_server_that_refuses_is_asked_again_after_half_a_minute() {
 fn a_server_that_cannot_be_reached_is_asked_again_after_a_second() {
     let mut rig = Rig::new(config());
     for nth in 0..8 {
-        no_info(&mut rig, NoInfo::Failed);
-        assert_eq!(rig.times_said(&Event::FetchFailed), nth + 1);
+        no_info(&mut rig, NoInfo::Unreachable);
+        assert_eq!(
+            rig.times_said(&Event::NotInformed(NoInfo::Unreachable)),
+            nth + 1
+        );
         let wanted = (1_u32 << nth).min(60);
         let pause = skip(&mut rig) / f64::from(wanted);
         assert!((0.79..1.21).contains(&pause), "{nth}: {pause}");
@@ -81,7 +82,7 @@ fn a_server_that_cannot_be_reached_is_asked_again_after_a_second() {
 fn a_server_that_does_not_answer_in_time_is_asked_again() {
     let mut rig = Rig::new(config());
     assert!((skip(&mut rig) - 10.0).abs() < 0.001);
-    assert!(rig.has_said(&Event::FetchFailed));
+    assert!(rig.has_said(&Event::NotInformed(NoInfo::Unreachable)));
     skip(&mut rig);
     let late = rig.fetches[0];
     rig.input(Input::Info(late, Ok(info())));
@@ -92,17 +93,16 @@ fn a_server_that_does_not_answer_in_time_is_asked_again() {
 }
 
 //= docs/spec/analyst-proto.md#analyser
-//# On a `Plain` broker the analyser MUST subscribe to its own topic over every connection.
+//# On a `Plain` broker the analyser MUST subscribe to its own topic over each connection.
 #[test]
-fn an_analyser_subscribes_over_every_connection_to_a_plain_broker() {
+fn an_analyser_subscribes_over_each_connection_to_a_plain_broker() {
     let mut rig = Rig::new(config());
     rig.inform(info());
-    rig.accept(false);
+    rig.accept();
     assert_eq!(subscriptions(&rig), ["Analyst/p2p/GID_Analyst@@@analyst_3"]);
     rig.lose(Down::Lost);
     skip(&mut rig);
-    rig.accept(true);
-    // It may have been gone between CONNACK and SUBSCRIBE, and left a session without any.
+    rig.accept();
     assert_eq!(subscriptions(&rig).len(), 2);
 }
 
@@ -115,7 +115,7 @@ fn an_analyser_does_not_subscribe_at_aliyuns_broker() {
     for (config, info) in [(lmq(), info()), (config(), detected)] {
         let mut rig = Rig::new(config);
         rig.inform(info);
-        rig.accept(false);
+        rig.accept();
         assert_eq!(subscriptions(&rig), Vec::<String>::new());
     }
 }
@@ -125,13 +125,9 @@ fn names_that_are_too_long_for_aliyuns_broker_are_warned_of() {
     let long = "x".repeat(60);
     let mut rig = Rig::new(lmq());
     rig.inform(info_of(&long, "monitor"));
-    assert!(rig.has_said(&Event::Warning(Warning::LongTopic(72))));
-    let longer = "x".repeat(65);
-    let mut rig = Rig::new(lmq());
-    rig.inform(info_of(&longer, "monitor"));
-    assert!(rig.has_said(&Event::Warning(Warning::LongClientId(65))));
+    assert!(rig.has_said(&Event::Warning(InfoWarning::Topic)));
     let mut rig = Rig::new(config());
-    rig.inform(info_of(&longer, "monitor"));
+    rig.inform(info_of(&long, "monitor"));
     assert_eq!(rig.events.len(), 1, "others have no such limits");
 }
 
@@ -167,7 +163,7 @@ fn a_connection_that_was_made_makes_failures_count_from_zero() {
         rig.lose(Down::Lost);
         skip(&mut rig);
     }
-    rig.accept(true);
+    rig.accept();
     for _ in 0..3 {
         rig.lose(Down::Lost);
         skip(&mut rig);
@@ -195,7 +191,7 @@ fn three_broken_connections_within_a_minute_make_one_suspect_another_client() {
     rig.lose(Down::Lost);
     assert!(rig.has_said(&Event::DuplicateIdSuspected));
     assert!((skip(&mut rig) - 60.0).abs() < 0.001);
-    rig.accept(true);
+    rig.accept();
     rig.lose(Down::Lost);
     assert_eq!(rig.times_said(&Event::DuplicateIdSuspected), 1);
 }
@@ -214,7 +210,7 @@ fn slow_losses_are_not_suspicious() {
 #[test]
 fn news_of_a_connection_that_is_not_there_means_nothing() {
     let mut rig = Rig::new(config());
-    rig.accept(true);
+    rig.accept();
     rig.lose(Down::Lost);
     rig.start(1);
     rig.timeout(1);
@@ -309,7 +305,7 @@ fn answers_go_to_the_dispatcher_that_the_server_named_last() {
     rig.start(2);
     skip(&mut rig);
     rig.inform(info_of("other", "standby"));
-    rig.accept(true);
+    rig.accept();
     let topics: Vec<String> = rig.sends.iter().map(|p| p.topic.to_string()).collect();
     assert_eq!(
         topics,
@@ -396,7 +392,7 @@ fn delays_that_no_clock_reaches_do_no_harm() {
     let mut rig = Rig::new(config);
     assert_eq!(rig.device.state(), State::Fetching);
     rig.inform(info());
-    rig.accept(true);
+    rig.accept();
     rig.start(1);
     rig.take(1, 1);
     rig.sent();

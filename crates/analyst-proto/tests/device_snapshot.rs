@@ -121,8 +121,7 @@ impl Driver {
         if let Some(exchange) = self.fetch.take() {
             self.input(Input::Info(exchange, Ok(info())));
         } else {
-            let session_present = true;
-            self.input(Input::Connected { session_present });
+            self.input(Input::Connected);
         }
     }
 

@@ -2,7 +2,8 @@
 
 mod device_kit;
 
-use analyst_proto::device::{Event, HangUp, Input, Op, Output, Reason, State, TaskState};
+use analyst_proto::device::{Event, Input, Op, Output, Reason, State, TaskState};
+use analyst_proto::link::HangUp;
 use analyst_proto::link::{Down, Seq};
 use device_kit::{Rig, config, finish, ms, secs};
 

@@ -45,7 +45,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Down::Timeout),
     ];
     prop_oneof![
-        6 => any::<bool>().prop_map(|session_present| Input::Connected { session_present }),
+        6 => Just(Input::Connected),
         2 => down.prop_map(Input::Disconnected),
         8 => (any::<u64>(), any::<bool>(), message).prop_map(|(delivery, duplicate, message)| {
             Input::Received(Incoming::new(DeliveryId(delivery), duplicate, message))

@@ -3,7 +3,7 @@
 mod platform_kit;
 
 use analyst_proto::BrokerProfile;
-use analyst_proto::link::{Down, NotSent};
+use analyst_proto::link::{Down, HangUp, NotSent};
 use analyst_proto::platform::{Event, Input, Op, Output, Reason};
 use analyst_proto::wire::Message;
 use platform_kit::{Rig, config, finish, id, ms, secs, task};
@@ -24,24 +24,24 @@ fn it_connects_at_once_and_says_so() {
 #[test]
 //= docs/spec/analyst-proto.md#link
 //= type=test
-//# A machine MUST subscribe to its own topic over every connection to an ordinary broker, and
-//# otherwise not.
+//# A machine MUST subscribe to its own topic over each connection to an ordinary broker, and on
+//# Aliyun's never.
 fn it_subscribes_only_where_that_is_needed() {
-    for (profile, session_present, wanted) in [
-        (BrokerProfile::Plain, false, true),
-        (BrokerProfile::Plain, true, true),
-        (BrokerProfile::Lmq, false, false),
-        (BrokerProfile::Lmq, true, false),
-    ] {
+    for (profile, wanted) in [(BrokerProfile::Plain, 1), (BrokerProfile::Lmq, 0)] {
         let mut config = config();
         config.profile = profile;
         let mut rig = Rig::down(config, 0);
-        rig.tell(Input::Connected { session_present });
-        let subscribes = rig.log.iter().any(|output| {
-            let own = "Analyst/p2p/GID_Analyst@@@monitor";
-            matches!(output, Output::Subscribe(topic) if topic.as_str() == own)
-        });
-        assert_eq!(subscribes, wanted, "{profile:?} {session_present}");
+        for _ in 0..2 {
+            rig.log.clear();
+            rig.connect();
+            let is_own = |output: &&Output| {
+                let own = "Analyst/p2p/GID_Analyst@@@monitor";
+                matches!(output, Output::Subscribe(topic) if topic.as_str() == own)
+            };
+            let subscriptions = rig.log.iter().filter(is_own).count();
+            assert_eq!(subscriptions, wanted, "{profile:?}");
+            rig.tell(Input::Disconnected(Down::Lost));
+        }
     }
 }
 
@@ -68,7 +68,7 @@ fn a_broker_that_says_nothing_is_hung_up_on() {
     rig.log.clear();
     rig.pass(secs(20));
     assert_eq!(rig.log[0], Output::Hangup);
-    assert_eq!(rig.events(), [Event::Down(Down::Timeout)]);
+    assert_eq!(rig.events(), [Event::HungUp(HangUp::NotOpened)]);
 }
 
 #[test]
@@ -233,11 +233,21 @@ fn a_store_that_never_does_anything_ends_it() {
 #[test]
 //= docs/spec/analyst-proto.md#link
 //= type=test
-//# A machine MUST leave a delivery unacknowledged while `max_unstored` wait for the store, and hang
-//# up once the store has answered, so that the broker delivers it again.
+//# A machine MUST leave a delivery unacknowledged while `max_unstored` wait for the store, and on
+//# an ordinary broker hang up once the store has answered, so that it is delivered again.
 fn results_that_the_store_is_too_slow_for_come_again() {
     let mut config = config();
     config.link.max_unstored = 2;
+    let mut cloud = config.clone();
+    cloud.profile = BrokerProfile::Lmq;
+    let mut rig = Rig::up(cloud, 1);
+    rig.submit(task(1));
+    rig.stores = false;
+    for _ in 0..3 {
+        rig.hear(finish(1, 1));
+    }
+    rig.store_all();
+    assert!(!rig.log.contains(&Output::Hangup), "it comes again anyway");
     let mut rig = Rig::up(config, 3);
     for number in 1..=3 {
         rig.submit(task(number));

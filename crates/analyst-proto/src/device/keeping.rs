@@ -1,8 +1,9 @@
 //! What the store has been asked for, and tasks that are over.
 
 use super::task::Stage;
-use super::{Device, Event, HangUp, Op, Output, Run};
-use crate::link::Seq;
+use super::{Device, Event, Op, Output, Run};
+use crate::BrokerProfile;
+use crate::link::{HangUp, Seq};
 use crate::wire::TaskId;
 use std::time::Instant;
 
@@ -44,7 +45,8 @@ impl Device {
             Op::Cancel { .. } | Op::Delivered { .. } => {}
         }
         self.settle(now, id);
-        if self.journal.take_hangup() {
+        let delivers_again = self.profile().is_some_and(BrokerProfile::delivers_again);
+        if self.journal.take_hangup() && !delivers_again {
             self.hang_up(now, HangUp::TurnedAway);
         }
     }

@@ -1,13 +1,11 @@
 //! The connection: where it goes, when it is up, and what goes out over it.
 
-use super::{Device, Event, HangUp, Mail, NoInfo, Output, SHORTEST, Warning};
+use super::{Device, Event, Mail, Output, SHORTEST};
 use crate::BrokerProfile;
-use crate::link::{Dialled, Down, ExchangeId, Login, NotSent, SendId};
-use crate::wire::{ConnectionInfo, TaskId};
+use crate::link::{Dialled, Down, ExchangeId, HangUp, Login, NotSent, SendId};
+use crate::wire::{ConnectionInfo, NoInfo, TaskId};
 use std::time::{Duration, Instant};
 
-/// Longest identifier of a client, and longest topic, that Aliyun's brokers know.
-const LMQ_LONGEST: usize = 64;
 /// How late messages may be that Aliyun's brokers deliver in no order.
 const LMQ_OVERTAKE: Duration = Duration::from_secs(15);
 
@@ -17,7 +15,7 @@ impl Device {
         while let Some(dialled) = self.dialer.fire(now) {
             match dialled {
                 Dialled::Fetch(exchange) => self.out.push_back(Output::Fetch(exchange)),
-                Dialled::FetchTimedOut => self.say(Event::FetchFailed),
+                Dialled::FetchTimedOut => self.say(Event::NotInformed(NoInfo::Unreachable)),
                 Dialled::Open(login) => self.out.push_back(Output::Open(login)),
                 Dialled::OpenTimedOut => {
                     self.out.push_back(Output::Hangup);
@@ -39,13 +37,10 @@ impl Device {
         }
         match answer {
             Ok(info) => self.locate(now, &info),
-            Err(NoInfo::Rejected { status, message }) => {
-                self.dialer.not_fetched(now, true);
-                self.say(Event::Rejected { status, message });
-            }
-            Err(NoInfo::Failed) => {
-                self.dialer.not_fetched(now, false);
-                self.say(Event::FetchFailed);
+            Err(why) => {
+                let is_refused = matches!(why, NoInfo::Rejected(_));
+                self.dialer.not_fetched(now, is_refused);
+                self.say(Event::NotInformed(why));
             }
         }
     }
@@ -58,8 +53,8 @@ impl Device {
             server_client_id: info.server_client_id.clone(),
             profile,
         });
-        if profile == BrokerProfile::Lmq {
-            self.warn(&login);
+        for warning in info.warnings() {
+            self.say(Event::Warning(warning));
         }
         let topic = info.parent.p2p(&info.server_client_id);
         self.outbox.readdress(&topic);
@@ -71,27 +66,12 @@ impl Device {
         self.dial(now);
     }
 
-    fn warn(&mut self, login: &Login) {
-        let lengths = [
-            (
-                login.client_id.as_str().len(),
-                Warning::LongClientId as fn(usize) -> Warning,
-            ),
-            (login.topic().as_str().len(), Warning::LongTopic),
-        ];
-        for (length, warning) in lengths {
-            if length > LMQ_LONGEST {
-                self.say(Event::Warning(warning(length)));
-            }
-        }
-    }
-
-    pub(super) fn connected(&mut self, now: Instant, session_present: bool) {
+    pub(super) fn connected(&mut self, now: Instant) {
         if !self.dialer.connected(now) {
             return;
         }
         //= docs/spec/analyst-proto.md#analyser
-        //# On a `Plain` broker the analyser MUST subscribe to its own topic over every connection.
+        //# On a `Plain` broker the analyser MUST subscribe to its own topic over each connection.
         //= docs/spec/analyst-proto.md#analyser
         //# On an `Lmq` broker the analyser MUST NOT subscribe.
         if self.profile() == Some(BrokerProfile::Plain) {
@@ -121,7 +101,7 @@ impl Device {
         if !self.dialer.is_up() {
             return;
         }
-        self.dialer.hung_up(now);
+        self.dialer.hung_up(now, why);
         self.link_is_gone();
         self.out.push_back(Output::Hangup);
         self.say(Event::HungUp(why));
@@ -178,9 +158,8 @@ impl Device {
     /// Lets the broker deliver again what was held, once there is nothing else to do.
     pub(super) fn release_held(&mut self, now: Instant) {
         let is_idle = self.queue.is_empty() && self.slots.is_empty();
-        let has_room = self.busy_answers < self.config.max_busy.max(1);
         // Aliyun's brokers do so by themselves.
-        if self.is_holding && is_idle && has_room && self.profile() == Some(BrokerProfile::Plain) {
+        if self.is_holding && is_idle && self.profile() == Some(BrokerProfile::Plain) {
             self.hang_up(now, HangUp::Held);
         }
     }
@@ -206,7 +185,7 @@ impl Device {
     }
 
     /// `None` as long as the server has not said where the broker is.
-    fn profile(&self) -> Option<BrokerProfile> {
+    pub(super) fn profile(&self) -> Option<BrokerProfile> {
         let detected = self.dialer.login().map(Login::profile);
         self.config.profile.or(detected)
     }

@@ -20,7 +20,7 @@
 //!             device.handle_input(now, Input::Info(exchange, Ok(info)));
 //!         }
 //!         Output::Open(_) => {
-//!             device.handle_input(now, Input::Connected { session_present: true });
+//!             device.handle_input(now, Input::Connected);
 //!             let task = Message::Start(Start::new(TaskId(1), "http://192.0.2.10/1.mp4"));
 //!             let incoming = Incoming::new(DeliveryId(1), false, task);
 //!             device.handle_input(now, Input::Received(incoming));
@@ -51,11 +51,11 @@ mod vocabulary;
 
 pub use snapshot::Snapshot;
 pub use vocabulary::{
-    Busy, Config, Counters, Event, HangUp, Ignored, Input, NoInfo, Op, Outcome, Output, Reason,
-    Recovered, Refused, ReplyToTimeout, Run, State, TaskState, Warning,
+    Busy, Config, Counters, Event, Ignored, Input, Op, Outcome, Output, Reason, Recovered, Refused,
+    ReplyToTimeout, Run, State, TaskState,
 };
 
-use crate::link::{Dialer, Journal, Outbox, Phase};
+use crate::link::{Dialer, HangUp, Journal, Outbox, Phase};
 use crate::wire::{TaskId, Topic};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -129,7 +129,7 @@ impl Device {
         }
         match input {
             Input::Info(exchange, answer) => self.informed(now, exchange, answer),
-            Input::Connected { session_present } => self.connected(now, session_present),
+            Input::Connected => self.connected(now),
             Input::Disconnected(why) => self.disconnected(now, why),
             Input::Received(incoming) => self.received(now, incoming),
             Input::Garbled(delivery, kind) => self.garbled(delivery, kind),

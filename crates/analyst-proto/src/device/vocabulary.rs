@@ -1,8 +1,12 @@
 //! What a [`super::Device`] hears and says.
 
-use crate::link::{DeliveryId, Down, ExchangeId, Incoming, LinkConfig, Login, NotSent, Publish};
+use crate::link::{
+    DeliveryId, Down, ExchangeId, HangUp, Incoming, LinkConfig, Login, NotSent, Publish,
+};
 use crate::link::{SendId, Seq};
-use crate::wire::{ClientId, ConnectionInfo, Start, Taken, TaskId, Text, Topic};
+use crate::wire::{
+    ClientId, ConnectionInfo, InfoWarning, NoInfo, Start, Taken, TaskId, Text, Topic,
+};
 use crate::{BrokerProfile, WireErrorKind};
 use std::fmt;
 use std::sync::Arc;
@@ -90,10 +94,7 @@ pub enum Input {
     /// Answers [`Output::Fetch`].
     Info(ExchangeId, Result<ConnectionInfo, NoInfo>),
     /// The broker has accepted the connection.
-    Connected {
-        /// Whether it still has our session: subscriptions, and what it could not deliver.
-        session_present: bool,
-    },
+    Connected,
     /// The connection is gone, or was not to be had.
     Disconnected(Down),
     /// The broker delivered a message on our topic.
@@ -108,21 +109,6 @@ pub enum Input {
     Stored(Seq),
     /// The store has not done what was asked. Whether it is there after a power cut is not known.
     StoreFailed(Seq),
-}
-
-/// Why the server did not say where the broker is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NoInfo {
-    /// It refuses to.
-    Rejected {
-        /// Its `status`, not 0.
-        status: i64,
-        /// Its `msg`.
-        message: Text,
-    },
-    /// It could not be reached, or not be understood.
-    Failed,
 }
 
 /// What the machine asks of the world, in order.
@@ -224,16 +210,9 @@ pub enum Event {
         profile: BrokerProfile,
     },
     /// The server said something that may not work.
-    Warning(Warning),
-    /// The server refuses to say where the broker is; it is asked again after a while.
-    Rejected {
-        /// Its `status`.
-        status: i64,
-        /// Its `msg`.
-        message: Text,
-    },
+    Warning(InfoWarning),
     /// The server did not say where the broker is; it is asked again after a while.
-    FetchFailed,
+    NotInformed(NoInfo),
     /// Connected.
     Up,
     /// The connection is gone, or was not to be had. It is made again after a while.
@@ -303,32 +282,6 @@ pub enum Event {
     StoreTrouble,
     /// The machine has ended; nothing follows.
     Closed(Reason),
-}
-
-/// What may not work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The broker drops clients whose identifier has more than 64 bytes, as this one has.
-    LongClientId(usize),
-    /// The broker knows no topics of more than 64 bytes, as this one has.
-    LongTopic(usize),
-}
-
-/// Why the machine has dropped a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HangUp {
-    /// It was not made in time.
-    NotOpened,
-    /// The broker did not acknowledge a message in time.
-    NotAcknowledged,
-    /// A message could not be published.
-    NotSent,
-    /// Deliveries were turned away while the store was behind. They come again over a new connection.
-    TurnedAway,
-    /// Tasks were held while there was no room. They come again over a new connection.
-    Held,
 }
 
 /// A message that was ignored.

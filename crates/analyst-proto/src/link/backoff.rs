@@ -38,6 +38,11 @@ impl Backoff {
         Duration::from_micros(micros).max(Duration::from_millis(1))
     }
 
+    /// The delay after a first failure, but for chance.
+    pub(super) fn shortest(&self) -> Duration {
+        self.min
+    }
+
     /// The last attempt was a success.
     pub(super) fn reset(&mut self) {
         self.failures = 0;

@@ -1,7 +1,7 @@
 //! The connection to the broker: when to ask where it is, when to connect, when to wait.
 
 use super::backoff::Backoff;
-use super::{Down, ExchangeId, LinkConfig, Login};
+use super::{Down, ExchangeId, HangUp, LinkConfig, Login};
 use crate::wire::{ClientId, Text};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -243,10 +243,15 @@ impl Dialer {
         Some(is_suspicious)
     }
 
-    /// We have hung up.
-    pub(crate) fn hung_up(&mut self, now: Instant) {
-        if let Phase::Up(since) = self.phase {
-            self.lived(now, since);
+    /// We have hung up. If nothing was wrong, there is no reason to wait longer each time.
+    pub(crate) fn hung_up(&mut self, now: Instant, why: HangUp) {
+        let Phase::Up(since) = self.phase else {
+            return;
+        };
+        self.lived(now, since);
+        if why.is_deliberate() {
+            self.phase = Phase::Waiting(later(now, self.retry.shortest()));
+        } else {
             self.wait(now);
         }
     }

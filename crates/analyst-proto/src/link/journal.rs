@@ -79,8 +79,8 @@ impl<Op: Clone> Journal<Op> {
     /// True if one more delivery may wait. If not, the connection will have to be hung up once the
     /// store answers again, so that the broker delivers it anew.
     //= docs/spec/analyst-proto.md#link
-    //# A machine MUST leave a delivery unacknowledged while `max_unstored` wait for the store, and
-    //# hang up once the store has answered, so that the broker delivers it again.
+    //# A machine MUST leave a delivery unacknowledged while `max_unstored` wait for the store, and on
+    //# an ordinary broker hang up once the store has answered, so that it is delivered again.
     pub(crate) fn has_room(&mut self) -> bool {
         let has_room = self.waiting < self.max_unstored;
         self.owes_hangup |= !has_room;

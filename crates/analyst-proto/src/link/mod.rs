@@ -121,6 +121,22 @@ pub enum Down {
     Timeout,
 }
 
+/// Why the machine has dropped a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HangUp {
+    /// It was not made in time.
+    NotOpened,
+    /// The broker did not acknowledge a message in time.
+    NotAcknowledged,
+    /// A message could not be published.
+    NotSent,
+    /// Deliveries were turned away while the store was behind. They come again over a new connection.
+    TurnedAway,
+    /// An analyser held tasks while there was no room. They come again over a new connection.
+    Held,
+}
+
 /// Why a message was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -129,6 +145,13 @@ pub enum NotSent {
     TooLarge,
     /// The connection is gone, or its queue is full.
     Closed,
+}
+
+impl HangUp {
+    /// True if there is nothing wrong with the connection.
+    pub(crate) fn is_deliberate(self) -> bool {
+        matches!(self, Self::TurnedAway | Self::Held)
+    }
 }
 
 impl LinkConfig {

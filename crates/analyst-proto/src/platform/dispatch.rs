@@ -138,6 +138,9 @@ pub(super) fn lease(config: &Config, task: &Task, now: Instant) -> Lease {
     let lease = lease.clamp(shortest, longest);
     Lease {
         until: now.checked_add(lease),
-        nudge: config.nudge.then(|| now.checked_add(lease / 2)).flatten(),
+        nudge: config
+            .nudge
+            .then(|| now.checked_add(lease.div_f32(2.0)))
+            .flatten(),
     }
 }

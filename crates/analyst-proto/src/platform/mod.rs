@@ -20,7 +20,7 @@ pub use vocabulary::{
 };
 
 use crate::desk::Desk;
-use crate::link::{Dialer, Down, Journal, NotSent, Outbox, SendId, Seq};
+use crate::link::{Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
 use bucket::Bucket;
 use roster::{Roster, Suspension};
@@ -88,7 +88,7 @@ impl Platform {
             return;
         }
         match input {
-            Input::Connected { session_present } => self.connected(now, session_present),
+            Input::Connected => self.connected(now),
             Input::Disconnected(why) => self.disconnected(now, why),
             Input::Received(incoming) => self.received(now, incoming),
             Input::Garbled(delivery, kind) => {
@@ -136,6 +136,7 @@ impl Platform {
     ///
     /// [`Refused::Known`] for a number that is or was in use, [`Refused::Full`] beyond
     /// [`Config::max_tasks`], [`Refused::Closed`].
+    #[expect(clippy::result_large_err, reason = "the task is given back as it came")]
     pub fn submit(
         &mut self,
         now: Instant,
@@ -306,14 +307,14 @@ impl Platform {
         task
     }
 
-    fn connected(&mut self, now: Instant, session_present: bool) {
+    fn connected(&mut self, now: Instant) {
         if !self.dialer.connected(now) {
             return;
         }
         self.say(Event::Up);
         //= docs/spec/analyst-proto.md#link
-        //# A machine MUST subscribe to its own topic over every connection to an ordinary broker,
-        //# and otherwise not.
+        //# A machine MUST subscribe to its own topic over each connection to an ordinary broker, and
+        //# on Aliyun's never.
         if self.config.profile.needs_subscription() {
             let topic = self.config.login.topic();
             self.out.push_back(Output::Subscribe(topic));
@@ -328,24 +329,25 @@ impl Platform {
         let Some(is_suspicious) = self.dialer.disconnected(now, why) else {
             return;
         };
-        self.link_gone(why);
+        self.link_gone();
+        self.say(Event::Down(why));
         if is_suspicious {
             self.say(Event::DuplicateIdSuspected);
         }
     }
 
-    fn hang_up(&mut self, now: Instant) {
+    fn hang_up(&mut self, now: Instant, why: HangUp) {
         if self.dialer.is_up() {
-            self.dialer.hung_up(now);
+            self.dialer.hung_up(now, why);
+            self.link_gone();
             self.out.push_back(Output::Hangup);
-            self.link_gone(Down::Timeout);
+            self.say(Event::HungUp(why));
         }
     }
 
-    fn link_gone(&mut self, why: Down) {
+    fn link_gone(&mut self) {
         self.outbox.disconnected();
         self.journal.disconnected();
-        self.say(Event::Down(why));
     }
 
     fn sent(&mut self, now: Instant, send: SendId) {
@@ -371,7 +373,7 @@ impl Platform {
             Some(Errand::Timeout(id, attempt, client)) => {
                 self.roster.release(&client, id, attempt);
             }
-            None if why == NotSent::Closed => self.hang_up(now),
+            None if why == NotSent::Closed => self.hang_up(now, HangUp::NotSent),
             None => {}
         }
     }
@@ -391,8 +393,8 @@ impl Platform {
         //# The dispatcher MUST acknowledge a result only once what follows from it is stored.
         let acks = done.deliveries.into_iter().map(Output::Ack);
         self.out.extend(acks);
-        if self.journal.take_hangup() {
-            self.hang_up(now);
+        if self.journal.take_hangup() && !self.config.profile.delivers_again() {
+            self.hang_up(now, HangUp::TurnedAway);
         }
     }
 

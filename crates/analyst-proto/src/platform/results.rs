@@ -9,6 +9,7 @@ use crate::wire::{self, ClientId, Fail, Finish, Message, Taken, TaskId, Text};
 use std::time::Instant;
 
 /// What has become of a result.
+#[derive(Debug, Clone, Copy)]
 enum Fate {
     /// It may be acknowledged once this is kept.
     Kept(Seq),
@@ -33,7 +34,7 @@ impl Platform {
                 self.answer(delivery, fate);
             }
             Message::Fail(fail) => {
-                let fate = self.failed(now, fail);
+                let fate = self.failed(now, &fail);
                 self.answer(delivery, fate);
             }
             Message::Start(_) => self.unexpected(delivery, "ANALYSIS_START"),
@@ -132,7 +133,7 @@ impl Platform {
             .map_or(Fate::Noted, Fate::Kept)
     }
 
-    fn failed(&mut self, now: Instant, fail: Fail) -> Fate {
+    fn failed(&mut self, now: Instant, fail: &Fail) -> Fate {
         let Some(id) = self.known(fail.id) else {
             return Fate::Noted;
         };

@@ -122,9 +122,10 @@ impl Table {
     }
 
     /// The only task with the number that `got` is, once a reader with floating point has had it.
-    #[allow(clippy::cast_precision_loss)] // which is the point
+    #[expect(clippy::cast_precision_loss, reason = "which is the point")]
     pub(super) fn unrounded(&self, got: TaskId) -> Option<TaskId> {
-        let near = |id: &TaskId| id.0 as f64 == got.0 as f64 && !is_judged(self, *id);
+        let rounded = |id: TaskId| (id.0 as f64).to_bits();
+        let near = |id: &TaskId| rounded(*id) == rounded(got) && !is_judged(self, *id);
         // No two numbers further apart than that become one.
         let from = TaskId(got.0.saturating_sub(2_048));
         let to = TaskId(got.0.saturating_add(2_048));

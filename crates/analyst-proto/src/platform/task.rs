@@ -142,23 +142,19 @@ impl Task {
 
     /// Notes what an analyser said. False if it was known of this attempt.
     pub(super) fn note_failure(&mut self, attempt: Option<u32>, reason: Text) -> bool {
-        match attempt {
-            Some(attempt) => {
-                let Some(attempt) = self.attempt_mut(attempt) else {
-                    return false;
-                };
-                let is_new = attempt.failure.is_none();
-                attempt.failure.get_or_insert(reason);
-                is_new
+        let Some(attempt) = attempt else {
+            let is_new = !self.strays.contains(&reason);
+            if is_new && self.strays.len() < MAX_STRAYS {
+                self.strays.push(reason);
             }
-            None => {
-                let is_new = !self.strays.contains(&reason);
-                if is_new && self.strays.len() < MAX_STRAYS {
-                    self.strays.push(reason);
-                }
-                is_new
-            }
-        }
+            return is_new;
+        };
+        let Some(attempt) = self.attempt_mut(attempt) else {
+            return false;
+        };
+        let is_new = attempt.failure.is_none();
+        attempt.failure.get_or_insert(reason);
+        is_new
     }
 
     /// How it ends if no result comes any more.

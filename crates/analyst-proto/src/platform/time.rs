@@ -3,7 +3,7 @@
 use super::task::{Lease, Stage, Task};
 use super::vocabulary::{Event, Op, Output, Reason, Verdict};
 use super::{Errand, Farewell, Platform, after};
-use crate::link::{Dialled, Phase};
+use crate::link::{Dialled, HangUp, Phase};
 use crate::wire::{self, ClientId, Message, TaskId};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl Platform {
             self.out.push_back(Output::Store(seq, op));
         }
         if self.ack_due().is_some_and(|due| due <= now) {
-            self.hang_up(now);
+            self.hang_up(now, HangUp::NotAcknowledged);
         }
         self.fire_dialer(now);
         //= docs/spec/analyst-proto.md#dispatcher
@@ -63,7 +63,7 @@ impl Platform {
                 Dialled::Open(login) => self.out.push_back(Output::Open(login)),
                 Dialled::OpenTimedOut => {
                     self.out.push_back(Output::Hangup);
-                    self.say(Event::Down(crate::link::Down::Timeout));
+                    self.say(Event::HungUp(HangUp::NotOpened));
                 }
                 // The login is configured.
                 Dialled::Fetch(_) | Dialled::FetchTimedOut => {}

@@ -1,7 +1,8 @@
 //! What a [`super::Platform`] hears and says.
 
 use crate::link::{
-    DeliveryId, Down, ExchangeId, Incoming, LinkConfig, Login, NotSent, Publish, SendId, Seq,
+    DeliveryId, Down, ExchangeId, HangUp, Incoming, LinkConfig, Login, NotSent, Publish, SendId,
+    Seq,
 };
 use crate::sign::Preset;
 use crate::wire::{
@@ -140,10 +141,7 @@ pub enum Credentials {
 #[non_exhaustive]
 pub enum Input {
     /// The broker accepted us.
-    Connected {
-        /// It still knows our session.
-        session_present: bool,
-    },
+    Connected,
     /// The connection is gone, or was not to be had.
     Disconnected(Down),
     /// The broker delivered a message.
@@ -266,8 +264,10 @@ pub enum Verdict {
 pub enum Event {
     /// The broker accepted us.
     Up,
-    /// The connection is gone.
+    /// The connection is gone, or was not to be had. It is made again after a while.
     Down(Down),
+    /// The machine has dropped the connection. It is made again after a while.
+    HungUp(HangUp),
     /// Connections break so soon that another client is likely to have our identifier.
     DuplicateIdSuspected,
     /// An analyser was told where the broker is.

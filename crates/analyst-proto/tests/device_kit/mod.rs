@@ -76,7 +76,7 @@ impl Rig {
                     self.wait(due.saturating_duration_since(self.now));
                 }
                 State::Fetching => self.inform(info()),
-                State::Opening => self.accept(true),
+                State::Opening => self.accept(),
                 other => panic!("cannot connect while {other:?}"),
             }
         }
@@ -88,8 +88,8 @@ impl Rig {
     }
 
     /// The broker accepts the connection.
-    pub(crate) fn accept(&mut self, session_present: bool) {
-        self.input(Input::Connected { session_present });
+    pub(crate) fn accept(&mut self) {
+        self.input(Input::Connected);
     }
 
     /// The power goes, and comes back: what the store has not done is lost.

@@ -239,8 +239,7 @@ impl World {
             self.input(Input::Info(exchange, Ok(info())));
         }
         if self.device.state() == State::Opening {
-            let session_present = true;
-            self.input(Input::Connected { session_present });
+            self.input(Input::Connected);
         }
     }
 

@@ -27,11 +27,9 @@ pub(crate) struct Mail {
 }
 
 impl Broker {
-    /// Takes a connection in place of the one before. Says whether it still knows the session.
-    pub(crate) fn connect(&mut self, party: Party, connection: u64) -> bool {
-        let is_known = self.sessions.contains_key(&party);
+    /// Takes a connection in place of the one before.
+    pub(crate) fn connect(&mut self, party: Party, connection: u64) {
         self.sessions.entry(party).or_default().connection = Some(connection);
-        is_known
     }
 
     pub(crate) fn subscribe(&mut self, party: Party) {

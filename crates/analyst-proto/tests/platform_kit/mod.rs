@@ -151,15 +151,11 @@ impl Rig {
 
     /// Connects as soon as it may.
     pub fn connect(&mut self) {
-        self.tell(Input::Connected {
-            session_present: false,
-        });
+        self.tell(Input::Connected);
         while !self.platform.is_up() {
             let due = self.platform.poll_timeout().unwrap();
             self.pass(due - self.now);
-            self.tell(Input::Connected {
-                session_present: false,
-            });
+            self.tell(Input::Connected);
         }
     }
 

@@ -58,13 +58,13 @@ impl World {
             let why = *self.chance.pick(&reasons);
             return self.tell_down(party, why);
         }
-        let session_present = self.broker.connect(party, connection);
+        self.broker.connect(party, connection);
         match party {
             Party::Server => {
-                self.tell_server(platform::Input::Connected { session_present })?;
+                self.tell_server(platform::Input::Connected)?;
             }
             Party::Analyst(nth) => {
-                self.tell_analyst(nth, device::Input::Connected { session_present })?;
+                self.tell_analyst(nth, device::Input::Connected)?;
             }
         }
         self.deliver(party, true);

@@ -4,12 +4,11 @@ use super::network::client;
 use super::{Happening, Party, Side, World};
 use crate::ledger::{Lease, id, made_up};
 use crate::plan::Saboteur;
-use analyst_proto::device::NoInfo;
 use analyst_proto::link::{ExchangeId, Login};
 use analyst_proto::platform::{
     Config, Event, Input, Op, Output, Platform, Refused, Registration, Submission, Verdict,
 };
-use analyst_proto::wire::{InfoReply, ParentTopic, Secret, SignedRequest, Start, TaskId};
+use analyst_proto::wire::{InfoReply, NoInfo, ParentTopic, Secret, SignedRequest, Start, TaskId};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -335,7 +334,7 @@ impl World {
         request: SignedRequest,
     ) -> Result<(), String> {
         if self.server.platform.is_none() {
-            let reply = Err(NoInfo::Failed);
+            let reply = Err(NoInfo::Unreachable);
             self.after(
                 self.plan.latency,
                 Happening::ReplyArrives(nth, life, asked, reply),
@@ -366,11 +365,8 @@ impl World {
         };
         let reply = match reply {
             InfoReply::Info(info) => Ok(info),
-            InfoReply::Rejected(rejection) => Err(NoInfo::Rejected {
-                status: rejection.code.number(),
-                message: rejection.msg,
-            }),
-            _ => Err(NoInfo::Failed),
+            InfoReply::Rejected(rejection) => Err(NoInfo::Rejected(rejection)),
+            _ => Err(NoInfo::Unreachable),
         };
         self.after(
             self.plan.latency,
