@@ -79,7 +79,7 @@ struct World {
     waiting: VecDeque<(Seq, Op)>,
     in_flight: VecDeque<Publish>,
     is_opening: bool,
-    deliveries: BTreeMap<DeliveryId, (TaskId, bool)>, // results over this connection
+    deliveries: BTreeMap<DeliveryId, (TaskId, bool, bool)>, // results over this connection
     delivered: u64,
     capacities: BTreeMap<ClientId, usize>,
     seen: BTreeSet<(TaskId, Vec<(GoodsId, i32)>)>, // what analysers have said
@@ -320,6 +320,7 @@ impl World {
                 self.input(Input::Garbled(DeliveryId(self.delivered), garbled));
             }
         }
+        self.see();
         Ok(())
     }
 
@@ -394,7 +395,8 @@ impl World {
             _ => {}
         }
         if let Some(id) = result {
-            self.deliveries.insert(delivery, (id, false));
+            let is_found = matches!(message, Message::Finish(_));
+            self.deliveries.insert(delivery, (id, is_found, false));
         }
         let incoming = Incoming::new(delivery, false, message);
         self.input(Input::Received(incoming));
@@ -547,18 +549,21 @@ impl World {
     }
 
     fn acked(&mut self, delivery: DeliveryId) {
-        let Some((id, was_acked)) = self.deliveries.get_mut(&delivery) else {
+        let Some((id, is_found, was_acked)) = self.deliveries.get_mut(&delivery) else {
             return; // no result
         };
         assert!(!std::mem::replace(was_acked, true), "acknowledged twice");
-        let id = *id;
-        // A task whose verdict is not stored yet lets every result of it wait.
+        let (id, is_found) = (*id, *is_found);
+        // What was found waits for the verdict; a failure may be noted before it.
         let is_deciding = self
             .waiting
             .iter()
             .any(|(_, op)| matches!(op, Op::Terminal(it, _) if *it == id));
         let is_decided = self.is_kept(|op| matches!(op, Op::Terminal(it, _) if *it == id));
-        assert!(!is_deciding || is_decided, "acknowledged and not stored");
+        assert!(
+            !is_found || !is_deciding || is_decided,
+            "acknowledged and not stored"
+        );
     }
 
     fn check(&self) {
