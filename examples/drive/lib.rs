@@ -13,6 +13,7 @@ pub mod demo;
 pub mod face;
 pub mod faces;
 pub mod http;
+pub mod lmq;
 pub mod mark;
 pub mod records;
 pub mod se5;

@@ -418,7 +418,7 @@ fn a_36_what_is_not_for_analysers_is_acknowledged_and_counted() {
         rig.deliver(true, fail(1, "echo")),
     ];
     let kind = WireErrorKind::Missing("id");
-    rig.input(Input::Garbled(DeliveryId(99), kind.clone()));
+    rig.input(Input::Garbled(DeliveryId(99), kind));
     assert!(deliveries.iter().all(|&delivery| rig.is_acked(delivery)));
     assert!(rig.is_acked(99));
     assert_eq!((rig.counters().wrong_way, rig.counters().garbled), (2, 1));

@@ -192,7 +192,7 @@ impl World {
                     self.after(self.plan.commit, Happening::Commits(party, life));
                 }
             }
-            Output::Event(event) => self.recognition_learns(nth, event)?,
+            Output::Event(event) => self.recognition_learns(nth, &event)?,
             Output::Disconnect => {}
             _ => return Err(format!("unexpected: {output:?}")),
         }
@@ -218,8 +218,8 @@ impl World {
         self.after(self.plan.latency, happening);
     }
 
-    fn recognition_learns(&mut self, nth: usize, event: Event) -> Result<(), String> {
-        match event {
+    fn recognition_learns(&mut self, nth: usize, event: &Event) -> Result<(), String> {
+        match *event {
             Event::Busy(id) => {
                 self.analysts[nth].answered.insert(id);
                 Ok(())
