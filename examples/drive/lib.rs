@@ -7,6 +7,7 @@
     reason = "a driver is where the clocks are read"
 )]
 
+pub mod analyst;
 pub mod cli;
 pub mod clock;
 pub mod demo;
@@ -15,6 +16,7 @@ pub mod faces;
 pub mod http;
 pub mod lmq;
 pub mod mark;
+pub mod mqtt;
 pub mod records;
 pub mod se5;
 pub mod store;
