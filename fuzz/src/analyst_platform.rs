@@ -561,7 +561,7 @@ impl World {
             .any(|(_, op)| matches!(op, Op::Terminal(it, _) if *it == id));
         let is_decided = self.is_kept(|op| matches!(op, Op::Terminal(it, _) if *it == id));
         assert!(
-            !is_found || !is_deciding || is_decided,
+            !is_found || !is_deciding || is_decided || self.config.rounded_ids,
             "acknowledged and not stored"
         );
     }

@@ -16,7 +16,7 @@ impl Platform {
         self.assign();
         self.send(now);
         while let Some(id) = self.tombstones.bury(now) {
-            self.ask_store(Op::Forget(id));
+            self.forget(id);
         }
     }
 
