@@ -309,7 +309,7 @@ proptest! {
         let now = testkit::epoch();
         let mut device = Device::new(now, config, Recovered::new(records.clone()));
         for _ in 0..3 {
-            link(&mut device, now, true);
+            link(&mut device, now);
         }
         while let Some(output) = device.poll_output() {
             let Output::Send(publish) = output else {
