@@ -1,5 +1,6 @@
 //! A dispatcher, analysers and the simulated broker as programs.
 #![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "programs are waited for")]
 
 mod kit;
 
@@ -52,7 +53,8 @@ impl Site {
         }
         let broker = Program::start(command);
         let line = broker.out.line_with("listening ");
-        self.broker_address = line.trim_start_matches("listening ").to_owned();
+        line.trim_start_matches("listening ")
+            .clone_into(&mut self.broker_address);
         self.broker = Some(broker);
     }
 
@@ -73,7 +75,7 @@ impl Site {
         let platform = Program::start(self.platform());
         let line = platform.err.line_with("tasks: POST http://");
         let (_, http) = line.rsplit_once("http://").unwrap();
-        self.http = http.to_owned();
+        http.clone_into(&mut self.http);
         self.printed.push(platform.out.clone());
         self.platform = Some(platform);
     }
@@ -203,7 +205,7 @@ fn tasks_on_standard_input_are_taken_and_a_users_program_finds_the_result() {
     let (platform, mut stdin) = Program::typed(site.platform());
     platform.err.line_with("tasks: POST http://");
     let line = platform.err.line_with("tasks: POST http://");
-    site.http = line.rsplit_once("http://").unwrap().1.to_owned();
+    line.rsplit_once("http://").unwrap().1.clone_into(&mut site.http);
     site.printed.push(platform.out.clone());
     site.platform = Some(platform);
     let _analysts = [1, 2].map(|nth| site.analyst(nth, &["--hook", &hook]));

@@ -15,7 +15,7 @@ use analyst_proto::wire::{
     ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm,
     Secret, Start, Taken, TaskId,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ struct Analyser {
     connections: u64,
     key: SigningKey,
     client: Client,
-    runs: HashMap<TaskId, (Run, JoinHandle<()>)>,
+    runs: BTreeMap<TaskId, (Run, JoinHandle<()>)>,
     seed: u64,
     to_us: mpsc::Sender<ToUs>,
     news: mpsc::Sender<News>,
@@ -110,7 +110,7 @@ pub async fn run(
         connection: None,
         connections: 0,
         client: Client::default(),
-        runs: HashMap::new(),
+        runs: BTreeMap::new(),
         to_us,
         news,
     };

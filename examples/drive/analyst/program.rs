@@ -1,5 +1,6 @@
 //! The program around a dispatcher: arguments, secrets, tasks on standard input, verdicts on standard
 //! output.
+#![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use super::dispatcher::{Dispatcher, Inlet, Options};
 use crate::cli;
