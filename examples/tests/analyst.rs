@@ -205,7 +205,10 @@ fn tasks_on_standard_input_are_taken_and_a_users_program_finds_the_result() {
     let (platform, mut stdin) = Program::typed(site.platform());
     platform.err.line_with("tasks: POST http://");
     let line = platform.err.line_with("tasks: POST http://");
-    line.rsplit_once("http://").unwrap().1.clone_into(&mut site.http);
+    line.rsplit_once("http://")
+        .unwrap()
+        .1
+        .clone_into(&mut site.http);
     site.printed.push(platform.out.clone());
     site.platform = Some(platform);
     let _analysts = [1, 2].map(|nth| site.analyst(nth, &["--hook", &hook]));
