@@ -128,7 +128,8 @@ struct Weight {
     start: i64,
     #[serde(rename = "endTimeStamp")]
     end: i64,
-    weight: i32,
+    #[serde(rename = "weight")]
+    grams: i32,
     floor: i32,
 }
 
