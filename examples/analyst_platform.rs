@@ -15,5 +15,8 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::exit_code("analyst_platform", program::run(Args::parse().platform).await)
+    cli::exit_code(
+        "analyst_platform",
+        program::run(Args::parse().platform).await,
+    )
 }

@@ -60,8 +60,8 @@ pub enum What {
 /// What both sides of the event loop know.
 #[derive(Debug, Default)]
 struct Shared {
-    queued: VecDeque<SendId>,       // in the order in which they will get packet ids
-    flights: HashMap<u16, SendId>,  // by packet id
+    queued: VecDeque<SendId>, // in the order in which they will get packet ids
+    flights: HashMap<u16, SendId>, // by packet id
     deliveries: HashMap<DeliveryId, Publish>, // not acknowledged; without what they say
     delivered: u64,
 }
@@ -77,12 +77,7 @@ const CONNECT_SECONDS: u64 = 30;
 
 impl Connection {
     /// Begins to connect. `number` is never used twice.
-    pub fn open(
-        number: u64,
-        login: &Login,
-        max_payload: usize,
-        news: mpsc::Sender<News>,
-    ) -> Self {
+    pub fn open(number: u64, login: &Login, max_payload: usize, news: mpsc::Sender<News>) -> Self {
         let mut options = MqttOptions::new(login.client_id.as_str(), &*login.host, login.port);
         options.set_credentials(&*login.user_name, login.password.as_str());
         options.set_keep_alive(Duration::from_secs(login.keepalive.max(1).into()));
@@ -92,7 +87,9 @@ impl Connection {
         let packet = max_payload + HEADER;
         options.set_max_packet_size(packet, packet);
         let (client, mut events) = AsyncClient::new(options, QUEUE);
-        events.network_options.set_connection_timeout(CONNECT_SECONDS);
+        events
+            .network_options
+            .set_connection_timeout(CONNECT_SECONDS);
         let shared = Arc::new(Mutex::new(Shared::default()));
         let task = tokio::spawn(poll(number, events, Arc::clone(&shared), news));
         Self {
@@ -125,9 +122,7 @@ impl Connection {
 
     /// Subscribes to a topic. False if the queue is full.
     pub fn subscribe(&self, topic: &Topic) -> bool {
-        let subscribed = self
-            .client
-            .try_subscribe(topic.as_str(), QoS::AtLeastOnce);
+        let subscribed = self.client.try_subscribe(topic.as_str(), QoS::AtLeastOnce);
         subscribed.is_ok()
     }
 

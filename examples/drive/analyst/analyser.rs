@@ -6,12 +6,14 @@ use crate::clock::{now, sleep_until, unix_now};
 use crate::http::{Client, ClientError};
 use crate::mqtt::{Connection, News, What};
 use analyst_proto::codec::{self, Lenience};
-use analyst_proto::device::{Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run};
+use analyst_proto::device::{
+    Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run,
+};
 use analyst_proto::link::{ExchangeId, NotSent, Publish};
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{
-    ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm, Secret,
-    Start, Taken, TaskId,
+    ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm,
+    Secret, Start, Taken, TaskId,
 };
 use std::collections::HashMap;
 use std::future::Future;
@@ -214,7 +216,8 @@ impl Analyser {
     fn learn(&mut self, told: ToUs) {
         match told {
             ToUs::Info(exchange, reply) => {
-                self.device.handle_input(now(), Input::Info(exchange, reply));
+                self.device
+                    .handle_input(now(), Input::Info(exchange, reply));
             }
             ToUs::Ended(id, run, outcome) => {
                 let is_current = |(current, _): &(Run, _)| *current == run;
@@ -340,7 +343,10 @@ async fn hook(program: &std::path::Path, task: &Start) -> Result<Taken, String> 
         // A program that does not read it has its reasons.
         let _ = stdin.write_all(&line).await;
     }
-    let output = child.wait_with_output().await.map_err(|it| it.to_string())?;
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|it| it.to_string())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().next_back().unwrap_or("the program failed");

@@ -59,6 +59,7 @@ pub enum NotAccepted {
 }
 
 /// What other tasks tell.
+#[derive(Debug)]
 enum ToUs {
     Info(
         Result<SignedRequest, RequestError>,
@@ -68,6 +69,7 @@ enum ToUs {
 }
 
 /// A dispatcher that listens.
+#[derive(Debug)]
 pub struct Dispatcher {
     platform: Platform,
     journal: Journal,
@@ -100,14 +102,16 @@ impl Dispatcher {
             records,
             answers,
         } = opened;
-        let kept: Result<Vec<_>, String> =
-            records.iter().map(|it| records::to_dispatcher(it)).collect();
+        let kept: Result<Vec<_>, String> = records
+            .iter()
+            .map(|it| records::to_dispatcher(it))
+            .collect();
         let kept = kept.map_err(io::Error::other)?;
         let mut platform = Platform::restore(now(), wall(), options.config, kept);
         for registration in options.registrations {
-            platform
-                .register(now(), registration)
-                .map_err(|_| io::Error::other("two analysers have one name, or they are too many"))?;
+            platform.register(now(), registration).map_err(|_| {
+                io::Error::other("two analysers have one name, or they are too many")
+            })?;
         }
         let listener = http::listen(options.http).await?;
         let (to_us, told) = mpsc::channel(256);
@@ -215,11 +219,7 @@ impl Dispatcher {
         None
     }
 
-    fn happened(
-        &mut self,
-        event: &Event,
-        tell: &mut impl FnMut(&Event) -> bool,
-    ) -> Option<Reason> {
+    fn happened(&mut self, event: &Event, tell: &mut impl FnMut(&Event) -> bool) -> Option<Reason> {
         let is_noted = tell(event);
         match event {
             Event::Accepted(id) => {
@@ -346,11 +346,15 @@ impl Inlet {
             Ok(body) => body,
             Err(answer) => return *answer,
         };
-        let is_info = path.trim_end_matches('/') == ConnectionInfoRequest::PATH.trim_end_matches('/');
+        let is_info =
+            path.trim_end_matches('/') == ConnectionInfoRequest::PATH.trim_end_matches('/');
         match (head.method.as_str(), &*path) {
             ("GET" | "POST", _) if is_info => self.info(&query, &body).await,
             ("POST", "/tasks") => self.task(&body).await,
-            _ => http::text(StatusCode::NOT_FOUND, "POST /tasks, or ask for connection info"),
+            _ => http::text(
+                StatusCode::NOT_FOUND,
+                "POST /tasks, or ask for connection info",
+            ),
         }
     }
 

@@ -176,7 +176,10 @@ fn load(database: &Database) -> Result<(Vec<Vec<u8>>, u64), redb::Error> {
     }
     records.sort_unstable_by_key(|(number, _)| *number);
     let next = records.last().map_or(0, |(number, _)| number + 1);
-    Ok((records.into_iter().map(|(_, record)| record).collect(), next))
+    Ok((
+        records.into_iter().map(|(_, record)| record).collect(),
+        next,
+    ))
 }
 
 /// Writes whatever is asked for, all that waits in one transaction.

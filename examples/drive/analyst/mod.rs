@@ -18,11 +18,7 @@ use bytes::Bytes;
 const MAX_PAYLOAD: usize = 64 * 1024;
 
 /// What was delivered, if it can be read.
-fn read(
-    delivery: DeliveryId,
-    duplicate: bool,
-    payload: &Bytes,
-) -> Result<Incoming, WireErrorKind> {
+fn read(delivery: DeliveryId, duplicate: bool, payload: &Bytes) -> Result<Incoming, WireErrorKind> {
     match codec::decode(payload, &Lenience::field()) {
         Ok(message) => Ok(Incoming::new(delivery, duplicate, message)),
         Err(error) => Err(error.kind),

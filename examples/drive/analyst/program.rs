@@ -29,7 +29,12 @@ pub struct PlatformArgs {
     broker: String,
     /// The broker's secret, which signs passwords; others can see it: rather set
     /// ANALYST_BROKER_SECRET. Without one, the broker lets everybody in and is an ordinary one
-    #[arg(long, env = "ANALYST_BROKER_SECRET", hide_env_values = true, value_name = "S")]
+    #[arg(
+        long,
+        env = "ANALYST_BROKER_SECRET",
+        hide_env_values = true,
+        value_name = "S"
+    )]
     broker_secret: Option<String>,
     /// The access key that goes with the broker's secret
     #[arg(long, default_value = "test-key-id", value_name = "ID")]
@@ -138,9 +143,15 @@ fn read_secrets(path: &Path) -> io::Result<BTreeMap<String, String>> {
     // What the parser says would show the secrets.
     let secrets: Secrets = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| {
-            text.get(..span.start).unwrap_or_default().lines().count().max(1)
+            text.get(..span.start)
+                .unwrap_or_default()
+                .lines()
+                .count()
+                .max(1)
         });
-        named(format!("line {line}: a table [analysts] of name = \"secret\" is wanted"))
+        named(format!(
+            "line {line}: a table [analysts] of name = \"secret\" is wanted"
+        ))
     })?;
     Ok(secrets.analysts)
 }

@@ -21,12 +21,31 @@ enum TaskRecord {
         expires_at: Option<i64>,
         max_attempts: Option<u32>,
     },
-    Assign { id: u64, attempt: u32, client: String },
-    Out { id: u64, attempt: u32 },
-    Over { id: u64, attempt: u32 },
-    Fail { id: u64, attempt: Option<u32>, reason: String },
-    Terminal { id: u64, verdict: VerdictRecord },
-    Confirmed { id: u64 },
+    Assign {
+        id: u64,
+        attempt: u32,
+        client: String,
+    },
+    Out {
+        id: u64,
+        attempt: u32,
+    },
+    Over {
+        id: u64,
+        attempt: u32,
+    },
+    Fail {
+        id: u64,
+        attempt: Option<u32>,
+        reason: String,
+    },
+    Terminal {
+        id: u64,
+        verdict: VerdictRecord,
+    },
+    Confirmed {
+        id: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,10 +61,26 @@ enum VerdictRecord {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RunRecord {
-    Accept { id: u64, run: u32, start: String },
-    Cancel { id: u64, run: u32 },
-    Result { id: u64, run: u32, nth: u32, outcome: OutcomeRecord },
-    Delivered { id: u64, run: u32, nth: u32 },
+    Accept {
+        id: u64,
+        run: u32,
+        start: String,
+    },
+    Cancel {
+        id: u64,
+        run: u32,
+    },
+    Result {
+        id: u64,
+        run: u32,
+        nth: u32,
+        outcome: OutcomeRecord,
+    },
+    Delivered {
+        id: u64,
+        run: u32,
+        nth: u32,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,7 +195,14 @@ pub(super) fn of_analyser(op: &device::Op) -> Write {
     let (run, record) = match op {
         Op::Accept { run, task, .. } => {
             let start = start_text(task);
-            (run.0, RunRecord::Accept { id, run: run.0, start })
+            (
+                run.0,
+                RunRecord::Accept {
+                    id,
+                    run: run.0,
+                    start,
+                },
+            )
         }
         Op::Cancel { run, .. } => (run.0, RunRecord::Cancel { id, run: run.0 }),
         Op::Result {
@@ -268,12 +310,17 @@ fn parse<T: for<'r> Deserialize<'r>>(record: &[u8]) -> Result<T, String> {
 }
 
 fn pairs(taken: &Taken) -> Vec<(u64, i32)> {
-    taken.iter().map(|(goods, count)| (goods.0, *count)).collect()
+    taken
+        .iter()
+        .map(|(goods, count)| (goods.0, *count))
+        .collect()
 }
 
 fn taken_of(pairs: Vec<(u64, i32)>) -> Taken {
     let taken = pairs.into_iter();
-    taken.map(|(goods, count)| (GoodsId(goods), count)).collect()
+    taken
+        .map(|(goods, count)| (GoodsId(goods), count))
+        .collect()
 }
 
 fn start_text(start: &Start) -> String {
