@@ -1,5 +1,6 @@
 //! What a search is about: how large the world is, and how much may go wrong in it.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The circumstances of one search.
@@ -35,10 +36,12 @@ pub(crate) enum Order {
 /// chance to find out what was taken, and is no reason for a wrong verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overtaking {
-    /// If the analyser has had the attempt that it is of.
-    Known,
+    /// It is not looked at.
+    Never,
+    /// If the later attempt is a run of its own.
+    OfRuns,
     /// Always.
-    Any,
+    Always,
 }
 
 /// How often each thing may still go wrong.
@@ -104,7 +107,7 @@ impl Plan {
             guard,
             hurries: true,
             goes_on: false,
-            overtaking: Overtaking::Known,
+            overtaking: Overtaking::Never,
             saboteur: Saboteur::None,
         }
     }
@@ -116,8 +119,72 @@ impl Plan {
         self
     }
 
+    /// With attempts that are told apart on the wire.
+    pub(crate) fn labelled(mut self) -> Self {
+        self.has_labels = true;
+        self
+    }
+
+    /// A broker that never says that it delivers a message again.
+    pub(crate) fn forgetful(mut self) -> Self {
+        self.says_again = false;
+        self
+    }
+
+    /// With every order of everything, also after the verdict.
+    pub(crate) fn unhurried(mut self) -> Self {
+        (self.hurries, self.goes_on) = (false, true);
+        self
+    }
+
+    /// With TIMEOUTs that name no task.
+    pub(crate) fn with_strangers(mut self, strangers: u8) -> Self {
+        self.budgets.strangers = strangers;
+        self
+    }
+
+    pub(crate) fn minding(mut self, overtaking: Overtaking) -> Self {
+        self.overtaking = overtaking;
+        self
+    }
+
+    pub(crate) fn guarded_for(mut self, guard: Duration) -> Self {
+        self.guard = guard;
+        self
+    }
+
     pub(crate) fn spoiled(mut self, saboteur: Saboteur) -> Self {
         self.saboteur = saboteur;
         self
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Budgets {
+            duplicates,
+            losses,
+            crashes,
+            strangers,
+        } = self.budgets;
+        let (name, order, analysts, attempts) =
+            (self.name, self.order, self.analysts, self.attempts);
+        write!(
+            f,
+            "{order:?}, {analysts} analysers, {attempts} attempts, D{duplicates} L{losses} C{crashes}"
+        )?;
+        if strangers > 0 {
+            write!(f, " TIMEOUT of nothing {strangers}")?;
+        }
+        let marks = [
+            (self.has_labels, "labels"),
+            (!self.says_again, "no DUP"),
+            (!self.hurries, "unhurried"),
+            (self.overtaking != Overtaking::Never, "overtaking minded"),
+        ];
+        for (_, mark) in marks.iter().filter(|(is_on, _)| *is_on) {
+            write!(f, ", {mark}")?;
+        }
+        write!(f, " ({name})")
     }
 }

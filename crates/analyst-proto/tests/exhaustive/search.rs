@@ -3,6 +3,7 @@
 use crate::digest::Ready;
 use crate::plan::Plan;
 use crate::world::{Cut, Move, Party, Step, World};
+use analyst_proto::platform::Verdict;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 
@@ -13,6 +14,8 @@ pub(crate) struct Report {
     pub moves: usize,
     /// States in which nothing more happens by itself.
     pub ends: usize,
+    /// States after the task has finished, failed or expired.
+    pub decided: [usize; 3],
     /// Moves from the beginning to the state that is furthest from it.
     pub depth: usize,
     pub counterexample: Option<Counterexample>,
@@ -32,6 +35,7 @@ struct Found {
     queue: VecDeque<(u32, World)>,
     moves: usize,
     ends: usize,
+    decided: [usize; 3],
     goes_on: bool,
 }
 
@@ -46,6 +50,7 @@ pub(crate) fn search(plan: &Plan) -> Report {
         queue: VecDeque::new(),
         moves: 0,
         ends: 0,
+        decided: [0; 3],
         goes_on: plan.goes_on,
     };
     let start = World::new(plan.clone()).unwrap_or_else(|what| panic!("at the start: {what}"));
@@ -68,6 +73,7 @@ pub(crate) fn search(plan: &Plan) -> Report {
         states: found.seen.len(),
         moves: found.moves,
         ends: found.ends,
+        decided: found.decided,
         depth: way.len(),
         counterexample: what.map(|what| Counterexample { moves: way, what }),
     }
@@ -78,7 +84,7 @@ impl Found {
         let Some(at) = self.note(from, by, &world) else {
             return Ok(());
         };
-        if self.goes_on || !world.is_decided() {
+        if self.goes_on || world.verdict().is_none() {
             self.queue.push_back((at, world));
             return Ok(());
         }
@@ -96,6 +102,12 @@ impl Found {
     fn note(&mut self, from: u32, by: Move, world: &World) -> Option<u32> {
         if !self.seen.insert(world.digest()) {
             return None;
+        }
+        match world.verdict() {
+            Some(Verdict::Finished(_)) => self.decided[0] += 1,
+            Some(Verdict::Failed(_)) => self.decided[1] += 1,
+            Some(_) => self.decided[2] += 1,
+            None => {}
         }
         assert!(self.seen.len() < MOST, "too many states");
         let at = u32::try_from(self.ways.len()).expect("fewer states than that");
@@ -178,6 +190,18 @@ impl Counterexample {
     pub(crate) fn on_network(&self) -> usize {
         let moves = self.moves.iter();
         moves.filter(|by| by.is_on_network()).count()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [finished, failed, expired] = self.decided;
+        write!(
+            f,
+            "{} states, {} moves, {} ends, at most {} moves deep; \
+             finished in {finished}, failed in {failed}, expired in {expired}",
+            self.states, self.moves, self.ends, self.depth
+        )
     }
 }
 

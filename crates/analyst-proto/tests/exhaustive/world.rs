@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::plan::{Budgets, Plan};
 use analyst::Analyst;
 use analyst_proto::link::{DeliveryId, Seq};
+use analyst_proto::platform::Verdict;
 use analyst_proto::wire::TaskId;
 use analyst_proto::{device, platform};
 use ledger::Ledger;
@@ -251,9 +252,9 @@ impl World {
         self.left.crashes > 0
     }
 
-    /// The application has learned the verdict.
-    pub(crate) fn is_decided(&self) -> bool {
-        self.ledger.has_verdict()
+    /// What the application has learned.
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.ledger.verdict()
     }
 
     /// What comes next if nothing more goes wrong.

@@ -34,6 +34,8 @@ pub(super) struct Analyst {
 pub(super) struct Before {
     state: Option<TaskState>,
     stale: u64,
+    /// It has accepted the task for a second run.
+    is_again: bool,
     crashes: u8,
 }
 
@@ -235,10 +237,13 @@ impl World {
     }
 
     pub(super) fn before(&self, nth: u8) -> Before {
-        let device = &self.analysts[usize::from(nth)].device;
+        let Analyst { device, client, .. } = &self.analysts[usize::from(nth)];
+        let records = client.records.iter().map(|(_, op)| op);
+        let mut ops = records.chain(client.pending.iter().map(|request| &request.op));
         Before {
             state: device.task(TASK),
             stale: device.counters().stale_cancels,
+            is_again: ops.any(|op| matches!(op, Op::Accept { run, .. } if *run > Run::FIRST)),
             crashes: self.left.crashes,
         }
     }
@@ -272,8 +277,12 @@ impl World {
                 Ok(())
             }
             Kind::Timeout if before.is_active() && now.stale == before.stale => {
-                let is_known = self.ledger.has_arrived(attempt);
-                if is_known || self.plan.overtaking == Overtaking::Any {
+                let is_wrong = match self.plan.overtaking {
+                    Overtaking::Never => false,
+                    Overtaking::OfRuns => before.is_again,
+                    Overtaking::Always => true,
+                };
+                if is_wrong {
                     return self.ledger.cancelled(self.now, attempt, nth);
                 }
                 Ok(())

@@ -124,18 +124,19 @@ impl Ledger {
         }
     }
 
+    /// The task is decided, and every lease is over.
+    pub(super) fn decided(&mut self) {
+        for attempt in &mut self.attempts {
+            attempt.until = None;
+        }
+    }
+
     /// A START of this attempt arrives, `is_answered` if a failure stands for it already.
     pub(super) fn arrived(&mut self, number: u8, is_answered: bool) {
         if let Some(attempt) = self.attempts.get_mut(usize::from(number) - 1) {
             attempt.has_arrived = true;
             attempt.has_failed |= is_answered;
         }
-    }
-
-    /// True if a START of this attempt has reached its analyser.
-    pub(super) fn has_arrived(&self, number: u8) -> bool {
-        let attempt = self.attempts.get(usize::from(number) - 1);
-        attempt.is_some_and(|attempt| attempt.has_arrived)
     }
 
     /// A TIMEOUT of this attempt has ended the work of its analyser.
@@ -181,8 +182,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn has_verdict(&self) -> bool {
-        self.verdict.is_some()
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
     }
 
     /// The application has learned the verdict since the dispatcher was started.

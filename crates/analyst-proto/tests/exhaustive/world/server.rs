@@ -202,8 +202,12 @@ impl World {
                 self.ledger.fail_noted(*attempt);
                 Ok(())
             }
-            Op::Terminal(_, Verdict::Failed(_) | Verdict::Expired) => {
-                self.ledger.given_up(self.now)
+            Op::Terminal(_, verdict) => {
+                if matches!(verdict, Verdict::Failed(_) | Verdict::Expired) {
+                    self.ledger.given_up(self.now)?;
+                }
+                self.ledger.decided();
+                Ok(())
             }
             _ => Ok(()),
         }
