@@ -49,13 +49,14 @@ impl Device {
             .tasks
             .iter()
             .map(|(&id, task)| (id, self.task_snapshot(now, id, task)));
+        let timeout = self.config.link.ack_timeout;
         let kept = self.kept.values().map(|&(at, id)| (at.map(until), id));
         Snapshot {
             dialer: self.dialer.snapshot(now),
             answers_to: self.answers_to.clone(),
             outbox: self
                 .outbox
-                .snapshot(now, |mail, message| (*mail, spelling(message))),
+                .snapshot(now, timeout, |mail, message| (*mail, spelling(message))),
             unaddressed: self.unaddressed.iter().copied().collect(),
             is_holding: self.is_holding,
             journal: self.journal.snapshot(now, describe),

@@ -42,8 +42,9 @@ struct Flight {
 /// An outbox at one moment: two that are equal go on alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct OutboxSnapshot<S> {
-    entries: Vec<(bool, S)>,                 // urgent or not, in order
-    flights: Vec<(Option<usize>, Duration)>, // which entry, and for how long
+    entries: Vec<(bool, S)>, // urgent or not, in order
+    // Which entry, and how long the broker may still take, if there is an end to that.
+    flights: Vec<(Option<usize>, Option<Duration>)>,
 }
 
 impl<K: Ord + Clone> Default for Outbox<K> {
@@ -173,11 +174,12 @@ impl<K: Ord + Clone> Outbox<K> {
         self.flights.contains_key(&send)
     }
 
-    /// What it is at `now`, with times relative to that; `describe` says what there is to know of a
-    /// message.
+    /// What it is at `now`, with times relative to that, where the broker may take `timeout` for a
+    /// message; `describe` says what there is to know of one.
     pub(crate) fn snapshot<S>(
         &self,
         now: Instant,
+        timeout: Duration,
         describe: impl Fn(&K, &Message) -> S,
     ) -> OutboxSnapshot<S> {
         let entries = self.entries.iter().map(|(place, entry)| {
@@ -186,8 +188,9 @@ impl<K: Ord + Clone> Outbox<K> {
         });
         let flights = self.flights.values().map(|flight| {
             let which = |at: Place| self.entries.keys().position(|&place| place == at);
-            let age = now.saturating_duration_since(flight.since);
-            (flight.place.and_then(which), age)
+            let due = flight.since.checked_add(timeout);
+            let left = due.map(|due| due.saturating_duration_since(now));
+            (flight.place.and_then(which), left)
         });
         OutboxSnapshot {
             entries: entries.collect(),

@@ -62,7 +62,11 @@ impl Platform {
         let tombstones = self.tombstones.iter();
         Snapshot {
             dialer: self.dialer.snapshot(now),
-            outbox: self.outbox.snapshot(now, |errand, _| errand.clone()),
+            outbox: self
+                .outbox
+                .snapshot(now, self.config.link.ack_timeout, |errand, _| {
+                    errand.clone()
+                }),
             journal: self.journal.snapshot(now, describe),
             tasks: tasks
                 .into_iter()

@@ -1,0 +1,220 @@
+//! Everything that can become of one task: a breadth-first search over the real machines.
+//!
+//! A state is a dispatcher, one or two analysers, what their stores hold and were asked for, what is
+//! on its way between them, and how much may still go wrong. From each state all is tried that can
+//! happen next: a store carries out its oldest request, a PUBACK arrives, a message arrives, once or
+//! twice, or is lost after its PUBACK, a run finds out what was taken or fails, time passes up to the
+//! next deadline (before or after all that, so that a run takes longer than its lease), and either end
+//! crashes between any two things that it asks for, with any part of what its store was asked for done.
+//! Messages keep their order (`Fifo`) or come in any (`Bag`).
+//!
+//! In each state A-I2 to A-I7 and A-I10 are checked, as `docs/design` names them; A-I1 whenever the
+//! application learns a verdict; and where nothing more happens by itself, that there is a verdict,
+//! which was told in this life of the dispatcher, and that no result is left behind.
+//!
+//! Unless a plan is `unhurried`, what no message waits for (the records that an attempt is out or over,
+//! that a result is delivered, the PUBACK of anything but START) is done at once, though a crash may
+//! still come before it; and once the application has the verdict, one way is gone to the end, and one
+//! more after a crash of the dispatcher, in place of all.
+//!
+//! `cargo test` explores what is marked `-`; `EXHAUSTIVE=full cargo test --release -p analyst-proto
+//! --test exhaustive` explores what is marked `full` too, and `EXHAUSTIVE=long` everything. D, L, C are
+//! the duplicates, losses and crashes of a plan.
+//!
+//! TABLE
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a search that overflows has failed"
+)]
+
+mod digest;
+mod plan;
+mod search;
+mod world;
+
+use plan::{LEASE, Order, Overtaking, Plan, Saboteur};
+use search::{Counterexample, search};
+use std::time::Duration;
+
+/// How much is explored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// What takes less than a minute without optimisation.
+    Usual,
+    /// What takes about a minute with it.
+    Full,
+    Long,
+}
+
+impl Effort {
+    fn of_this_run() -> Self {
+        match std::env::var("EXHAUSTIVE").as_deref() {
+            Ok("full") => Self::Full,
+            Ok("long") => Self::Long,
+            _ => Self::Usual,
+        }
+    }
+}
+
+#[test]
+fn a_task_gets_one_verdict_where_messages_keep_their_order() {
+    let fifo = |name, analysts, attempts| Plan::new(name, analysts, attempts, Order::Fifo);
+    explore(&[
+        (Effort::Usual, fifo("two analysers, two attempts", 2, 2)),
+        (Effort::Usual, fifo("and labels", 2, 2).labelled()),
+        (Effort::Full, fifo("and trouble", 2, 2).with(1, 1, 0)),
+        (Effort::Full, fifo("three attempts", 2, 3)),
+    ]);
+}
+
+#[test]
+fn a_task_gets_one_verdict_where_messages_come_in_any_order() {
+    let bag = |name, analysts, attempts| Plan::new(name, analysts, attempts, Order::Bag);
+    let guarded = bag("one analyser, two attempts", 1, 2).minding(Overtaking::OfRuns);
+    explore(&[
+        (Effort::Usual, guarded.clone()),
+        (Effort::Usual, bag("two analysers, two attempts", 2, 2)),
+        (Effort::Full, bag("and duplicates", 2, 2).with(1, 0, 0)),
+        (Effort::Full, bag("every order", 1, 2).unhurried()),
+    ]);
+}
+
+#[test]
+fn a_task_gets_one_verdict_whatever_crashes() {
+    let fifo = |name, analysts, attempts| Plan::new(name, analysts, attempts, Order::Fifo);
+    let bag = |name, analysts, attempts| Plan::new(name, analysts, attempts, Order::Bag);
+    explore(&[
+        (Effort::Usual, fifo("a single attempt", 1, 1).with(1, 1, 1)),
+        (Effort::Usual, bag("a single attempt", 1, 1).with(0, 1, 1)),
+        (Effort::Full, bag("all at once", 1, 1).with(1, 1, 1)),
+        (
+            Effort::Full,
+            fifo("every order", 1, 1).with(1, 1, 1).unhurried(),
+        ),
+        (Effort::Full, fifo("two attempts", 1, 2).with(0, 1, 1)),
+        (Effort::Long, fifo("all at once", 1, 2).with(1, 1, 1)),
+        (Effort::Long, fifo("two analysers", 2, 2).with(0, 0, 1)),
+    ]);
+}
+
+#[test]
+fn a_task_gets_one_verdict_whatever_comes_again() {
+    let fifo = |name, analysts, attempts| Plan::new(name, analysts, attempts, Order::Fifo);
+    let forgetful = fifo("DUP is never set", 1, 1).with(2, 0, 0).forgetful();
+    let strange = fifo("TIMEOUT of nothing", 1, 1)
+        .with(0, 0, 1)
+        .with_strangers(1);
+    explore(&[
+        (Effort::Usual, forgetful),
+        (Effort::Usual, strange),
+        (Effort::Full, fifo("two attempts", 1, 2).with(1, 1, 0)),
+    ]);
+}
+
+/// A-P3. Attempt 1 fails after attempt 2 has begun, and the dispatcher takes it for the end of both.
+#[test]
+fn a_dispatcher_that_blames_the_current_attempt_is_found_out() {
+    for order in [Order::Fifo, Order::Bag] {
+        let plan = Plan::new("naive", 2, 2, order).spoiled(Saboteur::NaiveFail);
+        finds(&plan, "it is given up, and attempt 2 lives (A-I2)", 2);
+    }
+}
+
+/// A-P3. One FAIL that comes twice is taken for two.
+#[test]
+fn a_dispatcher_that_counts_failures_is_found_out_by_one_that_comes_twice() {
+    let plan = |duplicates| {
+        Plan::new("counting", 2, 2, Order::Fifo)
+            .with(duplicates, 0, 0)
+            .spoiled(Saboteur::CountedFail)
+    };
+    finds(&plan(1), "it is given up, and attempt 2 lives (A-I2)", 3);
+}
+
+/// A-P8.
+#[test]
+fn a_result_that_is_acknowledged_before_it_is_stored_is_missed() {
+    let plan = Plan::new("hasty dispatcher", 1, 1, Order::Fifo)
+        .with(0, 0, 1)
+        .spoiled(Saboteur::ServerAcksEarly);
+    finds(&plan, "a result has vanished (A-I3)", 2);
+}
+
+/// A-D1.
+#[test]
+fn a_task_that_is_acknowledged_before_it_is_stored_is_missed() {
+    let plan = Plan::new("hasty analyser", 1, 1, Order::Fifo)
+        .with(0, 0, 1)
+        .spoiled(Saboteur::AnalystAcksEarly);
+    finds(&plan, "an acknowledged task has vanished (A-D1)", 1);
+}
+
+/// A-P7. An attempt that the dispatcher has forgotten fails, and it takes that for the next one's end.
+#[test]
+fn a_start_that_leaves_before_its_attempt_is_stored_ends_the_wrong_one() {
+    let plan = Plan::new("early START", 2, 1, Order::Fifo)
+        .with(0, 0, 1)
+        .spoiled(Saboteur::StartsEarly);
+    finds(&plan, "it is given up, and attempt 1 lives (A-I2)", 2);
+}
+
+/// A-D6.
+#[test]
+fn a_result_that_is_offered_before_it_is_stored_is_missed() {
+    let plan = Plan::new("early result", 1, 1, Order::Fifo)
+        .with(0, 0, 1)
+        .spoiled(Saboteur::OffersEarly);
+    finds(
+        &plan,
+        "FINISH of analyser 1 never reached the broker (A-I5)",
+        2,
+    );
+}
+
+/// A-D8. No verdict is wrong, but the second attempt has lost its chance.
+#[test]
+fn a_timeout_that_is_overtaken_ends_the_next_run_unless_there_is_a_guard() {
+    let plan = Plan::new("one analyser", 1, 2, Order::Bag).minding(Overtaking::OfRuns);
+    let unguarded = plan.clone().guarded_for(Duration::ZERO);
+    finds(&unguarded, "TIMEOUT 1 ends attempt 2 (A-D8)", 4);
+    assert_eq!(plan.guard, LEASE);
+    assert!(search(&plan).counterexample.is_none());
+}
+
+/// What the guard does not see: it begins with a START that leads to a second run, so not with one
+/// that comes before the first, nor with one that finds the task at work.
+#[test]
+fn the_guard_does_not_see_a_start_that_begins_no_second_run() {
+    let plan = Plan::new("late first START", 1, 2, Order::Bag).minding(Overtaking::Always);
+    finds(&plan, "TIMEOUT 1 ends attempt 2 (A-D8)", 3);
+    let plan = Plan::new("START for a queued run", 1, 3, Order::Bag).minding(Overtaking::OfRuns);
+    finds(&plan, "TIMEOUT 2 ends attempt 3 (A-D8)", 7);
+}
+
+/// Explores what this run has the time for, and finds nothing wrong with it.
+fn explore(plans: &[(Effort, Plan)]) {
+    let effort = Effort::of_this_run();
+    for (_, plan) in plans.iter().filter(|(least, _)| *least <= effort) {
+        let report = search(plan);
+        println!("{plan}: {report}");
+        if let Some(counterexample) = report.counterexample {
+            panic!("{plan}\n{counterexample}");
+        }
+        // A world in which a task never ends in some way proves nothing about that.
+        assert!(report.decided.iter().all(|&states| states > 0), "{report}");
+    }
+}
+
+/// The shortest way to this fault takes so many steps on the network.
+fn finds(plan: &Plan, what: &str, on_network: usize) {
+    let report = search(plan);
+    println!("{plan}: {report}");
+    let found: Option<Counterexample> = report.counterexample;
+    let found = found.unwrap_or_else(|| panic!("{plan}: nothing was found"));
+    println!("{found}");
+    assert_eq!(
+        (found.what.as_str(), found.on_network()),
+        (what, on_network)
+    );
+}
