@@ -291,9 +291,12 @@ impl World {
         self.settle_analyst(nth)
     }
 
-    /// Whoever hangs is started anew.
+    /// Whoever may hang is started anew.
     pub(super) fn shake(&mut self, nth: usize) {
-        if self.analysts[nth].device.is_some() && !self.analysts[nth].runs.is_empty() {
+        if self.plan.hanging > 0
+            && self.analysts[nth].device.is_some()
+            && !self.analysts[nth].runs.is_empty()
+        {
             self.cut_power(nth, 20_000);
         }
     }
