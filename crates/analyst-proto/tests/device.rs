@@ -196,6 +196,21 @@ fn an_answer_to_a_cancellation_is_taken_back_if_there_is_a_result() {
 }
 
 #[test]
+fn what_a_run_finds_after_its_answer_counts_though_the_task_came_anew() {
+    let mut config = config();
+    config.reply_to_timeout = ReplyToTimeout::Fail;
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.timeout(1);
+    rig.sent();
+    rig.start(1);
+    rig.take(1, 1);
+    rig.power_cut();
+    rig.connect();
+    assert_eq!(rig.messages().last(), Some(&finish(1)));
+}
+
+#[test]
 fn a_cancelled_run_that_was_answered_may_just_stop() {
     let mut config = config();
     config.reply_to_timeout = ReplyToTimeout::Fail;
