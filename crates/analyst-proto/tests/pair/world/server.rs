@@ -29,6 +29,9 @@ impl World {
         config.lease = self.plan.lease;
         config.max_attempts = self.plan.attempts;
         config.nudge = self.plan.nudges;
+        // With the defaults, a task that nobody can do in time takes hours.
+        config.suspend_min = Duration::from_secs(10);
+        config.suspend_max = Duration::from_secs(60);
         let is_naive = matches!(self.saboteur, Saboteur::NaiveFail | Saboteur::CountedFail);
         config.label_attempts = self.plan.has_labels || is_naive;
         config.link.max_unstored = self.plan.max_unstored;
