@@ -168,7 +168,7 @@ fn a_result_that_is_offered_before_it_is_stored_is_missed() {
     finds(
         &plan,
         "FINISH of analyser 1 never reached the broker (A-I5)",
-        2,
+        3,
     );
 }
 
