@@ -7,13 +7,16 @@
     reason = "a driver is where the clocks are read"
 )]
 
+pub mod analyst;
 pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod face;
 pub mod faces;
 pub mod http;
+pub mod lmq;
 pub mod mark;
+pub mod mqtt;
 pub mod records;
 pub mod se5;
 pub mod store;

@@ -26,7 +26,8 @@ fn who_hears_a_program_may_end_it() {
     let push = Push::start();
     let (lines, relay) = (push.at.push.to_string(), format!("ws://{}", push.at.relay));
     let room = "capture-7-3-2";
-    let programs: [(&str, &[&str]); 7] = [
+    let programs: [(&str, &[&str]); 8] = [
+        ("analyst_broker", &["--listen", ports[0]]),
         ("face_receiver", &["--listen", ports[0], "--db", &db]),
         ("face_terminal", &["--api", ports[0], "--data", &data]),
         ("se5_box", &["--listen", ports[0], "--http", ports[1]]),

@@ -13,6 +13,8 @@
 //! entry in `Cargo.toml`, and put at least one seed into `seeds/<name>`.
 
 pub mod analyst;
+pub mod analyst_device;
+pub mod analyst_platform;
 pub mod face_device;
 pub mod face_platform;
 pub mod face_record_push;
@@ -33,8 +35,13 @@ pub type Property = fn(&[u8]);
 
 /// Every property by the name of its fuzz target, seeds and regressions.
 pub const TARGETS: &[(&str, Property)] = &[
+    ("analyst_connection_info", analyst::connection_info),
+    ("analyst_device_ops", analyst_device::ops),
     ("analyst_lenient_json", analyst::lenient_json),
     ("analyst_message", analyst::message),
+    ("analyst_platform_ops", analyst_platform::ops),
+    ("analyst_restore", analyst::restore),
+    ("analyst_sign", analyst::sign),
     ("face_device_ops", face_device::ops),
     ("face_platform_ops", face_platform::ops),
     ("face_push", face_record_push::push),

@@ -1,4 +1,4 @@
-//! Recognition tasks between a vending platform and its video analysers.
+#![doc = include_str!("../README.md")]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -36,7 +36,7 @@ impl BrokerProfile {
         if is_lmq { Self::Lmq } else { Self::Plain }
     }
 
-    /// Whether a client has to subscribe to its own topic, once for each session.
+    /// Whether a client has to subscribe to its own topic, over each connection.
     pub fn needs_subscription(self) -> bool {
         self == Self::Plain
     }

@@ -196,6 +196,21 @@ fn an_answer_to_a_cancellation_is_taken_back_if_there_is_a_result() {
 }
 
 #[test]
+fn what_a_run_finds_after_its_answer_counts_though_the_task_came_anew() {
+    let mut config = config();
+    config.reply_to_timeout = ReplyToTimeout::Fail;
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.timeout(1);
+    rig.sent();
+    rig.start(1);
+    rig.take(1, 1);
+    rig.power_cut();
+    rig.connect();
+    assert_eq!(rig.messages().last(), Some(&finish(1)));
+}
+
+#[test]
 fn a_cancelled_run_that_was_answered_may_just_stop() {
     let mut config = config();
     config.reply_to_timeout = ReplyToTimeout::Fail;
@@ -418,7 +433,7 @@ fn a_36_what_is_not_for_analysers_is_acknowledged_and_counted() {
         rig.deliver(true, fail(1, "echo")),
     ];
     let kind = WireErrorKind::Missing("id");
-    rig.input(Input::Garbled(DeliveryId(99), kind.clone()));
+    rig.input(Input::Garbled(DeliveryId(99), kind));
     assert!(deliveries.iter().all(|&delivery| rig.is_acked(delivery)));
     assert!(rig.is_acked(99));
     assert_eq!((rig.counters().wrong_way, rig.counters().garbled), (2, 1));

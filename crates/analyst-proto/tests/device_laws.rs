@@ -18,7 +18,7 @@ use std::time::Instant;
 /// One thing that happens; requests and messages are counted from 1, and may not be there.
 #[derive(Debug, Clone)]
 enum Happening {
-    Link(bool), // the next step of a connection
+    Link, // the next step of a connection
     NoInfo(u64, bool),
     Disconnected(Down),
     Start(u64, bool),
@@ -45,7 +45,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     let not_sent = prop_oneof![Just(NotSent::TooLarge), Just(NotSent::Closed)];
     prop_oneof![
-        12 => any::<bool>().prop_map(Happening::Link),
+        12 => Just(Happening::Link),
         1 => (1_u64..6, any::<bool>()).prop_map(|(exchange, is_rejected)| Happening::NoInfo(exchange, is_rejected)),
         2 => down.prop_map(Happening::Disconnected),
         12 => (id(), prop::bool::weighted(0.3)).prop_map(|(id, is_again)| Happening::Start(id, is_again)),
@@ -121,7 +121,7 @@ fn outcome(id: u64, run: u32, is_taken: bool) -> Outcome {
 }
 
 /// The next step of a connection, whatever that is.
-fn link(device: &mut Device, now: Instant, is_present: bool) {
+fn link(device: &mut Device, now: Instant) {
     match device.state() {
         State::Fetching => {
             // One of these is the one that is waited for.
@@ -139,7 +139,7 @@ fn apply(device: &mut Device, now: Instant, nth: usize, happening: &Happening) {
         Input::Received(Incoming::new(delivery, is_again, message))
     };
     let input = match happening.clone() {
-        Happening::Link(is_present) => return link(device, now, is_present),
+        Happening::Link => return link(device, now),
         Happening::Complete(id, run, is_taken) => {
             let outcome = outcome(id, run, is_taken);
             return drop(device.complete(now, TaskId(id), Run(run), outcome));
@@ -309,7 +309,7 @@ proptest! {
         let now = testkit::epoch();
         let mut device = Device::new(now, config, Recovered::new(records.clone()));
         for _ in 0..3 {
-            link(&mut device, now, true);
+            link(&mut device, now);
         }
         while let Some(output) = device.poll_output() {
             let Output::Send(publish) = output else {

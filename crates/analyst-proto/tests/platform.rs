@@ -473,6 +473,56 @@ fn verdicts_are_forgotten_when_they_are_many_or_old() {
     assert_eq!(rig.platform.stats().remembered, 0);
 }
 
+#[test]
+//= docs/spec/analyst-proto.md#dispatcher
+//= type=test
+//# The dispatcher MUST refuse the number of a task that it has not forgotten, or whose records the
+//# store has not.
+fn a_number_is_free_again_once_the_store_has_forgotten_it() {
+    let mut config = config();
+    config.tombstones = 0;
+    let mut rig = Rig::up(config, 1);
+    rig.submit(task(1));
+    rig.hear(finish(1, 4));
+    rig.stores = false;
+    rig.platform.confirm(rig.now, id(1)).unwrap();
+    rig.pass(secs(1));
+    let is_free = |rig: &mut Rig| {
+        let mut other = rig.platform.clone();
+        other.submit(rig.now, rig.wall(), task(1)).is_ok()
+    };
+    assert!(!is_free(&mut rig));
+    let (confirmed, _) = rig.asked().pop().unwrap();
+    rig.tell(Input::Stored(confirmed));
+    assert_eq!(forgotten(&rig), [id(1)]);
+    let (forget, _) = rig.asked().pop().unwrap();
+    rig.fail_store(forget);
+    assert!(!is_free(&mut rig));
+    rig.tell(Input::Stored(forget));
+    assert!(is_free(&mut rig));
+}
+
+#[test]
+fn a_task_is_forgotten_behind_all_that_is_to_be_stored_about_it() {
+    let mut config = config();
+    config.tombstones = 0;
+    let mut rig = Rig::up(config, 1);
+    rig.acks = false;
+    rig.submit(task(1));
+    rig.stores = false;
+    let send = rig.publishes().last().unwrap().send;
+    rig.tell(Input::Sent(send));
+    let (out, _) = rig.asked().pop().unwrap();
+    rig.fail_store(out);
+    rig.stores = true;
+    rig.hear(finish(1, 4));
+    rig.platform.confirm(rig.now, id(1)).unwrap();
+    rig.pass(ms(1));
+    assert_eq!(forgotten(&rig), []);
+    rig.tell(Input::Stored(out));
+    assert_eq!(forgotten(&rig), [id(1)]);
+}
+
 fn forgotten(rig: &Rig) -> Vec<TaskId> {
     let asked = rig.asked().into_iter();
     asked

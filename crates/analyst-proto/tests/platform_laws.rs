@@ -14,6 +14,7 @@ use testkit::epoch;
 
 /// One thing done to a dispatcher. Messages and requests go by their numbers.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there are few, and not for long")]
 enum Step {
     Submit {
         task: u64,

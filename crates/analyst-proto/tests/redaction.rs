@@ -4,12 +4,16 @@ use analyst_proto::credentials::*;
 use analyst_proto::sign::*;
 use analyst_proto::wire::*;
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 /// Neither as text nor as bytes, base64 or hexadecimal.
 fn assert_silent(shown: &str, secret: &str) {
     let bytes = format!("{:?}", secret.as_bytes());
     let bytes = bytes.trim_matches(['[', ']']);
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in secret.bytes() {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     for form in [secret, bytes, &hex] {
         assert!(!shown.contains(form), "{shown} shows {form}");
     }
@@ -30,7 +34,7 @@ proptest! {
             let mut sign = String::new();
             key.sign(&ConnectionInfoRequest::new("analyst_3", at).unwrap().params(), &mut sign);
             assert_silent(&format!("{request:?} {request:#?}"), &sign);
-            shown += &format!("{key:?} {key:#?}");
+            write!(shown, "{key:?} {key:#?}").unwrap();
         }
         let password = PasswordKey::new(&secret).password(&client);
         let parent = ParentTopic::new("Analyst").unwrap();
@@ -45,7 +49,7 @@ proptest! {
         }
         for form in ["R|s", "W|s", "RW|s", "R|s|W|s"] {
             let password = TokenPassword::parse(&form.replace('s', &random)).unwrap();
-            shown += &format!("{password:?} {password:#?}");
+            write!(shown, "{password:?} {password:#?}").unwrap();
         }
         for query in [
             format!("name=a&timestamp=1558583537598&sign={random}&sign={random}"),
@@ -53,7 +57,7 @@ proptest! {
             format!("name={random}%&timestamp=1&sign={random}"),
         ] {
             let error = SignedRequest::parse(&query, b"").unwrap_err();
-            shown += &format!("{error} {error:?}");
+            write!(shown, "{error} {error:?}").unwrap();
         }
         for body in [
             format!(r#"{{"status":0,"data":{{"data":{{"password":"{random}"}}}}}}"#),
@@ -61,7 +65,7 @@ proptest! {
             format!(r#"{{"status":"{random}"}}"#),
         ] {
             let error = InfoReply::decode(200, body.as_bytes()).unwrap_err();
-            shown += &format!("{error} {error:?}");
+            write!(shown, "{error} {error:?}").unwrap();
         }
         assert_silent(&shown, &random);
     }

@@ -25,8 +25,10 @@ fn assert_same(params: &[(&str, SignValue<'_>)], others: &[(&str, SignValue<'_>)
     assert_eq!(sign(Preset::MakeMd5, params), sign(Preset::MakeMd5, others));
 }
 
-/// A line of the vectors: preset, signature, parameters.
-fn vectors() -> Vec<(Preset, String, Vec<(String, String)>)> {
+/// A line of the vectors: preset, signature, names and values of the parameters.
+type Vector = (Preset, String, Vec<(String, String)>);
+
+fn vectors() -> Vec<Vector> {
     let lines = include_str!("vectors/signatures.txt").lines();
     let lines = lines.filter(|line| !line.starts_with('#'));
     let read = |line: &str| {

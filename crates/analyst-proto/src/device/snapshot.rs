@@ -35,6 +35,7 @@ struct TaskSnapshot {
     state: TaskState,
     is_cancel_noted: bool,
     is_owed: bool,
+    found_before: Option<(Run, u32)>, // as long as that run is at work
     found: Option<Found>,
     guarded_for: Option<Duration>,
     outlived: Option<Run>,
@@ -75,6 +76,9 @@ impl Device {
         TaskSnapshot {
             run: task.run,
             is_owed: task.is_owed,
+            found_before: task
+                .found_before
+                .filter(|(run, _)| self.slots.get(&id) == Some(run)),
             state: task.state(self.slots.contains_key(&id)),
             is_cancel_noted: matches!(
                 task.stage,

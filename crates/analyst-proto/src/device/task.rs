@@ -23,6 +23,8 @@ pub(super) struct Task {
     pub(super) kept_as: Option<u64>,
     /// What earlier lives have stored of it, to be forgotten once it is accepted anew.
     pub(super) outlived: Option<Run>,
+    /// The last result of a run before this one, which may still be at work.
+    pub(super) found_before: Option<(Run, u32)>,
     form: IdForm,
     label: Option<Text>,
 }
@@ -68,6 +70,7 @@ impl Task {
             unstored: 0,
             kept_as: None,
             outlived: None,
+            found_before: None,
             form: IdForm::default(),
             label: None,
         }
@@ -117,19 +120,28 @@ impl Task {
         matches!(self.stage, Stage::Cancelled | Stage::Kept(_)) && self.unstored == 0
     }
 
+    /// The task is accepted for a run.
+    pub(super) fn begin(&mut self, run: Run, stage: Stage) {
+        self.found_before = self.last_found();
+        (self.run, self.stage) = (run, stage);
+    }
+
+    /// The last result of any run, by its number.
+    fn last_found(&self) -> Option<(Run, u32)> {
+        match &self.stage {
+            Stage::Storing(found, _) | Stage::Offered(found) | Stage::Kept(found) => {
+                Some((found.run, found.nth))
+            }
+            _ => self.found_before,
+        }
+    }
+
     /// A further result of a run.
     pub(super) fn find(&self, run: Run, outcome: Outcome) -> Found {
-        let nth = match &self.stage {
-            Stage::Storing(found, _) | Stage::Offered(found) | Stage::Kept(found)
-                if found.run == run =>
-            {
-                found.nth
-            }
-            _ => 0,
-        };
+        let last = self.last_found().filter(|&(of, _)| of == run);
         Found {
             run,
-            nth: nth.saturating_add(1),
+            nth: last.map_or(1, |(_, nth)| nth.saturating_add(1)),
             outcome: Arc::new(outcome),
             is_delivered: false,
         }

@@ -156,7 +156,7 @@ impl Device {
             .entry(id)
             .or_insert_with(|| Task::new(run, Stage::Forgetting));
         entry.follow(task, self.config.echo_attempt);
-        (entry.run, entry.stage) = (run, stage);
+        entry.begin(run, stage);
         entry.came_again = (run > Run::FIRST).then_some(now);
         entry.is_owed = false;
         entry.unstored = entry.unstored.saturating_add(1);

@@ -23,6 +23,9 @@ impl Backoff {
     }
 
     /// The next delay, at least 1 ms.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST wait before connecting again for a time that doubles with each failure up to
+    //# `backoff_max`, of which up to a fifth more or less is chance.
     pub(super) fn next(&mut self) -> Duration {
         let delay = self.base();
         self.failures = self.failures.saturating_add(1);

@@ -231,6 +231,9 @@ impl Dialer {
             return Some(false);
         }
         let was_up = why == Down::Lost && self.failed_opens == 0;
+        //= docs/spec/analyst-proto.md#link
+        //# A machine MUST wait a minute after its connection has broken three times within a
+        //# minute, and report that another client is likely to have its identifier.
         let is_suspicious = was_up && self.note_lost(now);
         if is_suspicious {
             self.phase = Phase::Waiting(later(now, SUSPICIOUS_TIME));
@@ -331,6 +334,9 @@ impl Dialer {
         self.phase = Phase::Waiting(later(now, self.retry.next()));
     }
 
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST wait from `auth_backoff_min` on before it uses credentials again that the
+    //# broker has refused.
     fn wait_long(&mut self, now: Instant) {
         self.phase = Phase::Waiting(later(now, self.auth_retry.next()));
     }

@@ -78,6 +78,9 @@ impl<Op: Clone> Journal<Op> {
 
     /// True if one more delivery may wait. If not, the connection will have to be hung up once the
     /// store answers again, so that the broker delivers it anew.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST leave a delivery unacknowledged while `max_unstored` wait for the store, and on
+    //# an ordinary broker hang up once the store has answered, so that it is delivered again.
     pub(crate) fn has_room(&mut self) -> bool {
         let has_room = self.waiting < self.max_unstored;
         self.owes_hangup |= !has_room;
@@ -137,6 +140,9 @@ impl<Op: Clone> Journal<Op> {
     }
 
     /// What is to be asked for again at `now`.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST ask its store again for what it has not done, after a delay that doubles with
+    //# each failure up to `store_retry_max`.
     pub(crate) fn retry(&mut self, now: Instant) -> Vec<(Seq, Op)> {
         if self.retry_at.is_none_or(|at| now < at) {
             return Vec::new();
@@ -149,6 +155,8 @@ impl<Op: Clone> Journal<Op> {
     }
 
     /// True if the store has failed for too long.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST end when its store has failed for `store_give_up`.
     pub(crate) fn is_hopeless(&self, now: Instant) -> bool {
         self.hopeless_at().is_some_and(|at| at <= now)
     }

@@ -97,6 +97,8 @@ impl<K: Ord + Clone> Outbox<K> {
     }
 
     /// The next message to send, if fewer than `window` are on their way, or none is.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST NOT have more messages under way than its window.
     pub(crate) fn send(&mut self, now: Instant, window: usize) -> Option<Publish> {
         if self.flights.len() >= window.max(1) {
             return None;
@@ -109,6 +111,8 @@ impl<K: Ord + Clone> Outbox<K> {
             topic: entry.topic.clone(),
             message: Arc::clone(&entry.message),
         };
+        //= docs/spec/analyst-proto.md#link
+        //# A machine MUST NOT send the same message twice over one connection.
         self.waiting.remove(&place);
         let flight = Flight {
             place: Some(place),
@@ -139,6 +143,9 @@ impl<K: Ord + Clone> Outbox<K> {
     }
 
     /// The connection is gone: all goes out again, in the same order.
+    //= docs/spec/analyst-proto.md#link
+    //# A machine MUST send a message again over the next connection until the broker has
+    //# acknowledged it, and in the same order.
     pub(crate) fn disconnected(&mut self) {
         self.flights.clear();
         self.waiting.extend(self.entries.keys().copied());

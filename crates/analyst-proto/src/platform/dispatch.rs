@@ -16,7 +16,7 @@ impl Platform {
         self.assign();
         self.send(now);
         while let Some(id) = self.tombstones.bury(now) {
-            self.ask_store(Op::Forget(id));
+            self.forget(id);
         }
     }
 
@@ -100,6 +100,8 @@ impl Platform {
     /// Sends what waits, as far as broker and rate allow.
     fn send(&mut self, now: Instant) {
         while self.dialer.is_up() {
+            //= docs/spec/analyst-proto.md#dispatcher
+            //# The dispatcher MUST NOT publish more messages a second than `rate`.
             if self
                 .bucket
                 .as_ref()

@@ -24,7 +24,7 @@ use crate::link::{Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
 use bucket::Bucket;
 use roster::{Roster, Suspension};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use table::Table;
@@ -45,6 +45,8 @@ pub struct Platform {
     roster: Roster,
     desk: Desk,
     tombstones: Tombstones,
+    unstored: BTreeSet<(TaskId, Seq)>, // what the store has not done, by task
+    leaving: BTreeSet<TaskId>,         // to be forgotten once it has
     counters: Counters,
     submitted: u64,
     assigning: usize, // attempts that are not kept yet
@@ -148,9 +150,15 @@ impl Platform {
         if self.is_closed {
             return Err(Refused::Closed(submission));
         }
-        if self.table.contains(id) || self.tombstones.get(id).is_some() {
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# The dispatcher MUST refuse the number of a task that it has not forgotten, or whose
+        //# records the store has not.
+        let is_remembered = self.tombstones.get(id).is_some() || self.is_unstored(id);
+        if self.table.contains(id) || is_remembered {
             return Err(Refused::Known(submission));
         }
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# The dispatcher MUST refuse a task beyond `max_tasks`.
         if self.table.len() >= self.config.max_tasks {
             return Err(Refused::Full(submission));
         }
@@ -310,6 +318,9 @@ impl Platform {
             return;
         }
         self.say(Event::Up);
+        //= docs/spec/analyst-proto.md#link
+        //# A machine MUST subscribe to its own topic over each connection to an ordinary broker, and
+        //# on Aliyun's never.
         if self.config.profile.needs_subscription() {
             let topic = self.config.login.topic();
             self.out.push_back(Output::Subscribe(topic));
@@ -377,12 +388,18 @@ impl Platform {
         let Some(done) = self.journal.stored(seq) else {
             return;
         };
+        let id = done.op.id();
+        self.unstored.remove(&(id, seq));
         match done.op {
             Op::Submit(id, _) => self.accepted(now, id),
             Op::Assign { id, attempt, .. } => self.assigned(id, attempt),
             Op::Terminal(id, _) => self.judged(id, seq),
             Op::Confirmed(id) => self.confirmed(now, id),
             Op::Out { .. } | Op::Over { .. } | Op::FailNoted { .. } | Op::Forget(_) => {}
+        }
+        if self.leaving.contains(&id) && !self.is_unstored(id) {
+            self.leaving.remove(&id);
+            self.ask_store(Op::Forget(id));
         }
         //= docs/spec/analyst-proto.md#dispatcher
         //# The dispatcher MUST acknowledge a result only once what follows from it is stored.
@@ -393,6 +410,8 @@ impl Platform {
         }
     }
 
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The dispatcher MUST report a task as accepted once it is stored.
     fn accepted(&mut self, now: Instant, id: TaskId) {
         let Some(task) = self.table.get(id) else {
             return;
@@ -432,6 +451,7 @@ impl Platform {
         if matches!(stage, Stage::Submitting | Stage::Judging(_)) {
             if let Some(before) = before {
                 self.journal.replace(before, seq);
+                self.unstored.remove(&(id, before));
             }
         }
         self.table.set_expiry(id, None);
@@ -503,8 +523,26 @@ impl Platform {
         self.outbox.push(errand, true, topic, message);
     }
 
+    /// Forgets a task, behind all that the store has not done about it: what came later would stay,
+    /// and be taken for records of the next task of that number.
+    fn forget(&mut self, id: TaskId) {
+        if self.is_unstored(id) {
+            self.leaving.insert(id);
+        } else {
+            self.ask_store(Op::Forget(id));
+        }
+    }
+
+    /// True if the store was asked for something about a task and has not done it.
+    fn is_unstored(&self, id: TaskId) -> bool {
+        let all = (id, Seq(0))..=(id, Seq(u64::MAX));
+        self.unstored.range(all).next().is_some()
+    }
+
     fn ask_store(&mut self, op: Op) -> Seq {
+        let id = op.id();
         let seq = self.journal.ask(op.clone());
+        self.unstored.insert((id, seq));
         self.out.push_back(Output::Store(seq, op));
         seq
     }

@@ -10,7 +10,7 @@ use super::vocabulary::{Config, Counters, Op, Submission, Verdict};
 use crate::desk::Desk;
 use crate::link::{Dialer, Journal, Outbox};
 use crate::wire::{ClientId, TaskId, Text, UnixMillis};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,6 +70,8 @@ impl Platform {
             roster: Roster::new((&config).into(), config.preset),
             desk: Desk::new(config.desk.clone()),
             tombstones: Tombstones::new(config.tombstones, config.tombstone_time),
+            unstored: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             counters: Counters::default(),
             submitted: 0,
             assigning: 0,
@@ -196,6 +198,8 @@ impl Platform {
 }
 
 impl Past {
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The records of a task MUST mean the same in any order.
     fn learn(&mut self, record: Op) {
         match record {
             Op::Submit(_, submission) => {

@@ -74,6 +74,9 @@ impl Platform {
             self.say(Event::UnknownResult(id));
             return None;
         };
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# The dispatcher MUST report a number that is that of a task once it is rounded to
+        //# floating point, and take it for that task only if its settings say so.
         self.say(Event::RoundedId { got: id, live });
         self.config.rounded_ids.then_some(live)
     }
@@ -93,6 +96,8 @@ impl Platform {
         match (task.stage, &task.verdict) {
             (Stage::Submitting, _) => self.unsolicited(id),
             (Stage::Queued(_), _) if task.attempts.is_empty() => self.unsolicited(id),
+            //= docs/spec/analyst-proto.md#dispatcher
+            //# A FINISH that comes before a verdict of failure or expiry is stored MUST replace it.
             (Stage::Judging(_), Some(Verdict::Failed(_) | Verdict::Expired)) => {
                 self.finish(id, label, finish.taken)
             }
@@ -144,6 +149,9 @@ impl Platform {
             Stage::Queued(_) if made == 0 => self.unsolicited(id),
             Stage::Assigning if made == 1 => self.unsolicited(id),
             Stage::Judging(_) | Stage::Judged => self.late(id, Late::Fail),
+            //= docs/spec/analyst-proto.md#dispatcher
+            //# A FAIL of the only attempt MUST end it, and the task if it is fatal or no attempt is
+            //# left.
             _ if made == 1 && is_out => self.attempt_failed(now, id, 1, reason),
             _ if made == 1 => self.note_failure(id, Some(1), reason),
             _ if is_out && label == Some(made) => self.attempt_failed(now, id, made, reason),
@@ -166,6 +174,9 @@ impl Platform {
         }
         let client = task.assignee().cloned();
         let is_last = is_fatal || !task.has_attempts_left();
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# A task MUST end as failed only when each of its attempts has failed or is over, and
+        //# after `linger` if one before the last has not failed.
         let lingers = is_last && task.has_silent_past();
         if let Some(client) = &client {
             self.roster.answered(client);
@@ -233,6 +244,9 @@ impl Platform {
     }
 
     /// A result came after the verdict, which may not be kept yet.
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The dispatcher MUST report a result that comes after the verdict, and whether it says the
+    //# same.
     fn late(&mut self, id: TaskId, late: Late) -> Fate {
         self.counters.late = self.counters.late.saturating_add(1);
         self.say(Event::LateResult(id, late));

@@ -23,6 +23,7 @@ pub struct Snapshot {
     tasks: Vec<TaskSnapshot>, // in order of submission
     roster: RosterSnapshot,
     tombstones: Vec<(Duration, TaskId, Option<Epitaph>)>,
+    leaving: Vec<TaskId>,
     assigning: usize,
 }
 
@@ -75,6 +76,7 @@ impl Platform {
             tombstones: tombstones
                 .map(|(at, id, epitaph)| (at.saturating_duration_since(now), id, epitaph))
                 .collect(),
+            leaving: self.leaving.iter().copied().collect(),
             assigning: self.assigning,
         }
     }

@@ -164,6 +164,8 @@ impl Task {
             .iter()
             .filter_map(|attempt| attempt.failure.as_ref());
         let reasons: Vec<Text> = known.chain(&self.strays).cloned().collect();
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# A task MUST end as expired when all its attempts are over and nobody said anything.
         if reasons.is_empty() {
             Verdict::Expired
         } else {

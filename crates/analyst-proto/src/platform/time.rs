@@ -43,6 +43,8 @@ impl Platform {
             self.hang_up(now, HangUp::NotAcknowledged);
         }
         self.fire_dialer(now);
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# A task MUST end as expired at its time whatever the connection does.
         while let Some(id) = self.table.expired(now) {
             self.expire(now, id);
         }
@@ -159,6 +161,8 @@ impl Platform {
             return self.give_up(id, Farewell::Told);
         }
         self.outbox.remove(&Errand::Start(id, number));
+        //= docs/spec/analyst-proto.md#dispatcher
+        //# The dispatcher MUST send TIMEOUT to an analyser whose lease has run out.
         self.take_back(id, number, client);
         self.note(
             id,

@@ -367,18 +367,23 @@ pub enum Reason {
 }
 
 /// A command that could not be taken, with what it was given.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused<T> {
-    /// There is a task of this number, or was not long ago.
+    /// There is a task of this number, or was not long ago; or another analyser has the name.
+    #[error("the number or name is taken: choose another")]
     Known(T),
     /// There is none.
+    #[error("there is none of this number or name, or nothing to be confirmed: drop the command")]
     Unknown(T),
     /// It is too late.
+    #[error("the task is decided: wait for its verdict")]
     Decided(T),
     /// There are as many as may be.
+    #[error("there are as many as may be: try again when there are fewer")]
     Full(T),
     /// The machine has ended.
+    #[error("the machine has ended: make a new one")]
     Closed(T),
 }
 

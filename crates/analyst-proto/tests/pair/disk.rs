@@ -113,13 +113,13 @@ impl Record for device::Op {
         let Self::Forget { id, run } = request else {
             return false;
         };
-        let own = match self {
-            Self::Accept { run, .. }
-            | Self::Cancel { run, .. }
-            | Self::Result { run, .. }
-            | Self::Delivered { run, .. }
-            | Self::Forget { run, .. } => run,
-            _ => return false,
+        let (Self::Accept { run: own, .. }
+        | Self::Cancel { run: own, .. }
+        | Self::Result { run: own, .. }
+        | Self::Delivered { run: own, .. }
+        | Self::Forget { run: own, .. }) = self
+        else {
+            return false;
         };
         *id == self.id() && own <= run
     }

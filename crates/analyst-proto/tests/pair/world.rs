@@ -280,7 +280,7 @@ impl World {
                 self.confirm(id)?;
             }
             Happening::Trouble => self.make_trouble()?,
-            Happening::Heal => self.heal()?,
+            Happening::Heal => self.heal(),
             Happening::Look => self
                 .schedule
                 .after(Duration::from_secs(30), Happening::Look),
@@ -292,7 +292,7 @@ impl World {
                 send,
                 to,
                 payload,
-            } => self.publish_arrives(from, connection, send, to, payload),
+            } => self.publish_arrives(from, connection, send, to, &payload),
             Happening::AckComes(party, connection, send) => {
                 self.ack_comes(party, connection, send)?;
             }

@@ -145,7 +145,7 @@ impl Rig {
     }
 
     pub fn wall(&self) -> UnixMillis {
-        let passed = (self.now - epoch() - secs(3_600)).as_millis();
+        let passed = self.now.duration_since(epoch() + secs(3_600)).as_millis();
         WALL.plus(i64::try_from(passed).unwrap())
     }
 

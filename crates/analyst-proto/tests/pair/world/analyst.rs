@@ -192,7 +192,7 @@ impl World {
                     self.after(self.plan.commit, Happening::Commits(party, life));
                 }
             }
-            Output::Event(event) => self.recognition_learns(nth, event)?,
+            Output::Event(event) => self.recognition_learns(nth, &event)?,
             Output::Disconnect => {}
             _ => return Err(format!("unexpected: {output:?}")),
         }
@@ -218,8 +218,8 @@ impl World {
         self.after(self.plan.latency, happening);
     }
 
-    fn recognition_learns(&mut self, nth: usize, event: Event) -> Result<(), String> {
-        match event {
+    fn recognition_learns(&mut self, nth: usize, event: &Event) -> Result<(), String> {
+        match *event {
             Event::Busy(id) => {
                 self.analysts[nth].answered.insert(id);
                 Ok(())
@@ -291,9 +291,12 @@ impl World {
         self.settle_analyst(nth)
     }
 
-    /// Whoever hangs is started anew.
+    /// Whoever may hang is started anew.
     pub(super) fn shake(&mut self, nth: usize) {
-        if self.analysts[nth].device.is_some() && !self.analysts[nth].runs.is_empty() {
+        if self.plan.hanging > 0
+            && self.analysts[nth].device.is_some()
+            && !self.analysts[nth].runs.is_empty()
+        {
             self.cut_power(nth, 20_000);
         }
     }

@@ -127,7 +127,7 @@ impl World {
         connection: u64,
         send: SendId,
         to: Party,
-        payload: Bytes,
+        payload: &Bytes,
     ) {
         if !self.broker.is_connected(from, connection) {
             return;

@@ -268,7 +268,6 @@ impl World {
             Event::UnknownResult(id) | Event::RoundedId { got: id, .. } if id != made_up() => {
                 return Err(format!("{id} is not known to the dispatcher"));
             }
-            Event::UnknownResult(_) => {}
             Event::TimedOut { .. } => self.stats.timed_out += 1,
             Event::FailHeld { .. } => self.stats.held += 1,
             _ => {}
@@ -353,11 +352,11 @@ impl World {
     }
 
     fn reply(&mut self, exchange: ExchangeId, reply: InfoReply) {
-        let asker = self
+        let who = self
             .analysts
             .iter()
             .position(|it| it.asks.is_some_and(|(asks, ..)| asks == exchange));
-        let Some(nth) = asker else {
+        let Some(nth) = who else {
             return;
         };
         let Some((_, life, asked)) = self.analysts[nth].asks.take() else {

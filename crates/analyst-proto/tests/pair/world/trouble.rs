@@ -49,11 +49,10 @@ impl World {
     }
 
     /// All is well from now on.
-    pub(super) fn heal(&mut self) -> Result<(), String> {
+    pub(super) fn heal(&mut self) {
         self.healed = Some(self.schedule.now());
         for nth in 0..self.analysts.len() {
             self.shake(nth);
         }
-        Ok(())
     }
 }

@@ -1,0 +1,71 @@
+//! Stands in for a video analyser: takes tasks, makes results up or has a program find them, and
+//! delivers each.
+#![allow(clippy::doc_markdown, reason = "the docs are the help text")]
+
+use analyst_proto::device::Config;
+use analyst_proto::wire::Secret;
+use clap::Parser;
+use drive::analyst::analyser::{self, Options, Recognition};
+use drive::cli;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// A video analyser. Its tasks and results are in DIR and survive kill -9 and power cuts. Ctrl-C or
+/// SIGTERM ends it.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The server that tells where the broker is
+    #[arg(long, default_value = "http://127.0.0.1:8090", value_name = "URL")]
+    server: String,
+    /// Its name at the server
+    #[arg(long)]
+    name: String,
+    /// The key that goes with the name; others can see it: rather set ANALYST_SECRET
+    #[arg(long, env = "ANALYST_SECRET", hide_env_values = true)]
+    secret: String,
+    /// The folder of its tasks, which is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// How long a made-up result takes, in milliseconds
+    #[arg(long, default_value_t = 500, value_name = "M")]
+    work_ms: u64,
+    /// So many runs of one fail
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    fail: f64,
+    /// So many runs of one never end
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    hang: f64,
+    /// A program that gets a task on its standard input and prints the result, {"17":4}
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["work_ms", "fail", "hang"])]
+    hook: Option<PathBuf>,
+    /// Chance in delays, failures and results follows from it
+    #[arg(long, default_value_t = 5)]
+    seed: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::exit_code("analyst_device", run(Args::parse()).await)
+}
+
+async fn run(args: Args) -> io::Result<()> {
+    let told_to_end = cli::told_to_end();
+    let recognition = match args.hook {
+        Some(program) => Recognition::Hook(program),
+        None => Recognition::StandIn {
+            work: Duration::from_millis(args.work_ms),
+            fail: args.fail,
+            hang: args.hang,
+        },
+    };
+    let options = Options {
+        server: args.server,
+        secret: Secret::new(args.secret),
+        data: args.data,
+        config: Config::new(args.name, args.seed),
+        recognition,
+    };
+    analyser::run(options, told_to_end, |event| println!("{event:?}")).await
+}

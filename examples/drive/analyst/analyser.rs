@@ -1,0 +1,373 @@
+//! An analyser: the machine, its connections, its store, and whatever recognises goods.
+
+use super::journal::{Journal, Opened, Written};
+use super::{MAX_PAYLOAD, OpenError, read, records, write};
+use crate::clock::{now, sleep_until, unix_now};
+use crate::http::{Client, ClientError};
+use crate::mqtt::{Connection, News, What};
+use analyst_proto::codec::{self, Lenience};
+use analyst_proto::device::{
+    Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run,
+};
+use analyst_proto::link::{ExchangeId, NotSent, Publish};
+use analyst_proto::sign::{Preset, SigningKey};
+use analyst_proto::wire::{
+    ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm,
+    Secret, Start, Taken, TaskId,
+};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What an analyser needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the server is, `http://127.0.0.1:8090`.
+    pub server: String,
+    /// The key that requests are signed with.
+    pub secret: Secret,
+    /// Where its tasks and results are kept.
+    pub data: PathBuf,
+    /// The machine's own settings, with its name.
+    pub config: Config,
+    /// What recognises goods.
+    pub recognition: Recognition,
+}
+
+/// What recognises goods on videos.
+#[derive(Debug, Clone)]
+pub enum Recognition {
+    /// Nothing does: goods and failures are made up.
+    StandIn {
+        /// How long that takes.
+        work: Duration,
+        /// So many runs of one fail.
+        fail: f64,
+        /// So many runs of one never end.
+        hang: f64,
+    },
+    /// This program, once for each run: the task comes as one line of JSON on its standard input, and
+    /// its standard output is the result, `{"17":4}`. If it fails, its standard error says why.
+    Hook(PathBuf),
+}
+
+/// An analyser at work.
+struct Analyser {
+    options: Options,
+    device: Device,
+    journal: Journal,
+    connection: Option<Connection>,
+    connections: u64,
+    key: SigningKey,
+    client: Client,
+    runs: BTreeMap<TaskId, (Run, JoinHandle<()>)>,
+    seed: u64,
+    to_us: mpsc::Sender<ToUs>,
+    news: mpsc::Sender<News>,
+}
+
+/// What other tasks tell.
+enum ToUs {
+    Info(ExchangeId, Result<ConnectionInfo, NoInfo>),
+    Ended(TaskId, Run, Outcome),
+}
+
+/// Works until `told_to_end` is, or its store fails. `tell` is told what happens.
+///
+/// # Errors
+///
+/// If its store cannot be opened, or has failed.
+pub async fn run(
+    options: Options,
+    told_to_end: impl Future<Output = ()>,
+    mut tell: impl FnMut(&Event),
+) -> io::Result<()> {
+    let owner = format!("analyser {}", options.config.name);
+    let opened = Journal::open(&options.data, &owner).map_err(refused)?;
+    let Opened {
+        journal,
+        records,
+        mut answers,
+    } = opened;
+    let kept: Result<Vec<_>, String> = records.iter().map(|it| records::to_analyser(it)).collect();
+    let recovered = Recovered::new(kept.map_err(io::Error::other)?);
+    let (to_us, mut told) = mpsc::channel(64);
+    let (news, mut heard) = mpsc::channel(64);
+    let mut analyser = Analyser {
+        device: Device::new(now(), options.config.clone(), recovered),
+        key: SigningKey::new(Preset::default(), &options.secret),
+        seed: options.config.seed,
+        options,
+        journal,
+        connection: None,
+        connections: 0,
+        client: Client::default(),
+        runs: BTreeMap::new(),
+        to_us,
+        news,
+    };
+    tokio::pin!(told_to_end);
+    loop {
+        if let Some(reason) = analyser.settle(&mut tell) {
+            return match reason {
+                Reason::Local => Ok(()),
+                _ => Err(io::Error::other("the store has failed for too long")),
+            };
+        }
+        tokio::select! {
+            () = &mut told_to_end => analyser.device.close(now()),
+            Some(news) = heard.recv() => analyser.hear(news),
+            Some(told) = told.recv() => analyser.learn(told),
+            Some(written) = answers.recv() => analyser.written(written),
+            () = sleep_until(analyser.device.poll_timeout()) => {
+                analyser.device.handle_timeout(now());
+            }
+        }
+    }
+}
+
+fn refused(error: OpenError) -> io::Error {
+    io::Error::other(error)
+}
+
+impl Analyser {
+    /// Does what the machine asks for. Says why it has ended, if it has.
+    fn settle(&mut self, tell: &mut impl FnMut(&Event)) -> Option<Reason> {
+        let mut ended = None;
+        while let Some(output) = self.device.poll_output() {
+            match output {
+                Output::Fetch(exchange) => self.fetch(exchange),
+                Output::Open(login) => {
+                    self.connections += 1;
+                    let news = self.news.clone();
+                    let number = self.connections;
+                    self.connection = Some(Connection::open(number, &login, MAX_PAYLOAD, news));
+                }
+                Output::Subscribe(topic) => {
+                    // A queue that is full is found out by the next message.
+                    let _ = self.connection.as_ref().map(|it| it.subscribe(&topic));
+                }
+                Output::Send(publish) => self.publish(&publish),
+                Output::Ack(delivery) => {
+                    let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
+                }
+                Output::Hangup => self.connection = None,
+                Output::Store(seq, op) => self.journal.ask(seq, records::of_analyser(&op)),
+                Output::Event(event) => {
+                    tell(&event);
+                    match event {
+                        Event::Work { id, run, task } => self.work(id, run, task),
+                        Event::Cancel { id, run } => self.stop(id, run),
+                        Event::Closed(reason) => ended = Some(reason),
+                        _ => {}
+                    }
+                }
+                Output::Disconnect => return ended,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn publish(&mut self, publish: &Publish) {
+        let payload = write(&publish.message);
+        let sent = match &self.connection {
+            Some(connection) => connection.publish(publish.send, &publish.topic, payload),
+            None => Err(NotSent::Closed),
+        };
+        if let Err(why) = sent {
+            let input = Input::SendFailed(publish.send, why);
+            self.device.handle_input(now(), input);
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let Some(what) = news.of(self.connection.as_ref()) else {
+            return;
+        };
+        let input = match what {
+            What::Connected => Input::Connected,
+            What::Disconnected(why) => {
+                self.connection = None;
+                Input::Disconnected(why)
+            }
+            What::Delivered {
+                delivery,
+                duplicate,
+                payload,
+                ..
+            } => match read(delivery, duplicate, &payload) {
+                Ok(incoming) => Input::Received(incoming),
+                Err(kind) => Input::Garbled(delivery, kind),
+            },
+            What::Sent(send) => Input::Sent(send),
+        };
+        self.device.handle_input(now(), input);
+    }
+
+    fn learn(&mut self, told: ToUs) {
+        match told {
+            ToUs::Info(exchange, reply) => {
+                self.device
+                    .handle_input(now(), Input::Info(exchange, reply));
+            }
+            ToUs::Ended(id, run, outcome) => {
+                let is_current = |(current, _): &(Run, _)| *current == run;
+                if self.runs.get(&id).is_some_and(is_current) {
+                    self.runs.remove(&id);
+                    // It was cancelled meanwhile if this is refused.
+                    let _ = self.device.complete(now(), id, run, outcome);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, (seq, outcome): Written) {
+        let input = match outcome {
+            Ok(()) => Input::Stored(seq),
+            Err(why) => {
+                eprintln!("not stored: {why}");
+                Input::StoreFailed(seq)
+            }
+        };
+        self.device.handle_input(now(), input);
+    }
+
+    /// Asks the server where the broker is.
+    fn fetch(&self, exchange: ExchangeId) {
+        let at = analyst_proto::wire::UnixMillis(unix_now().0);
+        let request = ConnectionInfoRequest::new(self.options.config.name.clone(), at);
+        let (client, to_us) = (self.client.clone(), self.to_us.clone());
+        let server = self.options.server.trim_end_matches('/').to_owned();
+        let call = request.map(|request| request.signed(&self.key).call(RequestForm::Query));
+        tokio::spawn(async move {
+            let reply = match call {
+                Ok(call) => {
+                    let url = format!("{server}{}", call.target);
+                    let answer = client.exchange(call.method, &url, call.body).await;
+                    understood(answer)
+                }
+                Err(error) => {
+                    eprintln!("cannot ask the server: {error}");
+                    Err(NoInfo::Unreachable)
+                }
+            };
+            let _ = to_us.send(ToUs::Info(exchange, reply)).await;
+        });
+    }
+
+    fn work(&mut self, id: TaskId, run: Run, task: Arc<Start>) {
+        let to_us = self.to_us.clone();
+        let recognition = self.options.recognition.clone();
+        let luck = luck(self.seed, id, run);
+        let handle = tokio::spawn(async move {
+            let outcome = recognition.recognise(&task, luck).await;
+            let _ = to_us.send(ToUs::Ended(id, run, outcome)).await;
+        });
+        self.runs.insert(id, (run, handle));
+    }
+
+    fn stop(&mut self, id: TaskId, run: Run) {
+        if let Some((_, handle)) = self.runs.remove(&id) {
+            handle.abort();
+        }
+        self.device.stopped(now(), id, run);
+    }
+}
+
+impl Drop for Analyser {
+    fn drop(&mut self) {
+        for (_, handle) in self.runs.values() {
+            handle.abort();
+        }
+    }
+}
+
+fn understood(answer: Result<(u16, bytes::Bytes), ClientError>) -> Result<ConnectionInfo, NoInfo> {
+    let (status, body) = answer.map_err(|_| NoInfo::Unreachable)?;
+    let decoded = InfoReply::decode(status, &body).map_err(NoInfo::Garbled)?;
+    decoded.reply.into_info()
+}
+
+impl Recognition {
+    async fn recognise(&self, task: &Start, luck: f64) -> Outcome {
+        match self {
+            Self::StandIn { work, fail, hang } => {
+                if luck < *hang {
+                    return std::future::pending().await;
+                }
+                tokio::time::sleep(*work).await;
+                if luck < *hang + *fail {
+                    return Outcome::Failed("made up: the video is too dark".into());
+                }
+                Outcome::Taken(made_up(task))
+            }
+            Self::Hook(program) => match hook(program, task).await {
+                Ok(taken) => Outcome::Taken(taken),
+                Err(why) => Outcome::Failed(why.into()),
+            },
+        }
+    }
+}
+
+/// One of each of the first goods of the task, or of goods 17 if it names none.
+fn made_up(task: &Start) -> Taken {
+    let first = task.goods_ids.floors().flat_map(|(_, goods)| goods.take(1));
+    let taken: Taken = first.take(3).map(|goods| (goods, 1)).collect();
+    if taken.is_empty() {
+        return vec![(GoodsId(17), 4)];
+    }
+    taken
+}
+
+/// Runs a user's program for a task.
+async fn hook(program: &std::path::Path, task: &Start) -> Result<Taken, String> {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    let mut line = write(&Message::Start(task.clone()));
+    line.push(b'\n');
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not read it has its reasons.
+        let _ = stdin.write_all(&line).await;
+    }
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|it| it.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().next_back().unwrap_or("the program failed");
+        return Err(last.to_owned());
+    }
+    let result = String::from_utf8_lossy(&output.stdout);
+    let message = format!(
+        r#"{{"action":"ANALYSIS_FINISH","data":{{"id":{},"RESULT":{result}}}}}"#,
+        task.id
+    );
+    match codec::decode(&message.into(), &Lenience::field()) {
+        Ok(Message::Finish(finish)) => Ok(finish.taken),
+        _ => Err(format!("{} printed no result", program.display())),
+    }
+}
+
+/// A number from 0 to 1 that a run always gets.
+fn luck(seed: u64, id: TaskId, run: Run) -> f64 {
+    let mut z = seed ^ id.0.rotate_left(17) ^ u64::from(run.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let high = u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0);
+    f64::from(high) / f64::from(u32::MAX)
+}

@@ -1,0 +1,405 @@
+//! A dispatcher: the machine, its connection, its store, its desk over HTTP, and who submits tasks.
+
+use super::journal::{Journal, Opened, Written};
+use super::{MAX_PAYLOAD, read, records, write};
+use crate::clock::{now, sleep_until, unix_now};
+use crate::http::{self, Body, Incoming, Limits, Request, Response, Server, StatusCode};
+use crate::mqtt::{Connection, News, What};
+use analyst_proto::codec::{self, Lenience};
+use analyst_proto::link::{ExchangeId, NotSent, Publish};
+use analyst_proto::platform::{
+    Config, Event, Input, Output, Platform, Reason, Refused, Registration, Submission,
+};
+use analyst_proto::wire::{
+    ConnectionInfoRequest, InfoReply, Message, SignedRequest, TaskId, UnixMillis,
+};
+use analyst_proto::{RequestError, WireError};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+/// What a dispatcher needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it listens for analysers and for tasks.
+    pub http: SocketAddr,
+    /// Where its tasks are kept.
+    pub data: PathBuf,
+    /// The machine's own settings, with its login at the broker.
+    pub config: Config,
+    /// The analysers.
+    pub registrations: Vec<Registration>,
+}
+
+/// Submits tasks. Clones submit to the same dispatcher.
+#[derive(Debug, Clone)]
+pub struct Inlet(mpsc::Sender<ToUs>);
+
+/// Why a task was not accepted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NotAccepted {
+    /// It cannot be read.
+    #[error("{0}")]
+    Garbled(WireError),
+    /// Its number is in use, or was not long ago.
+    #[error("a task with this id is known already")]
+    Known,
+    /// There are too many.
+    #[error("too many tasks: try again later")]
+    Full,
+    /// The dispatcher ends.
+    #[error("the dispatcher ends")]
+    Closed,
+}
+
+/// What other tasks tell.
+#[derive(Debug)]
+enum ToUs {
+    Info(
+        Result<SignedRequest, RequestError>,
+        oneshot::Sender<InfoReply>,
+    ),
+    Submit(Box<Submission>, oneshot::Sender<Result<(), NotAccepted>>),
+}
+
+/// A dispatcher that listens.
+#[derive(Debug)]
+pub struct Dispatcher {
+    platform: Platform,
+    journal: Journal,
+    answers: mpsc::UnboundedReceiver<Written>,
+    server: Server,
+    connection: Option<Connection>,
+    connections: u64,
+    exchanges: u64,
+    asked: HashMap<ExchangeId, oneshot::Sender<InfoReply>>,
+    submitted: HashMap<TaskId, oneshot::Sender<Result<(), NotAccepted>>>,
+    told: mpsc::Receiver<ToUs>,
+    to_us: mpsc::Sender<ToUs>,
+    heard: mpsc::Receiver<News>,
+    news: mpsc::Sender<News>,
+}
+
+/// Longest task in a request, in bytes.
+const MAX_TASK: usize = MAX_PAYLOAD;
+
+impl Dispatcher {
+    /// Opens the store and listens.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be opened, or the port is taken.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let opened = Journal::open(&options.data, "dispatcher").map_err(io::Error::other)?;
+        let Opened {
+            journal,
+            records,
+            answers,
+        } = opened;
+        let kept: Result<Vec<_>, String> = records
+            .iter()
+            .map(|it| records::to_dispatcher(it))
+            .collect();
+        let kept = kept.map_err(io::Error::other)?;
+        let mut platform = Platform::restore(now(), wall(), options.config, kept);
+        for registration in options.registrations {
+            platform.register(now(), registration).map_err(|_| {
+                io::Error::other("two analysers have one name, or they are too many")
+            })?;
+        }
+        let listener = http::listen(options.http).await?;
+        let (to_us, told) = mpsc::channel(256);
+        let (news, heard) = mpsc::channel(256);
+        let inlet = Inlet(to_us.clone());
+        let limits = Limits {
+            body: MAX_TASK,
+            ..Limits::default()
+        };
+        let server = http::serve(listener, limits, move |request, _| {
+            let inlet = inlet.clone();
+            async move { inlet.answer(request, &limits).await }
+        })?;
+        Ok(Self {
+            platform,
+            journal,
+            answers,
+            server,
+            connection: None,
+            connections: 0,
+            exchanges: 0,
+            asked: HashMap::new(),
+            submitted: HashMap::new(),
+            told,
+            to_us,
+            heard,
+            news,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Where tasks are submitted.
+    pub fn inlet(&self) -> Inlet {
+        Inlet(self.to_us.clone())
+    }
+
+    /// Works until `told_to_end` is, or its store fails. `tell` is told what happens, and a verdict
+    /// is confirmed once it returns true for it.
+    ///
+    /// # Errors
+    ///
+    /// If its store has failed.
+    pub async fn run(
+        mut self,
+        told_to_end: impl Future<Output = ()>,
+        mut tell: impl FnMut(&Event) -> bool,
+    ) -> io::Result<()> {
+        tokio::pin!(told_to_end);
+        loop {
+            if let Some(reason) = self.settle(&mut tell) {
+                self.server.stop().await;
+                return match reason {
+                    Reason::Local => Ok(()),
+                    _ => Err(io::Error::other("the store has failed for too long")),
+                };
+            }
+            tokio::select! {
+                () = &mut told_to_end => self.platform.close(now()),
+                Some(news) = self.heard.recv() => self.hear(news),
+                Some(told) = self.told.recv() => self.learn(told),
+                Some(written) = self.answers.recv() => self.written(written),
+                () = sleep_until(self.platform.poll_timeout()) => {
+                    self.platform.handle_timeout(now());
+                }
+            }
+        }
+    }
+
+    /// Does what the machine asks for. Says why it has ended, if it has.
+    fn settle(&mut self, tell: &mut impl FnMut(&Event) -> bool) -> Option<Reason> {
+        let mut ended = None;
+        while let Some(output) = self.platform.poll_output() {
+            match output {
+                Output::Open(login) => {
+                    self.connections += 1;
+                    let news = self.news.clone();
+                    let number = self.connections;
+                    self.connection = Some(Connection::open(number, &login, MAX_PAYLOAD, news));
+                }
+                Output::Subscribe(topic) => {
+                    // A queue that is full is found out by the next message.
+                    let _ = self.connection.as_ref().map(|it| it.subscribe(&topic));
+                }
+                Output::Send(publish) => self.publish(&publish),
+                Output::Ack(delivery) => {
+                    let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
+                }
+                Output::Hangup => self.connection = None,
+                Output::InfoReply(exchange, reply) => {
+                    if let Some(asker) = self.asked.remove(&exchange) {
+                        // Whoever has hung up asks again.
+                        let _ = asker.send(reply);
+                    }
+                }
+                Output::Store(seq, op) => self.journal.ask(seq, records::of_dispatcher(&op)),
+                Output::Event(event) => ended = self.happened(&event, tell).or(ended),
+                Output::Disconnect => return ended,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn happened(&mut self, event: &Event, tell: &mut impl FnMut(&Event) -> bool) -> Option<Reason> {
+        let is_noted = tell(event);
+        match event {
+            Event::Accepted(id) => {
+                if let Some(submitter) = self.submitted.remove(id) {
+                    let _ = submitter.send(Ok(()));
+                }
+            }
+            Event::Verdict { id, .. } => {
+                // One that was cancelled or expired before it was kept.
+                if let Some(submitter) = self.submitted.remove(id) {
+                    let _ = submitter.send(Ok(()));
+                }
+                if is_noted {
+                    // It is told again after a restart if this is refused.
+                    let _ = self.platform.confirm(now(), *id);
+                }
+            }
+            Event::Closed(reason) => return Some(*reason),
+            _ => {}
+        }
+        None
+    }
+
+    fn publish(&mut self, publish: &Publish) {
+        let payload = write(&publish.message);
+        let sent = match &self.connection {
+            Some(connection) => connection.publish(publish.send, &publish.topic, payload),
+            None => Err(NotSent::Closed),
+        };
+        if let Err(why) = sent {
+            let input = Input::SendFailed(publish.send, why);
+            self.platform.handle_input(now(), input);
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let Some(what) = news.of(self.connection.as_ref()) else {
+            return;
+        };
+        let input = match what {
+            What::Connected => Input::Connected,
+            What::Disconnected(why) => {
+                self.connection = None;
+                Input::Disconnected(why)
+            }
+            What::Delivered {
+                delivery,
+                duplicate,
+                payload,
+                ..
+            } => match read(delivery, duplicate, &payload) {
+                Ok(incoming) => Input::Received(incoming),
+                Err(kind) => Input::Garbled(delivery, kind),
+            },
+            What::Sent(send) => Input::Sent(send),
+        };
+        self.platform.handle_input(now(), input);
+    }
+
+    fn learn(&mut self, told: ToUs) {
+        match told {
+            ToUs::Info(request, asker) => {
+                self.exchanges += 1;
+                let exchange = ExchangeId(self.exchanges);
+                self.asked.insert(exchange, asker);
+                let at = wall();
+                let input = Input::InfoRequest {
+                    exchange,
+                    at,
+                    request,
+                };
+                self.platform.handle_input(now(), input);
+            }
+            ToUs::Submit(submission, submitter) => {
+                let id = submission.task.id;
+                let refused = match self.platform.submit(now(), wall(), *submission) {
+                    Ok(()) => {
+                        self.submitted.insert(id, submitter);
+                        return;
+                    }
+                    Err(Refused::Known(_)) => NotAccepted::Known,
+                    Err(Refused::Full(_)) => NotAccepted::Full,
+                    Err(_) => NotAccepted::Closed,
+                };
+                let _ = submitter.send(Err(refused));
+            }
+        }
+    }
+
+    fn written(&mut self, (seq, outcome): Written) {
+        let input = match outcome {
+            Ok(()) => Input::Stored(seq),
+            Err(why) => {
+                eprintln!("not stored: {why}");
+                Input::StoreFailed(seq)
+            }
+        };
+        self.platform.handle_input(now(), input);
+    }
+}
+
+impl Inlet {
+    /// Submits a task, the `data` object of a START; returns once it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAccepted`].
+    pub async fn submit(&self, data: &[u8]) -> Result<TaskId, NotAccepted> {
+        let task = start(data)?;
+        let id = task.id;
+        let (submitter, accepted) = oneshot::channel();
+        let submission = Box::new(Submission::new(task));
+        let sent = self.0.send(ToUs::Submit(submission, submitter)).await;
+        sent.map_err(|_| NotAccepted::Closed)?;
+        accepted.await.unwrap_or(Err(NotAccepted::Closed))?;
+        Ok(id)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, limits: &Limits) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let body = match http::collect(body, limits).await {
+            Ok(body) => body,
+            Err(answer) => return *answer,
+        };
+        let is_info =
+            path.trim_end_matches('/') == ConnectionInfoRequest::PATH.trim_end_matches('/');
+        match (head.method.as_str(), &*path) {
+            ("GET" | "POST", _) if is_info => self.info(&query, &body).await,
+            ("POST", "/tasks") => self.task(&body).await,
+            _ => http::text(
+                StatusCode::NOT_FOUND,
+                "POST /tasks, or ask for connection info",
+            ),
+        }
+    }
+
+    async fn info(&self, query: &str, body: &Bytes) -> Response<Body> {
+        let (asker, reply) = oneshot::channel();
+        let request = SignedRequest::parse(query, body);
+        let sent = self.0.send(ToUs::Info(request, asker)).await;
+        let (Ok(()), Ok(reply)) = (sent, reply.await) else {
+            return http::text(StatusCode::SERVICE_UNAVAILABLE, "the dispatcher ends");
+        };
+        let mut json = Vec::new();
+        reply.encode(&mut json);
+        http::answer(StatusCode::OK, "application/json", json)
+    }
+
+    async fn task(&self, body: &Bytes) -> Response<Body> {
+        match self.submit(body).await {
+            Ok(id) => {
+                let json = format!(r#"{{"id":"{id}"}}"#);
+                http::answer(StatusCode::ACCEPTED, "application/json", json)
+            }
+            Err(why) => {
+                let status = match why {
+                    NotAccepted::Garbled(_) => StatusCode::BAD_REQUEST,
+                    NotAccepted::Known => StatusCode::CONFLICT,
+                    _ => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                http::text(status, &why.to_string())
+            }
+        }
+    }
+}
+
+/// A task from the `data` object of a START.
+fn start(data: &[u8]) -> Result<analyst_proto::wire::Start, NotAccepted> {
+    let mut message = br#"{"action":"ANALYSIS_START","data":"#.to_vec();
+    message.extend_from_slice(data);
+    message.push(b'}');
+    match codec::decode(&message.into(), &Lenience::field()) {
+        Ok(Message::Start(start)) => Ok(start),
+        Ok(_) => Err(NotAccepted::Closed), // the action is ours
+        Err(error) => Err(NotAccepted::Garbled(error)),
+    }
+}
+
+fn wall() -> UnixMillis {
+    UnixMillis(unix_now().0)
+}

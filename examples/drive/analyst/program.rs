@@ -1,0 +1,219 @@
+//! The program around a dispatcher: arguments, secrets, tasks on standard input, verdicts on standard
+//! output.
+#![allow(clippy::doc_markdown, reason = "the docs are the help text")]
+
+use super::dispatcher::{Dispatcher, Inlet, Options};
+use crate::cli;
+use analyst_proto::credentials::PasswordKey;
+use analyst_proto::link::Login;
+use analyst_proto::platform::{Config, Credentials, Event, Registration, Verdict};
+use analyst_proto::wire::{ClientId, ParentTopic, Secret};
+use clap::Args;
+use lenient_wire::ObjectWriter;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// How a dispatcher is started.
+#[derive(Debug, Args)]
+pub struct PlatformArgs {
+    /// Where analysers ask for the broker and tasks are posted; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS", value_parser = cli::address)]
+    http: SocketAddr,
+    /// The broker
+    #[arg(long, default_value = "mqtt://127.0.0.1:1883", value_name = "URL")]
+    broker: String,
+    /// The broker's secret, which signs passwords; others can see it: rather set
+    /// ANALYST_BROKER_SECRET. Without one, the broker lets everybody in and is an ordinary one
+    #[arg(
+        long,
+        env = "ANALYST_BROKER_SECRET",
+        hide_env_values = true,
+        value_name = "S"
+    )]
+    broker_secret: Option<String>,
+    /// The access key that goes with the broker's secret
+    #[arg(long, default_value = "test-key-id", value_name = "ID")]
+    access_key: String,
+    /// Analysers: TOML with a table [analysts] of name = "secret"
+    #[arg(long, value_name = "FILE")]
+    secrets: PathBuf,
+    /// The folder of its tasks, which is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// How long an analyser may take, in seconds
+    #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease: u64,
+    /// How often a task is given to an analyser
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
+    /// The group that analysers belong to at the broker
+    #[arg(long, default_value = "GID_Analyst")]
+    group: String,
+    /// The topic above all others
+    #[arg(long, default_value = "Analyst")]
+    topic: String,
+    /// Chance in delays follows from it
+    #[arg(long, default_value_t = 5)]
+    seed: u64,
+}
+
+/// The file of secrets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secrets {
+    analysts: BTreeMap<String, String>,
+}
+
+/// Runs until it is told to end.
+///
+/// # Errors
+///
+/// If the arguments are wrong, its port is taken, or its store cannot be used.
+pub async fn run(args: PlatformArgs) -> io::Result<()> {
+    let told_to_end = cli::told_to_end();
+    let dispatcher = Dispatcher::start(args.options()?).await?;
+    eprintln!(
+        "tasks: POST http://{0}/tasks, or a line of JSON each; analysers: http://{0}",
+        dispatcher.address()
+    );
+    tokio::spawn(submit_lines(dispatcher.inlet()));
+    dispatcher.run(told_to_end, tell).await
+}
+
+impl PlatformArgs {
+    fn options(&self) -> io::Result<Options> {
+        let login = self.login()?;
+        let mut config = Config::new(login, self.seed);
+        if let Some(secret) = &self.broker_secret {
+            config.credentials = Credentials::Signed {
+                user_name: config.login.user_name.clone(),
+                secret: Secret::new(secret),
+            };
+        }
+        config.lease = Duration::from_secs(self.lease);
+        config.max_attempts = self.max_attempts;
+        let registrations = read_secrets(&self.secrets)?
+            .into_iter()
+            .map(|(name, secret)| {
+                let client = self.client(&name)?;
+                Ok(Registration::new(name, Secret::new(secret), client))
+            });
+        Ok(Options {
+            http: self.http,
+            data: self.data.clone(),
+            registrations: registrations.collect::<io::Result<_>>()?,
+            config,
+        })
+    }
+
+    fn login(&self) -> io::Result<Login> {
+        let address = self.broker.strip_prefix("mqtt://").unwrap_or(&self.broker);
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
+        let port = port
+            .parse()
+            .map_err(|_| wrong("--broker is mqtt://HOST:PORT"))?;
+        let client = self.client("monitor")?;
+        let (user_name, password) = match &self.broker_secret {
+            Some(secret) => {
+                let instance = analyst_proto::credentials::instance_of(host);
+                let key = PasswordKey::new(&Secret::new(secret));
+                let user = format!("Signature|{}|{instance}", self.access_key);
+                (user, key.password(&client))
+            }
+            None => ("monitor".to_owned(), Secret::new("")),
+        };
+        let parent = ParentTopic::new(&self.topic).map_err(|error| wrong(error.to_string()))?;
+        Ok(Login::new(host, port, client, user_name, password, parent))
+    }
+
+    fn client(&self, name: &str) -> io::Result<ClientId> {
+        let id = format!("{}@@@{name}", self.group);
+        ClientId::new(&id).map_err(|error| wrong(format!("{id:?} is no client id: {error}")))
+    }
+}
+
+fn read_secrets(path: &Path) -> io::Result<BTreeMap<String, String>> {
+    let named = |why: String| wrong(format!("{}: {why}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    // What the parser says would show the secrets.
+    let secrets: Secrets = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            text.get(..span.start)
+                .unwrap_or_default()
+                .lines()
+                .count()
+                .max(1)
+        });
+        named(format!(
+            "line {line}: a table [analysts] of name = \"secret\" is wanted"
+        ))
+    })?;
+    Ok(secrets.analysts)
+}
+
+/// Submits each line of standard input.
+async fn submit_lines(inlet: Inlet) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if let Err(why) = inlet.submit(line.as_bytes()).await {
+            eprintln!("not accepted: {why}");
+        }
+    }
+}
+
+/// Prints a verdict as a line of JSON, and whatever else happens for people. True once a verdict is
+/// printed.
+fn tell(event: &Event) -> bool {
+    let Event::Verdict {
+        id,
+        verdict,
+        attempts,
+        client,
+    } = event
+    else {
+        eprintln!("{event:?}");
+        return false;
+    };
+    let mut line = Vec::new();
+    let mut object = ObjectWriter::new(&mut line);
+    object.text("id", &id.to_string());
+    match verdict {
+        Verdict::Finished(taken) => {
+            object.text("outcome", "finished");
+            let mut result = object.object("result");
+            for (goods, count) in taken {
+                result.display(&goods.0.to_string(), count);
+            }
+            result.end();
+        }
+        Verdict::Failed(reasons) => {
+            object.text("outcome", "failed");
+            let reasons: Vec<&str> = reasons.iter().map(|reason| &**reason).collect();
+            object.text("result", &reasons.join("; "));
+        }
+        Verdict::Cancelled => drop(object.text("outcome", "cancelled").raw("result", "null")),
+        _ => drop(object.text("outcome", "expired").raw("result", "null")),
+    }
+    object.display("attempts", attempts);
+    match client {
+        Some(client) => object.text("analyst", client.as_str()),
+        None => object.raw("analyst", "null"),
+    };
+    object.end();
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line).and_then(|()| out.flush()).is_ok()
+}
+
+fn wrong(text: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text.into())
+}

@@ -1,0 +1,4 @@
+//! See `fuzz_targets::TARGETS`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz_targets::target!("analyst_device_ops");
