@@ -166,8 +166,7 @@ impl World {
             }
             Output::Open(_) => self.device(nth).handle_input(now, Input::Connected),
             Output::Send(publish) => self.publish(Party::Analyst(nth), publish)?,
-            Output::Ack(STRANGE) => {}
-            Output::Ack(delivery) => {
+            Output::Ack(delivery) if delivery != STRANGE => {
                 let client = &mut self.analyst(nth).client;
                 let unacked = client.acknowledged(delivery)?;
                 let is_kept = !client.records.is_empty() || unacked.is_acked;
@@ -187,22 +186,22 @@ impl World {
                     self.device(nth).handle_input(now, Input::Stored(seq));
                 }
             }
-            Output::Event(event) => self.recognition_learns(nth, event)?,
-            Output::Subscribe(_) => {}
+            Output::Event(event) => self.recognition_learns(nth, &event)?,
+            Output::Ack(STRANGE) | Output::Subscribe(_) => {}
             _ => return Err(format!("unexpected: {output:?}")),
         }
         Ok(())
     }
 
-    fn recognition_learns(&mut self, nth: u8, event: Event) -> Result<(), String> {
+    fn recognition_learns(&mut self, nth: u8, event: &Event) -> Result<(), String> {
         let analyst = self.analyst(nth);
         match event {
-            Event::Work { run, .. } => match analyst.run.replace((run, false)) {
+            Event::Work { run, .. } => match analyst.run.replace((*run, false)) {
                 Some(_) => Err("two runs at once (A-I4)".to_owned()),
                 None => Ok(()),
             },
             Event::Cancel { run, .. } => {
-                analyst.run = Some((run, true));
+                analyst.run = Some((*run, true));
                 Ok(())
             }
             _ => Ok(()),

@@ -313,7 +313,8 @@ impl<O> Client<O> {
     /// Notes a delivery, under the first number that is free.
     fn take_in(&mut self, lane: Lane, mail: Mail, is_acked: bool) -> DeliveryId {
         let is_free = |id: &DeliveryId| self.unacked.iter().all(|it| it.delivery != *id);
-        let delivery = (1..).map(DeliveryId).find(is_free).expect("a free number");
+        let delivery = (1..=u64::MAX).map(DeliveryId).find(is_free);
+        let delivery = delivery.expect("a free number");
         self.unacked.push(Unacked {
             delivery,
             lane,

@@ -100,8 +100,8 @@ impl World {
     pub(super) fn crash_server(&mut self, landed: u8) -> Result<(), String> {
         self.lost = self.server.client.lost();
         let unacked = self.server.client.stop(landed);
-        let (acked, unacked) = unacked.into_iter().partition(|it| it.is_acked);
-        self.check_results(acked)?;
+        let (acked, unacked): (Vec<_>, Vec<_>) = unacked.into_iter().partition(|it| it.is_acked);
+        self.check_results(&acked)?;
         self.give_back(unacked);
         let records = self.server.client.records.iter();
         let assigned = records.filter_map(|(_, record)| match record {
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Results that the broker does not deliver again.
-    fn check_results(&self, acked: Vec<Unacked>) -> Result<(), String> {
+    fn check_results(&self, acked: &[Unacked]) -> Result<(), String> {
         let is_stored = self
             .server
             .client
@@ -170,7 +170,7 @@ impl World {
             Output::Send(publish) => self.publish(Party::Server, publish)?,
             Output::Ack(delivery) => {
                 let unacked = self.server.client.acknowledged(delivery)?;
-                self.check_results(vec![unacked])?;
+                self.check_results(&[unacked])?;
             }
             Output::Store(seq, op) => {
                 self.check_op(&op)?;
