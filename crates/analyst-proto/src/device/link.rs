@@ -53,7 +53,7 @@ impl Device {
             server_client_id: info.server_client_id.clone(),
             profile,
         });
-        for warning in info.warnings() {
+        for warning in info.warnings_for(profile) {
             self.say(Event::Warning(warning));
         }
         let topic = info.parent.p2p(&info.server_client_id);

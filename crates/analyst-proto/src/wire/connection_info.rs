@@ -90,14 +90,19 @@ impl ConnectionInfo {
         BrokerProfile::detect(&self.user_name, &self.host)
     }
 
-    /// What the broker will not like.
+    /// What the broker will not like, if it is what its host and the user name tell.
     pub fn warnings(&self) -> Vec<InfoWarning> {
+        self.warnings_for(self.profile())
+    }
+
+    /// What a broker of this profile will not like.
+    pub fn warnings_for(&self, profile: BrokerProfile) -> Vec<InfoWarning> {
         use crate::credentials::{UserName, instance_of};
         let mut warnings = Vec::new();
         //= docs/spec/analyst-proto.md#names
         //# A client identifier or a topic that Aliyun's broker does not take MUST be warned of, and
         //# MUST NOT be refused, where the broker is Aliyun's.
-        if !self.profile().checks_lengths() {
+        if !profile.checks_lengths() {
             return warnings;
         }
         let clients = [&self.client_id, &self.server_client_id];
