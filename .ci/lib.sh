@@ -28,6 +28,7 @@ DEBIAN_PACKAGES=(
   chromium chromium-driver fonts-noto-cjk # the demo page, looked at as a person would
   libbcprov-java                          # XTEA as Bouncy Castle does it
   curl                                    # a foreign HTTP client
+  openssl                                 # signatures, computed elsewhere
   valgrind                                # instruction counts
   libz3-4 libxml2 libedit2                # what the older compiler's LLVM links to
   libssl-dev pkg-config                   # duvet links to OpenSSL
