@@ -151,6 +151,8 @@ impl Plan {
         plan.trouble = 20_000;
         plan.kinds = Trouble::ALL.to_vec();
         plan.kept_results = 1_000;
+        // With less, an ordinary broker is hung up on for nearly every result of so many analysts.
+        plan.max_unstored = 64;
         plan.cancelled = 1;
         plan.urgent = 1;
         plan.failing = 5;
