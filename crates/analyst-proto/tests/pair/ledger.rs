@@ -55,7 +55,7 @@ pub(crate) fn found(id: TaskId, analyst: usize, run: u32) -> Taken {
     let analyst = u64::try_from(analyst).unwrap();
     [
         (GoodsId(id.0 - FIRST + 1), 1 + i32::try_from(run).unwrap()),
-        (GoodsId(1_000 + analyst), 4),
+        (GoodsId(1_000_000 + analyst), 4),
     ]
     .into_iter()
     .collect()
