@@ -48,8 +48,6 @@ pub enum What {
         delivery: DeliveryId,
         /// MQTT's DUP flag.
         duplicate: bool,
-        /// On this topic.
-        topic: String,
         /// What it says.
         payload: Bytes,
     },
@@ -132,13 +130,6 @@ impl Connection {
         let publish = lock(&self.shared).deliveries.remove(&delivery);
         publish.is_none_or(|publish| self.client.try_ack(&publish).is_ok())
     }
-
-    /// Says goodbye, and is gone once that is sent or some time has passed.
-    pub async fn close(mut self) {
-        if self.client.try_disconnect().is_ok() {
-            let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.task).await;
-        }
-    }
 }
 
 impl Drop for Connection {
@@ -183,7 +174,7 @@ fn hear(connection: u64, event: Event, shared: &Mutex<Shared>) -> Option<What> {
         Event::Incoming(Packet::Publish(publish)) => {
             shared.delivered += 1;
             let delivery = DeliveryId((connection << 32) | shared.delivered);
-            let (topic, payload) = (publish.topic.clone(), publish.payload.clone());
+            let payload = publish.payload.clone();
             let duplicate = publish.dup;
             let bare = Publish {
                 payload: Bytes::new(),
@@ -193,7 +184,6 @@ fn hear(connection: u64, event: Event, shared: &Mutex<Shared>) -> Option<What> {
             Some(What::Delivered {
                 delivery,
                 duplicate,
-                topic,
                 payload,
             })
         }

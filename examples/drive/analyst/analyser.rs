@@ -1,15 +1,17 @@
 //! An analyser: the machine, its connections, its store, and whatever recognises goods.
 
 use super::journal::{Journal, Opened, Written};
-use super::{MAX_PAYLOAD, OpenError, read, records, write};
+use super::link::write;
+use super::link::{Fact, Link};
+use super::{OpenError, records};
 use crate::clock::{now, sleep_until, unix_now};
 use crate::http::{Client, ClientError};
-use crate::mqtt::{Connection, News, What};
+use crate::mqtt::News;
 use analyst_proto::codec::{self, Lenience};
 use analyst_proto::device::{
     Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run,
 };
-use analyst_proto::link::{ExchangeId, NotSent, Publish};
+use analyst_proto::link::{ExchangeId, Publish};
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{
     ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm,
@@ -64,14 +66,12 @@ struct Analyser {
     options: Options,
     device: Device,
     journal: Journal,
-    connection: Option<Connection>,
-    connections: u64,
+    link: Link,
     key: SigningKey,
     client: Client,
     runs: BTreeMap<TaskId, (Run, JoinHandle<()>)>,
     seed: u64,
     to_us: mpsc::Sender<ToUs>,
-    news: mpsc::Sender<News>,
 }
 
 /// What other tasks tell.
@@ -100,26 +100,26 @@ pub async fn run(
     let kept: Result<Vec<_>, String> = records.iter().map(|it| records::to_analyser(it)).collect();
     let recovered = Recovered::new(kept.map_err(io::Error::other)?);
     let (to_us, mut told) = mpsc::channel(64);
-    let (news, mut heard) = mpsc::channel(64);
+    let (link, mut heard) = Link::new();
     let mut analyser = Analyser {
         device: Device::new(now(), options.config.clone(), recovered),
         key: SigningKey::new(Preset::default(), &options.secret),
         seed: options.config.seed,
         options,
         journal,
-        connection: None,
-        connections: 0,
+        link,
         client: Client::default(),
         runs: BTreeMap::new(),
         to_us,
-        news,
     };
     tokio::pin!(told_to_end);
     loop {
         if let Some(reason) = analyser.settle(&mut tell) {
             return match reason {
                 Reason::Local => Ok(()),
-                _ => Err(io::Error::other("the store has failed for too long")),
+                _ => Err(io::Error::other(
+                    "the store has failed for too long: mend what it said above, then start again",
+                )),
             };
         }
         tokio::select! {
@@ -145,21 +145,11 @@ impl Analyser {
         while let Some(output) = self.device.poll_output() {
             match output {
                 Output::Fetch(exchange) => self.fetch(exchange),
-                Output::Open(login) => {
-                    self.connections += 1;
-                    let news = self.news.clone();
-                    let number = self.connections;
-                    self.connection = Some(Connection::open(number, &login, MAX_PAYLOAD, news));
-                }
-                Output::Subscribe(topic) => {
-                    // A queue that is full is found out by the next message.
-                    let _ = self.connection.as_ref().map(|it| it.subscribe(&topic));
-                }
+                Output::Open(login) => self.link.open(&login),
+                Output::Subscribe(topic) => self.link.subscribe(&topic),
                 Output::Send(publish) => self.publish(&publish),
-                Output::Ack(delivery) => {
-                    let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
-                }
-                Output::Hangup => self.connection = None,
+                Output::Ack(delivery) => self.link.acknowledge(delivery),
+                Output::Hangup => self.link.hang_up(),
                 Output::Store(seq, op) => self.journal.ask(seq, records::of_analyser(&op)),
                 Output::Event(event) => {
                     tell(&event);
@@ -178,37 +168,20 @@ impl Analyser {
     }
 
     fn publish(&mut self, publish: &Publish) {
-        let payload = write(&publish.message);
-        let sent = match &self.connection {
-            Some(connection) => connection.publish(publish.send, &publish.topic, payload),
-            None => Err(NotSent::Closed),
-        };
-        if let Err(why) = sent {
+        if let Err(why) = self.link.publish(publish) {
             let input = Input::SendFailed(publish.send, why);
             self.device.handle_input(now(), input);
         }
     }
 
     fn hear(&mut self, news: News) {
-        let Some(what) = news.of(self.connection.as_ref()) else {
-            return;
-        };
-        let input = match what {
-            What::Connected => Input::Connected,
-            What::Disconnected(why) => {
-                self.connection = None;
-                Input::Disconnected(why)
-            }
-            What::Delivered {
-                delivery,
-                duplicate,
-                payload,
-                ..
-            } => match read(delivery, duplicate, &payload) {
-                Ok(incoming) => Input::Received(incoming),
-                Err(kind) => Input::Garbled(delivery, kind),
-            },
-            What::Sent(send) => Input::Sent(send),
+        let input = match self.link.hear(news) {
+            None => return,
+            Some(Fact::Connected) => Input::Connected,
+            Some(Fact::Disconnected(why)) => Input::Disconnected(why),
+            Some(Fact::Received(incoming)) => Input::Received(incoming),
+            Some(Fact::Garbled(delivery, kind)) => Input::Garbled(delivery, kind),
+            Some(Fact::Sent(send)) => Input::Sent(send),
         };
         self.device.handle_input(now(), input);
     }

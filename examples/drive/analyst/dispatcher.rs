@@ -1,12 +1,13 @@
 //! A dispatcher: the machine, its connection, its store, its desk over HTTP, and who submits tasks.
 
 use super::journal::{Journal, Opened, Written};
-use super::{MAX_PAYLOAD, read, records, write};
+use super::link::{Fact, Link};
+use super::{MAX_PAYLOAD, records};
 use crate::clock::{now, sleep_until, unix_now};
 use crate::http::{self, Body, Incoming, Limits, Request, Response, Server, StatusCode};
-use crate::mqtt::{Connection, News, What};
+use crate::mqtt::News;
 use analyst_proto::codec::{self, Lenience};
-use analyst_proto::link::{ExchangeId, NotSent, Publish};
+use analyst_proto::link::{ExchangeId, Publish};
 use analyst_proto::platform::{
     Config, Event, Input, Output, Platform, Reason, Refused, Registration, Submission,
 };
@@ -75,15 +76,13 @@ pub struct Dispatcher {
     journal: Journal,
     answers: mpsc::UnboundedReceiver<Written>,
     server: Server,
-    connection: Option<Connection>,
-    connections: u64,
+    link: Link,
     exchanges: u64,
     asked: HashMap<ExchangeId, oneshot::Sender<InfoReply>>,
     submitted: HashMap<TaskId, oneshot::Sender<Result<(), NotAccepted>>>,
     told: mpsc::Receiver<ToUs>,
     to_us: mpsc::Sender<ToUs>,
     heard: mpsc::Receiver<News>,
-    news: mpsc::Sender<News>,
 }
 
 /// Longest task in a request, in bytes.
@@ -110,12 +109,12 @@ impl Dispatcher {
         let mut platform = Platform::restore(now(), wall(), options.config, kept);
         for registration in options.registrations {
             platform.register(now(), registration).map_err(|_| {
-                io::Error::other("two analysers have one name, or they are too many")
+                io::Error::other("two analysers have one name, or they are too many: correct the table of secrets")
             })?;
         }
         let listener = http::listen(options.http).await?;
         let (to_us, told) = mpsc::channel(256);
-        let (news, heard) = mpsc::channel(256);
+        let (link, heard) = Link::new();
         let inlet = Inlet(to_us.clone());
         let limits = Limits {
             body: MAX_TASK,
@@ -130,15 +129,13 @@ impl Dispatcher {
             journal,
             answers,
             server,
-            connection: None,
-            connections: 0,
+            link,
             exchanges: 0,
             asked: HashMap::new(),
             submitted: HashMap::new(),
             told,
             to_us,
             heard,
-            news,
         })
     }
 
@@ -169,7 +166,9 @@ impl Dispatcher {
                 self.server.stop().await;
                 return match reason {
                     Reason::Local => Ok(()),
-                    _ => Err(io::Error::other("the store has failed for too long")),
+                    _ => Err(io::Error::other(
+                        "the store has failed for too long: mend what it said above, then start again",
+                    )),
                 };
             }
             tokio::select! {
@@ -189,21 +188,11 @@ impl Dispatcher {
         let mut ended = None;
         while let Some(output) = self.platform.poll_output() {
             match output {
-                Output::Open(login) => {
-                    self.connections += 1;
-                    let news = self.news.clone();
-                    let number = self.connections;
-                    self.connection = Some(Connection::open(number, &login, MAX_PAYLOAD, news));
-                }
-                Output::Subscribe(topic) => {
-                    // A queue that is full is found out by the next message.
-                    let _ = self.connection.as_ref().map(|it| it.subscribe(&topic));
-                }
+                Output::Open(login) => self.link.open(&login),
+                Output::Subscribe(topic) => self.link.subscribe(&topic),
                 Output::Send(publish) => self.publish(&publish),
-                Output::Ack(delivery) => {
-                    let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
-                }
-                Output::Hangup => self.connection = None,
+                Output::Ack(delivery) => self.link.acknowledge(delivery),
+                Output::Hangup => self.link.hang_up(),
                 Output::InfoReply(exchange, reply) => {
                     if let Some(asker) = self.asked.remove(&exchange) {
                         // Whoever has hung up asks again.
@@ -244,37 +233,20 @@ impl Dispatcher {
     }
 
     fn publish(&mut self, publish: &Publish) {
-        let payload = write(&publish.message);
-        let sent = match &self.connection {
-            Some(connection) => connection.publish(publish.send, &publish.topic, payload),
-            None => Err(NotSent::Closed),
-        };
-        if let Err(why) = sent {
+        if let Err(why) = self.link.publish(publish) {
             let input = Input::SendFailed(publish.send, why);
             self.platform.handle_input(now(), input);
         }
     }
 
     fn hear(&mut self, news: News) {
-        let Some(what) = news.of(self.connection.as_ref()) else {
-            return;
-        };
-        let input = match what {
-            What::Connected => Input::Connected,
-            What::Disconnected(why) => {
-                self.connection = None;
-                Input::Disconnected(why)
-            }
-            What::Delivered {
-                delivery,
-                duplicate,
-                payload,
-                ..
-            } => match read(delivery, duplicate, &payload) {
-                Ok(incoming) => Input::Received(incoming),
-                Err(kind) => Input::Garbled(delivery, kind),
-            },
-            What::Sent(send) => Input::Sent(send),
+        let input = match self.link.hear(news) {
+            None => return,
+            Some(Fact::Connected) => Input::Connected,
+            Some(Fact::Disconnected(why)) => Input::Disconnected(why),
+            Some(Fact::Received(incoming)) => Input::Received(incoming),
+            Some(Fact::Garbled(delivery, kind)) => Input::Garbled(delivery, kind),
+            Some(Fact::Sent(send)) => Input::Sent(send),
         };
         self.platform.handle_input(now(), input);
     }

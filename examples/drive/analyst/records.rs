@@ -324,7 +324,7 @@ fn taken_of(pairs: Vec<(u64, i32)>) -> Taken {
 }
 
 fn start_text(start: &Start) -> String {
-    let payload = super::write(&Message::Start(start.clone()));
+    let payload = super::link::write(&Message::Start(start.clone()));
     String::from_utf8(payload).unwrap_or_default()
 }
 

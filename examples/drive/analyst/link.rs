@@ -1,0 +1,98 @@
+//! A machine's connection to the broker: the latest one, and what is told of it.
+
+use super::MAX_PAYLOAD;
+use crate::mqtt::{Connection, News, What};
+use analyst_proto::WireErrorKind;
+use analyst_proto::codec::{self, Dialect, Lenience};
+use analyst_proto::link::{DeliveryId, Down, Incoming, Login, NotSent, Publish, SendId};
+use analyst_proto::wire::{Message, Topic};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// The connection of one machine, while there is one.
+#[derive(Debug)]
+pub(super) struct Link {
+    connection: Option<Connection>,
+    opened: u64,
+    news: mpsc::Sender<News>,
+}
+
+/// A fact for the machine. Both have inputs of these names.
+#[expect(clippy::large_enum_variant, reason = "it is handed on at once")]
+pub(super) enum Fact {
+    Connected,
+    Disconnected(Down),
+    Received(Incoming),
+    Garbled(DeliveryId, WireErrorKind),
+    Sent(SendId),
+}
+
+impl Link {
+    /// None yet. What is told of it comes out of the receiver, to be given to [`Self::hear`].
+    pub(super) fn new() -> (Self, mpsc::Receiver<News>) {
+        let (news, heard) = mpsc::channel(256);
+        let link = Self {
+            connection: None,
+            opened: 0,
+            news,
+        };
+        (link, heard)
+    }
+
+    pub(super) fn open(&mut self, login: &Login) {
+        self.opened += 1;
+        let news = self.news.clone();
+        self.connection = Some(Connection::open(self.opened, login, MAX_PAYLOAD, news));
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    pub(super) fn subscribe(&self, topic: &Topic) {
+        // A queue that is full is found out by the next message.
+        let _ = self.connection.as_ref().map(|it| it.subscribe(topic));
+    }
+
+    /// If there is none any more, the broker delivers it again.
+    pub(super) fn acknowledge(&self, delivery: DeliveryId) {
+        let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
+    }
+
+    pub(super) fn publish(&self, publish: &Publish) -> Result<(), NotSent> {
+        let connection = self.connection.as_ref().ok_or(NotSent::Closed)?;
+        connection.publish(publish.send, &publish.topic, write(&publish.message))
+    }
+
+    /// What a machine is to be told; nothing of a connection that it has ended.
+    pub(super) fn hear(&mut self, news: News) -> Option<Fact> {
+        Some(match news.of(self.connection.as_ref())? {
+            What::Connected => Fact::Connected,
+            What::Disconnected(why) => {
+                self.connection = None;
+                Fact::Disconnected(why)
+            }
+            What::Delivered {
+                delivery,
+                duplicate,
+                payload,
+            } => match read(&payload) {
+                Ok(message) => Fact::Received(Incoming::new(delivery, duplicate, message)),
+                Err(kind) => Fact::Garbled(delivery, kind),
+            },
+            What::Sent(send) => Fact::Sent(send),
+        })
+    }
+}
+
+/// What was delivered, if it can be read.
+fn read(payload: &Bytes) -> Result<Message, WireErrorKind> {
+    codec::decode(payload, &Lenience::field()).map_err(|error| error.kind)
+}
+
+/// What is published.
+pub(super) fn write(message: &Message) -> Vec<u8> {
+    let mut payload = Vec::new();
+    codec::encode(message, &Dialect::default(), &mut payload);
+    payload
+}
