@@ -196,11 +196,14 @@ fn tasks_on_standard_input_are_taken_and_a_users_program_finds_the_result() {
     let mut site = Site::new("analyst-hook", &["--plain"]);
     drop(site.platform.take());
     let hook = site.folder.join("hook");
-    std::fs::write(
-        &hook,
-        "#!/bin/sh\ngrep -q 样例/7.mp4 && echo '{\"17\": 4}' || { echo 看不清 >&2; exit 3; }\n",
-    )
-    .unwrap();
+    let script = "#!/bin/sh
+        task=$(cat)
+        case $task in
+            *样例/7.mp4*) echo '{\"17\": 4}' ;;
+            *样例/8.mp4*) echo 看不清 >&2; exit 3 ;;
+            *) head -c 1000000 /dev/zero | tr '\\0' ' '; echo '{\"17\": 4}' ;;
+        esac\n";
+    std::fs::write(&hook, script).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (platform, mut stdin) = Program::typed(site.platform());
     platform.err.line_with("tasks: POST http://");
@@ -212,11 +215,12 @@ fn tasks_on_standard_input_are_taken_and_a_users_program_finds_the_result() {
     site.printed.push(platform.out.clone());
     site.platform = Some(platform);
     let _analysts = [1, 2].map(|nth| site.analyst(nth, &["--hook", &hook]));
-    writeln!(stdin, "{}\n\n{}", task(7), task(8)).unwrap();
-    let outcomes = site.wait_for(2, PATIENCE);
+    writeln!(stdin, "{}\n\n{}\n{}", task(7), task(8), task(9)).unwrap();
+    let outcomes = site.wait_for(3, PATIENCE);
     assert_eq!(outcomes["7"]["result"], serde_json::json!({"17": 4}));
     assert_eq!(outcomes["8"]["outcome"], "failed");
     assert!(outcomes["8"]["result"].as_str().unwrap().contains("看不清"));
+    assert_eq!(outcomes["9"]["outcome"], "failed", "it prints too much");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::journal::{Journal, Opened, Written};
 use super::link::write;
 use super::link::{Fact, Link};
-use super::{OpenError, records};
+use super::{MAX_PAYLOAD, OpenError, records};
 use crate::clock::{now, sleep_until, unix_now};
 use crate::http::{Client, ClientError};
 use crate::mqtt::News;
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -312,20 +312,20 @@ async fn hook(program: &std::path::Path, task: &Start) -> Result<Taken, String> 
         .map_err(|error| format!("{}: {error}", program.display()))?;
     let mut line = write(&Message::Start(task.clone()));
     line.push(b'\n');
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that does not read it has its reasons.
-        let _ = stdin.write_all(&line).await;
-    }
-    let output = child
-        .wait_with_output()
-        .await
-        .map_err(|it| it.to_string())?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let feed = async move {
+        if let Some(mut stdin) = stdin {
+            // A program that does not read it has its reasons.
+            let _ = stdin.write_all(&line).await;
+        }
+    };
+    // All at once: a program may print before it has read.
+    let ((), result, said) = tokio::join!(feed, read_some(stdout), read_some(stderr));
+    let status = child.wait().await.map_err(|error| error.to_string())?;
+    if !status.success() {
         let last = said.lines().next_back().unwrap_or("the program failed");
         return Err(last.to_owned());
     }
-    let result = String::from_utf8_lossy(&output.stdout);
     let message = format!(
         r#"{{"action":"ANALYSIS_FINISH","data":{{"id":{},"RESULT":{result}}}}}"#,
         task.id
@@ -334,6 +334,19 @@ async fn hook(program: &std::path::Path, task: &Start) -> Result<Taken, String> 
         Ok(Message::Finish(finish)) => Ok(finish.taken),
         _ => Err(format!("{} printed no result", program.display())),
     }
+}
+
+/// What a program prints, as far as a message has room for it. If it prints more, its pipe breaks.
+async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let mut printed = Vec::new();
+    if let Some(pipe) = pipe {
+        // What was read before a failure is what there is.
+        let _ = pipe
+            .take(MAX_PAYLOAD as u64)
+            .read_to_end(&mut printed)
+            .await;
+    }
+    String::from_utf8_lossy(&printed).into_owned()
 }
 
 /// A number from 0 to 1 that a run always gets.
