@@ -4,11 +4,12 @@
 
 mod kit;
 
-use kit::{Folder, PATIENCE, Program, Stream, example};
+use kit::{Folder, PATIENCE, Program, Stream, example, is_there};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "analyst-test-secret";
@@ -270,6 +271,49 @@ fn every_task_has_one_outcome_however_often_everybody_is_killed() {
     let platform = site.platform.as_mut().unwrap();
     platform.signal("TERM");
     assert!(platform.finish().success(), "{}", platform.said());
+}
+
+/// A Python analyser that knows nothing but the document, as this analyser of the site.
+fn python_analyser(site: &Site, nth: usize) -> Option<Program> {
+    let python = std::env::var_os("INTEROP_PYTHON").unwrap_or_else(|| "python3".into());
+    let mut imports = Command::new(&python);
+    imports.args(["-c", "import paho.mqtt.enums"]);
+    if !is_there(imports) {
+        return None;
+    }
+    let mut command = Command::new(python);
+    command
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/interop/analyst_analyser.py"
+        ))
+        .arg(format!("http://{}", site.http))
+        .args([format!("analyst_{nth}"), format!("secret-{nth}")]);
+    Some(Program::start(command))
+}
+
+#[test]
+fn an_analyser_that_only_knows_the_document_works_with_our_dispatcher() {
+    for broker in [&[][..], &["--plain"]] {
+        let site = Site::new(&format!("analyst-python-{}", broker.len()), broker);
+        let analysers = [1, 2].map(|nth| python_analyser(&site, nth));
+        let [Some(first), Some(second)] = analysers else {
+            return;
+        };
+        for analyser in [&first, &second] {
+            analyser.out.line_with("connected");
+        }
+        let ids = [1_679_846_303_806_259_201, 9_007_199_254_740_993, u64::MAX];
+        for id in ids {
+            assert_eq!(site.post(&task(id)).unwrap().0, 202);
+        }
+        let outcomes = site.wait_for(ids.len(), PATIENCE);
+        for id in ids {
+            let outcome = &outcomes[&id.to_string()];
+            assert_eq!(outcome["outcome"], "finished", "{outcome}");
+            assert_eq!(outcome["result"], serde_json::json!({"7": 1}));
+        }
+    }
 }
 
 #[test]
