@@ -95,11 +95,16 @@ impl Site {
 
     /// Posts a task; its answer's status and body.
     fn post(&self, task: &str) -> std::io::Result<(u16, String)> {
+        self.ask("POST", "/tasks", task)
+    }
+
+    /// The status and body of an answer.
+    fn ask(&self, method: &str, path: &str, task: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.http)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let length = task.len();
         let request = format!(
-            "POST /tasks HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{task}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{task}",
             self.http
         );
         stream.write_all(request.as_bytes())?;
@@ -175,6 +180,8 @@ fn tasks_come_back_with_their_numbers_exact() {
         assert!(analyst.starts_with("GID_Analyst@@@analyst_"), "{outcome}");
     }
     assert_eq!(site.post(&task(ids[0])).unwrap().0, 409);
+    assert_eq!(site.ask("DELETE", "/tasks/7", "").unwrap().0, 404);
+    assert_eq!(site.ask("DELETE", "/tasks/0", "").unwrap().0, 409);
     for (nonsense, why) in [
         ("", "`data`"),
         ("[]", "`data`"),

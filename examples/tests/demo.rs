@@ -123,6 +123,24 @@ fn messages_wait_for_an_end_that_is_away_and_a_door_opens_only_now() {
 }
 
 #[test]
+fn every_task_has_one_verdict_across_a_dispatcher_that_is_down() {
+    let mut page = Page::open();
+    page.wait_for("analyst", "arrived", |arrived| arrived > 0);
+    page.switch("analyst", "double", true);
+    page.switch("analyst", "power", true);
+    page.switch("analyst", "down", true);
+    page.wait(|state| state["flows"]["analyst"]["link"] == "dispatcher down");
+    page.switch("analyst", "down", false);
+    let before = page.wait(|state| state["flows"]["analyst"]["gaps"]["filled"] != 0);
+    let before = before["flows"]["analyst"]["counters"]["arrived"].as_u64();
+    page.wait_for("analyst", "arrived", |arrived| Some(arrived) > before);
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success(), "{}", page.demo.said());
+    let row = page.demo.out.line_with("analyst ");
+    assert!(row.ends_with("  whole"), "{}", page.demo.said());
+}
+
+#[test]
 fn records_are_removed_at_the_end() {
     let folder = std::env::temp_dir().join(format!("demo-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
@@ -138,7 +156,7 @@ fn records_are_removed_at_the_end() {
     });
     let has = || std::fs::read_dir(&folder).unwrap().count();
     // One for each lane that keeps something.
-    assert_eq!(has(), 2);
+    assert_eq!(has(), 3);
     page.demo.signal("TERM");
     assert!(page.demo.finish().success(), "{}", page.demo.said());
     assert_eq!(has(), 0);

@@ -59,6 +59,21 @@ pub enum NotAccepted {
     Closed,
 }
 
+/// Why a task was not cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NotCancelled {
+    /// It is not known.
+    #[error("no task with this id is known")]
+    Unknown,
+    /// It has a verdict.
+    #[error("the task has a verdict already")]
+    Decided,
+    /// The dispatcher ends.
+    #[error("the dispatcher ends")]
+    Closed,
+}
+
 /// What other tasks tell.
 #[derive(Debug)]
 enum ToUs {
@@ -67,6 +82,7 @@ enum ToUs {
         oneshot::Sender<InfoReply>,
     ),
     Submit(Box<Submission>, oneshot::Sender<Result<(), NotAccepted>>),
+    Cancel(TaskId, oneshot::Sender<Result<(), NotCancelled>>),
 }
 
 /// A dispatcher that listens.
@@ -278,6 +294,17 @@ impl Dispatcher {
                 };
                 let _ = submitter.send(Err(refused));
             }
+            ToUs::Cancel(id, asker) => {
+                let cancelled = self
+                    .platform
+                    .cancel(now(), id)
+                    .map_err(|refused| match refused {
+                        Refused::Unknown(_) => NotCancelled::Unknown,
+                        Refused::Decided(_) => NotCancelled::Decided,
+                        _ => NotCancelled::Closed,
+                    });
+                let _ = asker.send(cancelled);
+            }
         }
     }
 
@@ -310,6 +337,18 @@ impl Inlet {
         Ok(id)
     }
 
+    /// Cancels a task. It has its verdict once that is told.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCancelled`].
+    pub async fn cancel(&self, id: TaskId) -> Result<(), NotCancelled> {
+        let (asker, cancelled) = oneshot::channel();
+        let sent = self.0.send(ToUs::Cancel(id, asker)).await;
+        sent.map_err(|_| NotCancelled::Closed)?;
+        cancelled.await.unwrap_or(Err(NotCancelled::Closed))
+    }
+
     async fn answer(&self, request: Request<Incoming>, limits: &Limits) -> Response<Body> {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
@@ -323,9 +362,10 @@ impl Inlet {
         match (head.method.as_str(), &*path) {
             ("GET" | "POST", _) if is_info => self.info(&query, &body).await,
             ("POST", "/tasks") => self.task(&body).await,
+            ("DELETE", path) if path.starts_with("/tasks/") => self.give_up(path).await,
             _ => http::text(
                 StatusCode::NOT_FOUND,
-                "POST /tasks, or ask for connection info",
+                "POST /tasks, DELETE /tasks/ID, or ask for connection info",
             ),
         }
     }
@@ -340,6 +380,24 @@ impl Inlet {
         let mut json = Vec::new();
         reply.encode(&mut json);
         http::answer(StatusCode::OK, "application/json", json)
+    }
+
+    async fn give_up(&self, path: &str) -> Response<Body> {
+        let id = path.strip_prefix("/tasks/").and_then(|id| id.parse().ok());
+        let Some(id) = id.map(TaskId) else {
+            return http::text(StatusCode::NOT_FOUND, "the id of a task is a number");
+        };
+        match self.cancel(id).await {
+            Ok(()) => http::text(StatusCode::ACCEPTED, "cancelled"),
+            Err(why) => {
+                let status = match why {
+                    NotCancelled::Unknown => StatusCode::NOT_FOUND,
+                    NotCancelled::Decided => StatusCode::CONFLICT,
+                    NotCancelled::Closed => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                http::text(status, &why.to_string())
+            }
+        }
     }
 
     async fn task(&self, body: &Bytes) -> Response<Body> {

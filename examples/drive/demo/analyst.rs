@@ -7,7 +7,7 @@ mod words;
 use super::hub::{FlowHandle, Hub, Press};
 use super::outcome::Outcome;
 use super::scratch::Scratch;
-use super::view::{Card, Fate, Gap, GapState, Link, Mark, Tag, Text, Tone};
+use super::view::{Card, Fate, Gap, GapState, Link, Mark, Tag, Text};
 use super::{Stop, told_to_stop};
 use crate::clock::{now, unix_now};
 use analyst_proto::platform::{Event, Late, Verdict};
@@ -110,6 +110,7 @@ impl Tasks {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         submit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut end: Option<Instant> = None;
+        let mut enough: Option<Instant> = None;
         loop {
             tokio::select! {
                 Some(event) = self.events.recv() => self.hear(event),
@@ -117,12 +118,17 @@ impl Tasks {
                 Some(press) = presses.recv() => self.obey(press).await,
                 _ = tick.tick() => {
                     self.tick().await;
+                    if enough.is_some_and(|enough| enough <= now()) {
+                        self.cancel_all();
+                    }
                     if end.is_some_and(|end| self.open.is_empty() || end <= now()) {
                         break;
                     }
                 }
                 patience = told_to_stop(&mut stop), if end.is_none() => {
                     end = now().checked_add(patience);
+                    // What takes longer is given up, which is a verdict, too.
+                    enough = now().checked_add(patience / 2);
                     for switch in ["down", "away", "lossy", "double"] {
                         self.handle.switched(switch, false);
                     }
@@ -144,9 +150,19 @@ impl Tasks {
                 r#"{{"id":{id},"top_video":"样例/{}.mp4","goods_ids":{{"1":[17,4],"2":[30],"-1":[7]}}}}"#,
                 self.next
             );
-            self.handle
-                .wire(false, "POST /tasks", "application/json", task.clone().into());
+            self.handle.wire(
+                false,
+                "POST /tasks",
+                "application/json",
+                task.clone().into(),
+            );
             self.desk.submit(task);
+        }
+    }
+
+    fn cancel_all(&self) {
+        for id in self.open.keys() {
+            self.desk.cancel(*id);
         }
     }
 
@@ -202,6 +218,7 @@ impl Tasks {
                 self.failed += 1;
                 words::failed()
             }
+            Verdict::Cancelled => words::cancelled(),
             _ => {
                 self.failed += 1;
                 words::expired()
@@ -348,6 +365,3 @@ impl Tasks {
 fn count(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
-
-/// Kept for the tone of cards.
-const _: Tone = Tone::Plain;

@@ -4,6 +4,7 @@
 //! [`hub::Hub`] and spawns one task for each flow; the task ends with an [`Outcome`] once it is told
 //! to stop. The page knows lanes and flows, but no protocol.
 
+mod analyst;
 mod cable;
 mod face;
 pub mod hub;
@@ -67,6 +68,7 @@ pub async fn run(
     se5::start(&hub, &mut flows, &stopped, options.seed).await?;
     face::start(&hub, &mut flows, &stopped, options.seed).await?;
     zzw::start(&hub, &mut flows, &stopped, options.seed).await?;
+    analyst::start(&hub, &mut flows, &stopped, options.seed).await?;
     token::start(&hub, &mut flows, stopped);
     let page = crate::web::serve(listener, hub.clone())?;
     announce(page.address());

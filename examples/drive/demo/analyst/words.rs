@@ -28,7 +28,11 @@ pub(super) fn flow(id: &'static str, http: SocketAddr, broker: SocketAddr) -> Fl
         .counter("failed", text("failed", "识别失败"), Tone::Warn)
         .counter("timed_out", text("given to another", "改派"), Tone::Warn)
         .counter("late", text("late results", "迟到结果"), Tone::Warn)
-        .counter("repeated", text("verdicts told again", "结论重发"), Tone::Plain)
+        .counter(
+            "repeated",
+            text("verdicts told again", "结论重发"),
+            Tone::Plain,
+        )
         .counter("lost", text("lost", "丢失"), Tone::Bad);
     let mut flow = snippets(switches(flow), http, broker);
     flow.fates = &[Fate::Sent, Fate::Live, Fate::Late];
@@ -67,10 +71,7 @@ fn switches(flow: Flow) -> Flow {
     .press(
         "cut",
         text("Cut every link", "切断全部连接"),
-        text(
-            "The broker drops all its connections",
-            "服务器断开所有连接",
-        ),
+        text("The broker drops all its connections", "服务器断开所有连接"),
     )
     .toggle(
         "lossy",
@@ -104,7 +105,11 @@ fn snippets(flow: Flow, http: SocketAddr, broker: SocketAddr) -> Flow {
         broker.port()
     );
     flow.snippet(text("Submit a task", "提交任务"), "curl", task)
-        .snippet(text("One more analyser", "再接一台分析器"), "Rust", analyser)
+        .snippet(
+            text("One more analyser", "再接一台分析器"),
+            "Rust",
+            analyser,
+        )
         .snippet(text("Watch the broker", "查看消息"), "Shell", watch)
 }
 
@@ -127,7 +132,10 @@ pub(super) fn link(doing: Doing, waiting: u64) -> view::Link {
     let proof = match waiting {
         0 => Text::default(),
         1 => text("1 task is open", "1 个任务未结"),
-        many => text(format!("{many} tasks are open"), format!("{many} 个任务未结")),
+        many => text(
+            format!("{many} tasks are open"),
+            format!("{many} 个任务未结"),
+        ),
     };
     view::Link::new(state, proof, tone)
 }
@@ -136,7 +144,10 @@ pub(super) fn finished(attempts: u32) -> Tag {
     match attempts {
         0 | 1 => Tag::new(text("found", "已识别"), Tone::Good),
         many => Tag::new(
-            text(format!("found, attempt {many}"), format!("第 {many} 次识别成功")),
+            text(
+                format!("found, attempt {many}"),
+                format!("第 {many} 次识别成功"),
+            ),
             Tone::Good,
         ),
     }
@@ -150,8 +161,15 @@ pub(super) fn expired() -> Tag {
     Tag::new(text("nobody answered", "无人应答"), Tone::Warn)
 }
 
+pub(super) fn cancelled() -> Tag {
+    Tag::new(text("given up", "已取消"), Tone::Plain)
+}
+
 pub(super) fn timed_out() -> Tag {
-    Tag::new(text("takes too long: given to another", "超时，改派"), Tone::Warn)
+    Tag::new(
+        text("takes too long: given to another", "超时，改派"),
+        Tone::Warn,
+    )
 }
 
 pub(super) fn late(is_same: bool) -> Tag {
