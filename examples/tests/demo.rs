@@ -290,8 +290,8 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
     assert!(browser.finish().success(), "{}", browser.said());
 }
 
-const FLOWS: [&str; 7] = [
-    "face-1-1", "face-1-3", "se5-v1", "se5-v2", "token", "zzw-sio", "zzw-tcp",
+const FLOWS: [&str; 8] = [
+    "analyst", "face-1-1", "face-1-3", "se5-v1", "se5-v2", "token", "zzw-sio", "zzw-tcp",
 ];
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -23,7 +23,7 @@ def curl(code):
     said = subprocess.run(["bash", "-c", code], capture_output=True, timeout=30, check=True)
     answer = json.loads(said.stdout)
     is_done = answer.get("code") == 200 or answer.get("t") == -6
-    assert is_done or {"data", "devices", "events"} & answer.keys(), answer
+    assert is_done or {"data", "devices", "events", "id"} & answer.keys(), answer
     assert "error" not in answer, answer
 
 

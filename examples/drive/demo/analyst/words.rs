@@ -93,7 +93,7 @@ fn switches(flow: Flow) -> Flow {
 
 fn snippets(flow: Flow, http: SocketAddr, broker: SocketAddr) -> Flow {
     let task = format!(
-        "curl -s http://{http}/tasks -d '{{\"id\":1679846303806259201,\
+        "curl -s http://{http}/tasks -d '{{\"id\":1679846303806100001,\
          \"top_video\":\"样例.mp4\",\"goods_ids\":{{\"1\":[1,4]}}}}'\n"
     );
     let analyser = format!(
