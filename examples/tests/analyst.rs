@@ -59,7 +59,7 @@ impl Site {
         self.broker = Some(broker);
     }
 
-    fn platform(&self) -> std::process::Command {
+    fn platform(&self) -> Command {
         let mut command = example("analyst_platform");
         command
             .args(["--http", &self.http, "--broker"])
