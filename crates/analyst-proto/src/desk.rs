@@ -64,20 +64,26 @@ pub struct ErrorCodes {
 }
 
 /// Why a request for connection information is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// It cannot be read.
+    #[error("{0}")]
     Parameter(RequestError),
     /// Nobody has this name.
+    #[error("nobody has this name: register it")]
     Unknown,
     /// The signature is wrong.
+    #[error("the signature is wrong: see to the key, and to how it signs")]
     Sign,
     /// The timestamp is outside of the window.
+    #[error("the timestamp is too old or in the future: set the clocks")]
     Stale,
     /// It came before.
+    #[error("the same request came before: somebody repeats it, or its clock stands still")]
     Replay,
     /// It came from an address that is not listed; for drivers, which know addresses.
+    #[error("it came from an address that is not listed")]
     WhiteList,
 }
 

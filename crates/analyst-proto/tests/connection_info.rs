@@ -1,5 +1,6 @@
 //! Requests for connection information and their replies (A-2 to A-12).
 
+use analyst_proto::link::Login;
 use analyst_proto::sign::*;
 use analyst_proto::wire::*;
 use analyst_proto::*;
@@ -230,17 +231,19 @@ fn the_last_of_two_members_counts() {
 fn a_8_spellings_of_brokers() {
     let host = "post-cn-test.mqtt.aliyuncs.com";
     let url = format!("\"{host}\"");
-    for (spelled, warnings) in [
-        (format!("tcp://{host}"), &[][..]),
-        (format!("mqtt://{host}/"), &[]),
-        (format!("TCP://{host}:9"), &[]),
-        (format!("{host}:9"), &[]),
-        (format!("mqtts://{host}"), &[InfoWarning::Tls]),
-        (format!("ssl://{host}:8883"), &[InfoWarning::Tls]),
+    for (spelled, is_tls) in [
+        (format!("tcp://{host}"), false),
+        (format!("mqtt://{host}/"), false),
+        (format!("TCP://{host}:9"), false),
+        (format!("{host}:9"), false),
+        (format!("mqtts://{host}"), true),
+        (format!("ssl://{host}:8883"), true),
     ] {
         let decoded = decoded(&with(&url, &format!("\"{spelled}\""))).unwrap();
-        assert_eq!(decoded.warnings, warnings, "{spelled}");
-        assert_eq!(decoded.reply, InfoReply::Info(info()), "{spelled}");
+        let mut expected = info();
+        expected.is_tls = is_tls;
+        assert_eq!(decoded.warnings, [], "{spelled}");
+        assert_eq!(decoded.reply, InfoReply::Info(expected), "{spelled}");
     }
     assert_eq!(given(&with("brokerUrl", "broker_url")), info());
     let mut expected = info();
@@ -249,6 +252,26 @@ fn a_8_spellings_of_brokers() {
         let body = with("\"port\": 1883,", without_port);
         let body = body.replace(&url, &format!("\"tcp://{host}:9\""));
         assert_eq!(given(&body), expected);
+    }
+}
+
+#[test]
+//= docs/spec/analyst-proto.md#connection-information
+//# A `brokerUrl` MUST be `ssl://` and the host if the broker's port is one of TLS, and the bare host
+//# if not.
+//= docs/spec/analyst-proto.md#connection-information
+//# An analyser MUST NOT connect without TLS where `ssl://` or `mqtts://` stands before the host.
+fn tls_is_asked_for_in_the_broker_url_and_nowhere_else() {
+    let mut encrypted = info();
+    encrypted.is_tls = true;
+    for (info, url) in [(info(), ""), (encrypted, "ssl://")] {
+        let mut json = Vec::new();
+        InfoReply::Info(info.clone()).encode(&mut json);
+        let json = String::from_utf8(json).unwrap();
+        let member = format!(r#""brokerUrl":"{url}post-cn-test.mqtt.aliyuncs.com""#);
+        assert!(json.contains(&member), "{json}");
+        assert_eq!(given(&json), info);
+        assert_eq!(Login::from(&info).is_tls, info.is_tls);
     }
 }
 

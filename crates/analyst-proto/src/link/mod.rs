@@ -71,6 +71,8 @@ pub struct Login {
     pub host: Text,
     /// Its port.
     pub port: u16,
+    /// Whether to speak TLS there. A driver that cannot must not connect.
+    pub is_tls: bool,
     /// Who we are.
     pub client_id: ClientId,
     /// The user name that goes with it.
@@ -174,7 +176,7 @@ impl LinkConfig {
 }
 
 impl Login {
-    /// A login with a sign of life every 60 seconds.
+    /// A login without TLS, and with a sign of life every 60 seconds.
     pub fn new(
         host: impl Into<Text>,
         port: u16,
@@ -186,6 +188,7 @@ impl Login {
         Self {
             host: host.into(),
             port,
+            is_tls: false,
             client_id,
             user_name: user_name.into(),
             password,
@@ -210,6 +213,10 @@ impl From<&ConnectionInfo> for Login {
         Self {
             host: info.host.clone(),
             port: info.port,
+            //= docs/spec/analyst-proto.md#connection-information
+            //# An analyser MUST NOT connect without TLS where `ssl://` or `mqtts://` stands before
+            //# the host.
+            is_tls: info.is_tls,
             client_id: info.client_id.clone(),
             user_name: info.user_name.clone(),
             password: info.password.clone(),

@@ -55,6 +55,7 @@ impl Platform {
         )
         .with_login(user_name, password);
         info.port = self.config.public_port;
+        info.is_tls = self.config.public_is_tls;
         info.keepalive = login.keepalive;
         info
     }

@@ -26,6 +26,8 @@ pub struct Config {
     pub public_host: Text,
     /// Its port, as analysers are told; that of the login.
     pub public_port: u16,
+    /// Whether that port is one of TLS; as we connect.
+    pub public_is_tls: bool,
     /// What analysers log in to the broker with; what the dispatcher does.
     pub credentials: Credentials,
     /// How requests for connection information are judged.
@@ -453,6 +455,7 @@ impl Config {
             seed,
             public_host: login.host.clone(),
             public_port: login.port,
+            public_is_tls: login.is_tls,
             credentials: Credentials::Shared {
                 user_name: login.user_name.clone(),
                 password: login.password.clone(),

@@ -21,6 +21,8 @@ pub struct ConnectionInfo {
     pub host: Text,
     /// `port`.
     pub port: u16,
+    /// Whether `brokerUrl` asks for TLS, as `ssl://` or `mqtts://` before the host does.
+    pub is_tls: bool,
     /// `keepalive`, in seconds.
     pub keepalive: u16,
 }
@@ -35,10 +37,6 @@ pub enum InfoWarning {
         ConnectionInfo::KEEPALIVE
     )]
     Keepalive,
-    /// `brokerUrl` begins with the name of an encrypted protocol, and the other members have no
-    /// place for that.
-    #[error("`brokerUrl` asks for tls: have the driver use it")]
-    Tls,
     /// Aliyun's broker takes no such client identifier.
     #[error("a client id is not GID_group@@@device with a group of 7 to 64 characters")]
     ClientId,
@@ -71,6 +69,7 @@ impl ConnectionInfo {
             password: Secret::new(""),
             host: host.into(),
             port: Self::PORT,
+            is_tls: false,
             keepalive: Self::KEEPALIVE,
         }
     }

@@ -151,8 +151,16 @@ impl InfoReply {
                     .display("keepalive", info.keepalive)
                     .text("server_client_id", info.server_client_id.as_str())
                     .text("user_name", &info.user_name)
-                    .display("port", info.port)
-                    .text("brokerUrl", &info.host);
+                    .display("port", info.port);
+                //= docs/spec/analyst-proto.md#connection-information
+                //# A `brokerUrl` MUST be `ssl://` and the host if the broker's port is one of TLS,
+                //# and the bare host if not.
+                if info.is_tls {
+                    let scheme = "ssl://";
+                    inner.text("brokerUrl", &[scheme, &info.host].concat());
+                } else {
+                    inner.text("brokerUrl", &info.host);
+                }
                 inner.end();
                 data.end();
             }
@@ -267,6 +275,7 @@ impl Members {
         let info = ConnectionInfo {
             keepalive: self.keepalive(json, &mut warnings),
             port: self.port(json, own_port)?,
+            is_tls,
             host: host.into(),
             user_name: (&*user_name).into(),
             password,
@@ -274,9 +283,6 @@ impl Members {
             client_id,
             server_client_id,
         };
-        if is_tls {
-            warnings.push(InfoWarning::Tls);
-        }
         warnings.extend(info.warnings());
         let reply = InfoReply::Info(info);
         Ok(DecodedInfo { reply, warnings })
