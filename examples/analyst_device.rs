@@ -6,7 +6,10 @@ use analyst_proto::device::Config;
 use analyst_proto::wire::Secret;
 use clap::Parser;
 use drive::analyst::analyser::{self, Options, Recognition};
+use drive::analyst::by_analyser;
 use drive::cli;
+use drive::http::Site;
+use drive::tls::Trust;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,13 +21,19 @@ use std::time::Duration;
 struct Args {
     /// The server that tells where the broker is
     #[arg(long, default_value = "http://127.0.0.1:8090", value_name = "URL")]
-    server: String,
+    server: Site,
+    /// For https and for a broker over TLS: the authorities that signed their certificates, PEM
+    #[arg(long, value_name = "PEM")]
+    ca: Option<PathBuf>,
     /// Its name at the server
     #[arg(long)]
     name: String,
-    /// The key that goes with the name; others can see it: rather set ANALYST_SECRET
-    #[arg(long, env = "ANALYST_SECRET", hide_env_values = true)]
-    secret: String,
+    /// The key that goes with the name; others can see it: rather set ANALYST_SECRET, or name a file
+    #[arg(long)]
+    secret: Option<String>,
+    /// A file whose first line is the key
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    secret_file: Option<PathBuf>,
     /// The folder of its tasks, which is made if it is not there
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -60,12 +69,19 @@ async fn run(args: Args) -> io::Result<()> {
             hang: args.hang,
         },
     };
+    let secret = cli::secret(args.secret, args.secret_file.as_deref(), "ANALYST_SECRET")?;
+    let no_secret = "without its key the server tells nothing: set ANALYST_SECRET, or give --secret or --secret-file";
+    let secret = secret.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, no_secret))?;
     let options = Options {
         server: args.server,
-        secret: Secret::new(args.secret),
+        trust: args.ca.map_or(Trust::Nobody, Trust::Authorities),
+        secret: Secret::new(secret),
         data: args.data,
         config: Config::new(args.name, args.seed),
         recognition,
     };
-    analyser::run(options, told_to_end, |event| println!("{event:?}")).await
+    analyser::run(options, told_to_end, |event| {
+        println!("{}", by_analyser(event));
+    })
+    .await
 }

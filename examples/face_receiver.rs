@@ -6,8 +6,8 @@ use clap::builder::NonEmptyStringValueParser;
 use drive::cli;
 use drive::face::receiver::enrol::EnrolArgs;
 use drive::face::receiver::{ReceiverOptions, program};
-use drive::http::tls;
 use drive::records;
+use drive::tls;
 use face_record_push::SerialNumber;
 use std::io;
 use std::net::SocketAddr;
@@ -67,7 +67,7 @@ async fn run(args: Args) -> io::Result<()> {
     options.config.paths = args.paths;
     options.config.serials = args.serials.iter().map(SerialNumber::new).collect();
     if let (Some(cert), Some(key)) = (args.cert, args.key) {
-        options.tls = Some(tls::acceptor(&cert, &key).map_err(io::Error::other)?);
+        options.tls = Some(tls::acceptor(&cert, &key, tls::HTTP).map_err(io::Error::other)?);
     }
     args.enrol.apply(&mut options)?;
     program::run(options, args.json).await

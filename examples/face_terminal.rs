@@ -7,7 +7,7 @@ use drive::cli;
 use drive::face::account;
 use drive::face::terminal::{TerminalOptions, program};
 use drive::http;
-use drive::http::tls::{self, KeyPin, Trust};
+use drive::tls::{self, KeyPin, Trust};
 use face_record_push::{Dest, DestError, Profile};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -78,7 +78,7 @@ async fn run(args: Args) -> io::Result<()> {
     };
     options.api_account = account(args.api_account.as_deref(), "FACE_API_ACCOUNT")?;
     if let (Some(cert), Some(key)) = (args.api_cert, args.api_key) {
-        options.api_tls = Some(tls::acceptor(&cert, &key).map_err(io::Error::other)?);
+        options.api_tls = Some(tls::acceptor(&cert, &key, tls::HTTP).map_err(io::Error::other)?);
         let pin = KeyPin::read(&cert).map_err(io::Error::other)?;
         eprintln!("key of the API, for face_receiver --terminal-key-pin: {pin}");
     }

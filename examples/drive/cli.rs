@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use xtea_token::{InvalidKey, Key, UnixMillis};
@@ -81,6 +81,58 @@ pub fn parse_key(text: &str) -> Result<Key, InvalidKey> {
 pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
     let example = "an ip address and a port are needed, as in 127.0.0.1:8080 or [::1]:8080";
     text.parse().map_err(|_| example)
+}
+
+/// A time as people write it: `500ms`, `3s`, `2m`, or seconds without a unit.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    let wrong = "a time is needed, as in 500ms, 3s or 2m";
+    let (number, unit) = text
+        .find(|char: char| char.is_ascii_alphabetic())
+        .map_or((text, "s"), |at| text.split_at(at));
+    let unit = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(wrong),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong)?;
+    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong)
+}
+
+/// A secret: as it was given, or the first line of a file, or what the environment variable holds,
+/// which other users of the machine cannot read.
+///
+/// # Errors
+///
+/// A sentence for the user: the file cannot be read, or the secret is empty.
+pub fn secret(
+    given: Option<String>,
+    file: Option<&Path>,
+    variable: &str,
+) -> io::Result<Option<String>> {
+    let text = match (given, file) {
+        (Some(secret), _) => secret,
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                let text = format!("cannot read {}: {error}", file.display());
+                io::Error::new(error.kind(), text)
+            })?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        (None, None) => match std::env::var(variable) {
+            Ok(text) => text,
+            Err(_) => return Ok(None),
+        },
+    };
+    if text.is_empty() {
+        let text = "the secret key is empty; give one, or none at all";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(Some(text))
 }
 
 /// The local clock.

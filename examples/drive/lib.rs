@@ -20,6 +20,7 @@ pub mod mqtt;
 pub mod records;
 pub mod se5;
 pub mod store;
+pub mod tls;
 pub mod web;
 pub mod ws;
 pub mod zzw;

@@ -42,13 +42,18 @@ pub struct KeyPin(pub [u8; 32]);
 #[derive(Debug)]
 pub struct TlsError(String);
 
+/// What is spoken within TLS, as both sides name it to each other: HTTP/1.1.
+pub const HTTP: &[&str] = &["http/1.1"];
+/// What is spoken is not named; whoever asks for MQTT knows that it is.
+pub const UNNAMED: &[&str] = &[];
+
 /// What a server shows who connects: the certificate chain of one PEM file, its own first, and the
 /// key of another (they may be the same).
 ///
 /// # Errors
 ///
 /// [`TlsError`] says which file is wrong, and how.
-pub fn acceptor(certificates: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+pub fn acceptor(certificates: &Path, key: &Path, spoken: &[&str]) -> Result<TlsAcceptor, TlsError> {
     let chain = read_certificates(certificates)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError(format!(
@@ -72,7 +77,7 @@ pub fn acceptor(certificates: &Path, key: &Path) -> Result<TlsAcceptor, TlsError
             error => format!("{certificates} and {key} do not work: {error}"),
         })
     })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols(spoken);
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -81,7 +86,7 @@ pub fn acceptor(certificates: &Path, key: &Path) -> Result<TlsAcceptor, TlsError
 /// # Errors
 ///
 /// [`TlsError`] says what is wrong with the file.
-pub fn client(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+pub fn client(trust: &Trust, spoken: &[&str]) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
     let config = ClientConfig::builder_with_provider(provider)
@@ -99,7 +104,7 @@ pub fn client(trust: &Trust) -> Result<Option<Arc<ClientConfig>>, TlsError> {
             .with_custom_certificate_verifier(keys(None)),
     }
     .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols(spoken);
     Ok(Some(Arc::new(config)))
 }
 
@@ -208,6 +213,10 @@ impl ServerCertVerifier for PinnedKeys {
 /// Given to each configuration, so that a program that uses another one for itself may.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
+}
+
+fn protocols(spoken: &[&str]) -> Vec<Vec<u8>> {
+    spoken.iter().map(|it| it.as_bytes().to_vec()).collect()
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

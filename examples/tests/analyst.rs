@@ -159,7 +159,7 @@ fn tasks_come_back_with_their_numbers_exact() {
     let analysts = [1, 2].map(|nth| site.analyst(nth, &["--work-ms", "20"]));
     for analyst in &analysts {
         // Before that the broker has no use for what is for it.
-        analyst.out.line_with("Up");
+        analyst.out.line_with("connected to the broker");
     }
     let ids = [
         1_679_846_303_806_259_201,
@@ -363,7 +363,7 @@ fn what_cannot_work_is_refused_with_advice() {
     assert!(url.contains("mqtt://HOST:PORT"), "{url}");
     // An analyser's folder is none of a dispatcher's.
     let analyst = site.analyst(1, &[]);
-    analyst.out.line_with("Up");
+    analyst.out.line_with("connected to the broker");
     analyst.kill();
     let foreign = refused(&[
         "--secrets",

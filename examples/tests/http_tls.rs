@@ -3,8 +3,8 @@
 #[path = "http/kit.rs"]
 mod kit;
 
-use drive::http::tls::{KeyPin, Trust, acceptor};
 use drive::http::{Call, CallError, Caller, Dialing, Limits, Place, Reply};
+use drive::tls::{HTTP, KeyPin, Trust, acceptor};
 use kit::{Raw, Receiver, body, patient};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -163,7 +163,7 @@ fn wrong_files_are_named_with_what_to_do() {
         (&hollow, &key, ["do not work", "hollow.pem"]),
         (&certificate, &other_key, ["is not the one of", "other.key"]),
     ] {
-        let error = acceptor(certificate, key).err().unwrap().to_string();
+        let error = acceptor(certificate, key, HTTP).err().unwrap().to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
     for (path, words) in [
@@ -205,7 +205,7 @@ async fn start(certificate: &Path, key: &Path) -> Receiver {
         handshake: kit::millis(1000),
         ..patient()
     };
-    Receiver::start_tls(limits, Some(acceptor(certificate, key).unwrap())).await
+    Receiver::start_tls(limits, Some(acceptor(certificate, key, HTTP).unwrap())).await
 }
 
 fn caller(trust: Trust) -> Caller {

@@ -5,8 +5,9 @@ use super::link::write;
 use super::link::{Fact, Link};
 use super::{MAX_PAYLOAD, OpenError, records};
 use crate::clock::{now, sleep_until, unix_now};
-use crate::http::{Client, ClientError};
+use crate::http::{Call, Caller, Dialing, Site};
 use crate::mqtt::News;
+use crate::tls::{self, Trust};
 use analyst_proto::codec::{self, Lenience};
 use analyst_proto::device::{
     Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run,
@@ -14,9 +15,10 @@ use analyst_proto::device::{
 use analyst_proto::link::{ExchangeId, Publish};
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{
-    ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoReply, Message, NoInfo, RequestForm,
-    Secret, Start, Taken, TaskId,
+    ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoCall, InfoReply, Message, NoInfo,
+    RequestForm, Secret, Start, Taken, TaskId,
 };
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -32,8 +34,10 @@ use tokio::task::JoinHandle;
 /// What an analyser needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the server is, `http://127.0.0.1:8090`.
-    pub server: String,
+    /// Where the server is.
+    pub server: Site,
+    /// Whose certificates are good for it and for the broker, over TLS.
+    pub trust: Trust,
     /// The key that requests are signed with.
     pub secret: Secret,
     /// Where its tasks and results are kept.
@@ -61,6 +65,9 @@ pub enum Recognition {
     Hook(PathBuf),
 }
 
+/// How long the server may take to answer; the machine gives up sooner if it is told to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// An analyser at work.
 struct Analyser {
     options: Options,
@@ -68,7 +75,6 @@ struct Analyser {
     journal: Journal,
     link: Link,
     key: SigningKey,
-    client: Client,
     runs: BTreeMap<TaskId, (Run, JoinHandle<()>)>,
     seed: u64,
     to_us: mpsc::Sender<ToUs>,
@@ -90,6 +96,7 @@ pub async fn run(
     told_to_end: impl Future<Output = ()>,
     mut tell: impl FnMut(&Event),
 ) -> io::Result<()> {
+    let broker_tls = tls::client(&options.trust, tls::UNNAMED).map_err(io::Error::other)?;
     let owner = format!("analyser {}", options.config.name);
     let opened = Journal::open(&options.data, &owner).map_err(refused)?;
     let Opened {
@@ -100,7 +107,7 @@ pub async fn run(
     let kept: Result<Vec<_>, String> = records.iter().map(|it| records::to_analyser(it)).collect();
     let recovered = Recovered::new(kept.map_err(io::Error::other)?);
     let (to_us, mut told) = mpsc::channel(64);
-    let (link, mut heard) = Link::new();
+    let (link, mut heard) = Link::new(broker_tls);
     let mut analyser = Analyser {
         device: Device::new(now(), options.config.clone(), recovered),
         key: SigningKey::new(Preset::default(), &options.secret),
@@ -108,7 +115,6 @@ pub async fn run(
         options,
         journal,
         link,
-        client: Client::default(),
         runs: BTreeMap::new(),
         to_us,
     };
@@ -218,16 +224,12 @@ impl Analyser {
     fn fetch(&self, exchange: ExchangeId) {
         let at = analyst_proto::wire::UnixMillis(unix_now().0);
         let request = ConnectionInfoRequest::new(self.options.config.name.clone(), at);
-        let (client, to_us) = (self.client.clone(), self.to_us.clone());
-        let server = self.options.server.trim_end_matches('/').to_owned();
         let call = request.map(|request| request.signed(&self.key).call(RequestForm::Query));
+        let (server, trust) = (self.options.server.clone(), self.options.trust.clone());
+        let to_us = self.to_us.clone();
         tokio::spawn(async move {
             let reply = match call {
-                Ok(call) => {
-                    let url = format!("{server}{}", call.target);
-                    let answer = client.exchange(call.method, &url, call.body).await;
-                    understood(answer)
-                }
+                Ok(call) => ask(&server, trust, call).await,
                 Err(error) => {
                     eprintln!("cannot ask the server: {error}");
                     Err(NoInfo::Unreachable)
@@ -264,9 +266,38 @@ impl Drop for Analyser {
     }
 }
 
-fn understood(answer: Result<(u16, bytes::Bytes), ClientError>) -> Result<ConnectionInfo, NoInfo> {
-    let (status, body) = answer.map_err(|_| NoInfo::Unreachable)?;
-    let decoded = InfoReply::decode(status, &body).map_err(NoInfo::Garbled)?;
+/// One question to the server. Whom to trust is read each time: certificates end.
+async fn ask(server: &Site, trust: Trust, call: InfoCall) -> Result<ConnectionInfo, NoInfo> {
+    let dialing = Dialing {
+        trust,
+        ..Dialing::default()
+    };
+    let answer = match Caller::new(dialing) {
+        Ok(mut caller) => {
+            // As the document has them, with a body and without.
+            let headers = [
+                ("content-type", "application/json"),
+                ("accept", "text/plain"),
+            ];
+            let call = Call {
+                method: call.method.to_owned(),
+                path: format!("{}{}", server.path, call.target),
+                headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
+                body: Some(call.body.into())
+                    .filter(|body: &Bytes| !body.is_empty())
+                    .into_iter()
+                    .collect(),
+            };
+            let answer = caller.exchange(&server.place, call, PATIENCE).await;
+            answer.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let reply = answer.map_err(|why| {
+        eprintln!("cannot ask the server: {why}");
+        NoInfo::Unreachable
+    })?;
+    let decoded = InfoReply::decode(reply.status, &reply.body).map_err(NoInfo::Garbled)?;
     decoded.reply.into_info()
 }
 

@@ -6,6 +6,7 @@ use super::{MAX_PAYLOAD, records};
 use crate::clock::{now, sleep_until, unix_now};
 use crate::http::{self, Body, Incoming, Limits, Request, Response, Server, StatusCode};
 use crate::mqtt::News;
+use crate::tls::{self, Trust};
 use analyst_proto::codec::{self, Lenience};
 use analyst_proto::link::{ExchangeId, Publish};
 use analyst_proto::platform::{
@@ -17,18 +18,24 @@ use analyst_proto::wire::{
 use analyst_proto::{RequestError, WireError};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 /// What a dispatcher needs to know.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where it listens for analysers and for tasks.
     pub http: SocketAddr,
+    /// The certificate that it shows analysers and whoever submits tasks; none, and it speaks HTTP.
+    pub tls: Option<TlsAcceptor>,
+    /// Whose certificates are good for a broker over TLS.
+    pub trust: Trust,
     /// Where its tasks are kept.
     pub data: PathBuf,
     /// The machine's own settings, with its login at the broker.
@@ -109,8 +116,9 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// If the store cannot be opened, or the port is taken.
+    /// If the store cannot be opened, the port is taken, or whom to trust cannot be read.
     pub async fn start(options: Options) -> io::Result<Self> {
+        let broker_tls = tls::client(&options.trust, tls::UNNAMED).map_err(io::Error::other)?;
         let opened = Journal::open(&options.data, "dispatcher").map_err(io::Error::other)?;
         let Opened {
             journal,
@@ -130,15 +138,15 @@ impl Dispatcher {
         }
         let listener = http::listen(options.http).await?;
         let (to_us, told) = mpsc::channel(256);
-        let (link, heard) = Link::new();
+        let (link, heard) = Link::new(broker_tls);
         let inlet = Inlet(to_us.clone());
         let limits = Limits {
             body: MAX_TASK,
             ..Limits::default()
         };
-        let server = http::serve(listener, limits, move |request, _| {
+        let server = Server::start(listener, limits, options.tls, move |request, _| {
             let inlet = inlet.clone();
-            async move { inlet.answer(request, &limits).await }
+            async move { Some(inlet.answer(request, &limits).await) }
         })?;
         Ok(Self {
             platform,
@@ -317,6 +325,19 @@ impl Dispatcher {
             }
         };
         self.platform.handle_input(now(), input);
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("http", &self.http)
+            .field("tls", &self.tls.is_some())
+            .field("trust", &self.trust)
+            .field("data", &self.data)
+            .field("config", &self.config)
+            .field("registrations", &self.registrations)
+            .finish()
     }
 }
 

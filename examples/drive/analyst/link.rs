@@ -7,12 +7,15 @@ use analyst_proto::codec::{self, Dialect, Lenience};
 use analyst_proto::link::{DeliveryId, Down, Incoming, Login, NotSent, Publish, SendId};
 use analyst_proto::wire::{Message, Topic};
 use bytes::Bytes;
+use rustls::ClientConfig;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The connection of one machine, while there is one.
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Option<Connection>,
+    tls: Option<Arc<ClientConfig>>,
     opened: u64,
     news: mpsc::Sender<News>,
 }
@@ -29,10 +32,11 @@ pub(super) enum Fact {
 
 impl Link {
     /// None yet. What is told of it comes out of the receiver, to be given to [`Self::hear`].
-    pub(super) fn new() -> (Self, mpsc::Receiver<News>) {
+    pub(super) fn new(tls: Option<Arc<ClientConfig>>) -> (Self, mpsc::Receiver<News>) {
         let (news, heard) = mpsc::channel(256);
         let link = Self {
             connection: None,
+            tls,
             opened: 0,
             news,
         };
@@ -41,8 +45,9 @@ impl Link {
 
     pub(super) fn open(&mut self, login: &Login) {
         self.opened += 1;
-        let news = self.news.clone();
-        self.connection = Some(Connection::open(self.opened, login, MAX_PAYLOAD, news));
+        let (tls, news) = (self.tls.clone(), self.news.clone());
+        let opened = Connection::open(self.opened, login, tls, MAX_PAYLOAD, news);
+        self.connection = Some(opened);
     }
 
     pub(super) fn hang_up(&mut self) {
@@ -68,7 +73,8 @@ impl Link {
     pub(super) fn hear(&mut self, news: News) -> Option<Fact> {
         Some(match news.of(self.connection.as_ref())? {
             What::Connected => Fact::Connected,
-            What::Disconnected(why) => {
+            What::Disconnected { why, said } => {
+                eprintln!("no connection to the broker: {said}");
                 self.connection = None;
                 Fact::Disconnected(why)
             }

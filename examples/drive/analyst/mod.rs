@@ -6,8 +6,10 @@ mod journal;
 mod link;
 pub mod program;
 mod records;
+mod said;
 
 pub use journal::OpenError;
+pub use said::{by_analyser, by_dispatcher};
 
 /// The largest payload, in bytes: what Aliyun's broker takes.
 const MAX_PAYLOAD: usize = 64 * 1024;

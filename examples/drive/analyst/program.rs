@@ -2,8 +2,10 @@
 //! output.
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
+use super::by_dispatcher;
 use super::dispatcher::{Dispatcher, Inlet, Options};
 use crate::cli;
+use crate::tls::{self, Trust};
 use analyst_proto::credentials::PasswordKey;
 use analyst_proto::link::Login;
 use analyst_proto::platform::{Config, Credentials, Event, Registration, Verdict};
@@ -25,18 +27,20 @@ pub struct PlatformArgs {
     /// Where analysers ask for the broker and tasks are posted; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS", value_parser = cli::address)]
     http: SocketAddr,
-    /// The broker
+    /// The broker; mqtts:// is TLS
     #[arg(long, default_value = "mqtt://127.0.0.1:1883", value_name = "URL")]
     broker: String,
+    /// For mqtts: the authorities that signed the broker's certificate, PEM
+    #[arg(long, value_name = "PEM")]
+    broker_ca: Option<PathBuf>,
     /// The broker's secret, which signs passwords; others can see it: rather set
-    /// ANALYST_BROKER_SECRET. Without one, the broker lets everybody in and is an ordinary one
-    #[arg(
-        long,
-        env = "ANALYST_BROKER_SECRET",
-        hide_env_values = true,
-        value_name = "S"
-    )]
+    /// ANALYST_BROKER_SECRET, or name a file. Without one, the broker lets everybody in and is an
+    /// ordinary one
+    #[arg(long, value_name = "S")]
     broker_secret: Option<String>,
+    /// A file whose first line is the broker's secret
+    #[arg(long, value_name = "FILE", conflicts_with = "broker_secret")]
+    broker_secret_file: Option<PathBuf>,
     /// The access key that goes with the broker's secret
     #[arg(long, default_value = "test-key-id", value_name = "ID")]
     access_key: String,
@@ -46,9 +50,15 @@ pub struct PlatformArgs {
     /// The folder of its tasks, which is made if it is not there
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// How long an analyser may take, in seconds
-    #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    lease: u64,
+    /// The certificate chain for HTTPS, PEM
+    #[arg(long, value_name = "PEM", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "PEM", requires = "cert")]
+    key: Option<PathBuf>,
+    /// How long an analyser may take, from 1s to 60m
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = lease)]
+    lease: Duration,
     /// How often a task is given to an analyser
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: u32,
@@ -77,10 +87,11 @@ struct Secrets {
 /// If the arguments are wrong, its port is taken, or its store cannot be used.
 pub async fn run(args: PlatformArgs) -> io::Result<()> {
     let told_to_end = cli::told_to_end();
+    let is_tls = args.cert.is_some();
     let dispatcher = Dispatcher::start(args.options()?).await?;
+    let (scheme, address) = (if is_tls { "https" } else { "http" }, dispatcher.address());
     eprintln!(
-        "tasks: POST http://{0}/tasks, or a line of JSON each; analysers: http://{0}",
-        dispatcher.address()
+        "tasks: POST {scheme}://{address}/tasks, or a line of JSON each; analysers: {scheme}://{address}"
     );
     tokio::spawn(submit_lines(dispatcher.inlet()));
     dispatcher.run(told_to_end, tell).await
@@ -88,15 +99,24 @@ pub async fn run(args: PlatformArgs) -> io::Result<()> {
 
 impl PlatformArgs {
     fn options(&self) -> io::Result<Options> {
-        let login = self.login()?;
+        let (given, file) = (
+            self.broker_secret.clone(),
+            self.broker_secret_file.as_deref(),
+        );
+        let secret = cli::secret(given, file, "ANALYST_BROKER_SECRET")?.map(Secret::new);
+        let login = self.login(secret.as_ref())?;
+        let tls = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some(tls::acceptor(cert, key, tls::HTTP).map_err(wrong)?),
+            _ => None,
+        };
         let mut config = Config::new(login, self.seed);
-        if let Some(secret) = &self.broker_secret {
+        if let Some(secret) = secret {
             config.credentials = Credentials::Signed {
                 user_name: config.login.user_name.clone(),
-                secret: Secret::new(secret),
+                secret,
             };
         }
-        config.lease = Duration::from_secs(self.lease);
+        config.lease = self.lease;
         config.max_attempts = self.max_attempts;
         let registrations = read_secrets(&self.secrets)?
             .into_iter()
@@ -106,30 +126,50 @@ impl PlatformArgs {
             });
         Ok(Options {
             http: self.http,
+            tls,
+            trust: self
+                .broker_ca
+                .clone()
+                .map_or(Trust::Nobody, Trust::Authorities),
             data: self.data.clone(),
             registrations: registrations.collect::<io::Result<_>>()?,
             config,
         })
     }
 
-    fn login(&self) -> io::Result<Login> {
-        let address = self.broker.strip_prefix("mqtt://").unwrap_or(&self.broker);
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
-        let port = port
-            .parse()
-            .map_err(|_| wrong("--broker is mqtt://HOST:PORT"))?;
+    fn login(&self, secret: Option<&Secret>) -> io::Result<Login> {
+        let no_url = || wrong("--broker is mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS");
+        let (scheme, address) = self
+            .broker
+            .split_once("://")
+            .unwrap_or(("mqtt", &self.broker));
+        let (is_tls, usual) = match scheme {
+            "mqtt" | "tcp" => (false, "1883"),
+            "mqtts" | "ssl" => (true, "8883"),
+            _ => return Err(no_url()),
+        };
+        if is_tls && self.broker_ca.is_none() {
+            return Err(wrong(
+                "a broker over TLS needs --broker-ca: the authorities that may have signed its certificate",
+            ));
+        }
+        let address = address.trim_end_matches('/');
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, usual));
+        let port = port.parse().map_err(|_| no_url())?;
         let client = self.client("monitor")?;
-        let (user_name, password) = match &self.broker_secret {
+        let (user_name, password) = match secret {
             Some(secret) => {
                 let instance = analyst_proto::credentials::instance_of(host);
-                let key = PasswordKey::new(&Secret::new(secret));
+                let key = PasswordKey::new(secret);
                 let user = format!("Signature|{}|{instance}", self.access_key);
                 (user, key.password(&client))
             }
             None => ("monitor".to_owned(), Secret::new("")),
         };
         let parent = ParentTopic::new(&self.topic).map_err(|error| wrong(error.to_string()))?;
-        Ok(Login::new(host, port, client, user_name, password, parent))
+        let mut login = Login::new(host, port, client, user_name, password, parent);
+        login.is_tls = is_tls;
+        Ok(login)
     }
 
     fn client(&self, name: &str) -> io::Result<ClientId> {
@@ -180,7 +220,7 @@ fn tell(event: &Event) -> bool {
         client,
     } = event
     else {
-        eprintln!("{event:?}");
+        eprintln!("{}", by_dispatcher(event));
         return false;
     };
     let mut line = Vec::new();
@@ -214,6 +254,12 @@ fn tell(event: &Event) -> bool {
     out.write_all(&line).and_then(|()| out.flush()).is_ok()
 }
 
-fn wrong(text: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text.into())
+fn lease(text: &str) -> Result<Duration, &'static str> {
+    let lease = cli::duration(text)?;
+    let is_possible = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&lease);
+    is_possible.then_some(lease).ok_or("it is from 1s to 60m")
+}
+
+fn wrong(text: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text.to_string())
 }

@@ -1,13 +1,13 @@
 //! A client for one place at a time, as a terminal is: the same connection for every request, and a
 //! clear word for each way in which there may be no answer.
 
-use super::tls::{self, TlsError, Trust};
+use crate::tls::{self, TlsError, Trust};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::{HOST, HeaderName, RETRY_AFTER};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -55,6 +56,15 @@ pub struct Place {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+/// Where something begins that is called: `https://host:port/path`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Who is called.
+    pub place: Place,
+    /// What all paths begin with, without a slash at its end.
+    pub path: String,
 }
 
 /// A request.
@@ -114,7 +124,7 @@ impl Caller {
     /// [`TlsError`] if whom to trust cannot be read.
     pub fn new(dialing: Dialing) -> Result<Self, TlsError> {
         Ok(Self {
-            tls: tls::client(&dialing.trust)?,
+            tls: tls::client(&dialing.trust, tls::HTTP)?,
             dialing,
             line: None,
         })
@@ -213,6 +223,55 @@ impl Caller {
         }
         let stream = TcpStream::connect(&*allowed).await;
         stream.map_err(|_| CallError::Unreachable)
+    }
+}
+
+impl FromStr for Site {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, &'static str> {
+        let wrong = "a URL is needed, as in http://127.0.0.1:8090 or https://example.com";
+        let url: Uri = url.parse().map_err(|_| wrong)?;
+        let is_tls = match url.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong),
+        };
+        let authority = url.authority().ok_or(wrong)?;
+        if authority.as_str().contains('@') || url.query().is_some() {
+            return Err(wrong);
+        }
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let path = url.path().trim_end_matches('/').to_owned();
+        let place = Place { is_tls, host, port };
+        Ok(Self { place, path })
+    }
+}
+
+impl From<SocketAddr> for Site {
+    /// All of a server without TLS.
+    fn from(address: SocketAddr) -> Self {
+        let place = Place {
+            is_tls: false,
+            host: address.ip().to_string(),
+            port: address.port(),
+        };
+        let path = String::new();
+        Self { place, path }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "the address cannot be called",
+            Self::Unreachable => "no connection: is it running, and is the address right?",
+            Self::Broken => "the connection broke, or what answers does not speak HTTP",
+            Self::TimedOut => "no answer in time",
+            Self::Tls => "its certificate is not trusted, or it speaks no TLS",
+            Self::Forbidden => "the name leads to addresses that are not allowed",
+        })
     }
 }
 

@@ -9,10 +9,9 @@ mod client;
 mod room;
 mod server;
 mod stream;
-pub mod tls;
 
 pub use body::{BodyError, BodyReader, Pace};
-pub use caller::{Call, CallError, Caller, Dialing, Place, Reply};
+pub use caller::{Call, CallError, Caller, Dialing, Place, Reply, Site};
 pub use client::{Client, ClientError};
 pub use hyper::body::Incoming;
 pub use hyper::{Request, Response, StatusCode, Uri};

@@ -63,7 +63,7 @@ pub struct Peer {
 
 impl Server {
     /// Answers every request with `handler`, until the server is stopped or dropped; over TLS, if
-    /// there is an acceptor (see [`super::tls::acceptor`]).
+    /// there is an acceptor (see [`crate::tls::acceptor`]).
     ///
     /// `None` hangs up without an answer. A handler whose peer is gone is dropped where it waits.
     ///

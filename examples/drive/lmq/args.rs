@@ -2,6 +2,7 @@
 
 use super::{DupFlag, DuplicateId, Hole, Lmq, Options, OverRate, OverSize, Profile, user_name};
 use crate::cli;
+use crate::tls;
 use analyst_proto::wire::{ClientId, ParentTopic, Secret};
 use std::io;
 use std::net::SocketAddr;
@@ -21,11 +22,17 @@ pub struct Broker {
     ///
     /// Other users of this machine can read command lines: outside of tests prefer `--secret-file`
     /// or the environment variable `LMQ_SECRET`.
-    #[arg(long, value_name = "SECRET", value_parser = secret)]
-    secret: Option<Secret>,
+    #[arg(long, value_name = "SECRET")]
+    secret: Option<String>,
     /// A file whose first line is the secret key
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     secret_file: Option<PathBuf>,
+    /// The certificate chain for TLS, PEM [default: no TLS]
+    #[arg(long, value_name = "PEM", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "PEM", requires = "cert")]
+    key: Option<PathBuf>,
     /// The only parent topic there is [default: every one is]
     #[arg(long, value_name = "TOPIC", value_parser = parent)]
     parent: Option<ParentTopic>,
@@ -89,7 +96,7 @@ pub struct Faults {
     #[arg(long, value_enum, default_value_t)]
     over_rate: OverRate,
     /// How long a connection with a token lives [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = cli::duration)]
     token_life: Option<Duration>,
     /// Whether point-to-point topics arrive with a slash at their end
     #[arg(long, value_name = "on|off", default_value = "off", value_parser = switch,
@@ -114,7 +121,12 @@ impl Broker {
     pub fn options(self, faults: &Faults) -> io::Result<Options> {
         let mut options = Options::new();
         options.listen = self.listen;
-        options.secret = self.secret()?;
+        let file = self.secret_file.as_deref();
+        options.secret = cli::secret(self.secret, file, SECRET_VARIABLE)?.map(Secret::new);
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let tls = tls::acceptor(cert, key, tls::UNNAMED).map_err(io::Error::other)?;
+            options.tls = Some(tls);
+        }
         (options.parent, options.seed) = (self.parent, self.seed);
         (options.record, options.tells) = (self.record, true);
         let behaviour = &mut options.behaviour;
@@ -137,28 +149,6 @@ impl Broker {
         behaviour.topic_slash = faults.topic_slash;
         Ok(options)
     }
-
-    fn secret(&self) -> io::Result<Option<Secret>> {
-        let text = match (&self.secret, &self.secret_file) {
-            (Some(secret), _) => return Ok(Some(secret.clone())),
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(file).map_err(|error| {
-                    let text = format!("cannot read {}: {error}", file.display());
-                    io::Error::new(error.kind(), text)
-                })?;
-                text.lines().next().unwrap_or_default().to_owned()
-            }
-            (None, None) => match std::env::var(SECRET_VARIABLE) {
-                Ok(text) => text,
-                Err(_) => return Ok(None),
-            },
-        };
-        if text.is_empty() {
-            let text = "the secret key is empty; give one, or none at all";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        Ok(Some(Secret::new(text)))
-    }
 }
 
 /// Says where it listens and how to try it: the first line is for programs, the others for people.
@@ -166,7 +156,7 @@ pub fn tell(lmq: &Lmq, has_secret: bool) {
     let at = lmq.address();
     println!("listening {at}");
     println!("This simulates a broker for tests. It is no broker for production: it keeps nothing");
-    println!("on disk, takes no TLS, and loses and doubles messages if it is told to.");
+    println!("on disk, and loses and doubles messages if it is told to.");
     if !has_secret {
         println!("every password is right; ask for signatures with --secret-file FILE");
     }
@@ -190,11 +180,6 @@ pub fn tell(lmq: &Lmq, has_secret: bool) {
     );
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "this is how clap asks")]
-fn secret(text: &str) -> Result<Secret, &'static str> {
-    Ok(Secret::new(text))
-}
-
 fn parent(text: &str) -> Result<ParentTopic, String> {
     ParentTopic::new(text).map_err(|error| error.to_string())
 }
@@ -213,32 +198,17 @@ fn probability(text: &str) -> Result<f64, &'static str> {
     number.ok_or("a number from 0 to 1 is needed")
 }
 
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    let wrong = "a time is needed, as in 500ms, 3s or 2m";
-    let (number, unit) = text
-        .find(|char: char| char.is_ascii_alphabetic())
-        .map_or((text, "s"), |at| text.split_at(at));
-    let unit = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err(wrong),
-    };
-    let number: f64 = number.parse().map_err(|_| wrong)?;
-    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong)
-}
-
 fn pause(text: &str) -> Result<Pause, &'static str> {
     match text {
         "off" => Ok(Pause(None)),
         "0" | "0s" | "0ms" => Err("a time above 0 is needed, or off"),
-        _ => duration(text).map(|time| Pause(Some(time))),
+        _ => cli::duration(text).map(|time| Pause(Some(time))),
     }
 }
 
 fn range(text: &str) -> Result<Range, &'static str> {
     let (shortest, longest) = text.split_once("..").unwrap_or((text, text));
-    let (shortest, longest) = (duration(shortest)?, duration(longest)?);
+    let (shortest, longest) = (cli::duration(shortest)?, cli::duration(longest)?);
     if longest < shortest {
         return Err("the shorter time goes first");
     }

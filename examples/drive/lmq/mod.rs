@@ -1,8 +1,7 @@
 //! A simulator of Aliyun's micro message queue for MQTT, and with [`Profile::Plain`] of any other
 //! broker, with everything that can go wrong between them and their clients.
 //!
-//! It is no broker for production: it keeps nothing on disk, takes no TLS, and does to messages what
-//! it is told to.
+//! It is no broker for production: it keeps nothing on disk, and does to messages what it is told to.
 //!
 //! ```no_run
 //! # use drive::lmq::{Lmq, Options};
@@ -39,16 +38,17 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// A running simulator. Dropped, it is gone, with all that it kept.
 #[derive(Debug)]
 pub struct Lmq {
     address: SocketAddr,
+    is_tls: bool,
     secret: Option<Secret>,
     inputs: mpsc::Sender<Input>,
     counts: Counts,
@@ -72,6 +72,8 @@ enum Input {
 const MAX_PACKET: usize = 1024 * 1024;
 /// So many packets may wait to be sent; a client that does not read so long is gone.
 const MAX_WAITING: usize = 10_000;
+/// How long TLS may take to be agreed on.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Nobody is waited for longer who does not read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -95,11 +97,13 @@ impl Lmq {
         })?;
         let counts = journal.counts();
         let (sender, inputs) = mpsc::channel(1024);
+        let is_tls = options.tls.is_some();
         let mut tasks = JoinSet::new();
         tasks.spawn(run(Broker::new(&options, journal), inputs));
-        tasks.spawn(accept(listener, sender.clone()));
+        tasks.spawn(accept(listener, options.tls, sender.clone()));
         Ok(Self {
             address,
+            is_tls,
             secret: options.secret,
             inputs: sender,
             counts,
@@ -126,6 +130,7 @@ impl Lmq {
         let (parent, client_id, server) = (parent.clone(), client.clone(), server.clone());
         let mut info = ConnectionInfo::new(parent, client_id, server, host);
         info.port = self.address.port();
+        info.is_tls = self.is_tls;
         info.with_login(user_name().to_string(), self.password(client))
     }
 
@@ -202,7 +207,7 @@ fn take(broker: &mut Broker, outlets: &mut BTreeMap<ConnId, mpsc::Sender<Packet>
     }
 }
 
-async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, inputs: mpsc::Sender<Input>) {
     let mut links = JoinSet::new();
     for id in 0.. {
         let stream = loop {
@@ -215,15 +220,30 @@ async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>) {
                 Some(_) = links.join_next() => {}
             }
         };
-        links.spawn(serve(stream, ConnId(id), inputs.clone()));
+        // Without this a push waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let (id, inputs) = (ConnId(id), inputs.clone());
+        match &tls {
+            None => drop(links.spawn(serve(stream, id, inputs))),
+            Some(tls) => {
+                let opening = tokio::time::timeout(HANDSHAKE, tls.accept(stream));
+                links.spawn(async move {
+                    if let Ok(Ok(stream)) = opening.await {
+                        serve(stream, id, inputs).await;
+                    }
+                });
+            }
+        }
     }
 }
 
 /// Passes packets on until either side has enough.
-async fn serve(stream: TcpStream, id: ConnId, inputs: mpsc::Sender<Input>) {
-    // Without this a push waits for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send,
+    id: ConnId,
+    inputs: mpsc::Sender<Input>,
+) {
+    let (reader, writer) = tokio::io::split(stream);
     let (outlet, packets) = mpsc::channel(MAX_WAITING);
     if inputs.send(Input::Opened(id, outlet)).await.is_err() {
         return;
@@ -235,7 +255,11 @@ async fn serve(stream: TcpStream, id: ConnId, inputs: mpsc::Sender<Input>) {
     let _ = inputs.send(Input::Closed(id, why)).await;
 }
 
-async fn read(mut reader: OwnedReadHalf, id: ConnId, inputs: &mpsc::Sender<Input>) -> String {
+async fn read(
+    mut reader: impl AsyncRead + Unpin,
+    id: ConnId,
+    inputs: &mpsc::Sender<Input>,
+) -> String {
     let mut buffer = BytesMut::with_capacity(4096);
     loop {
         match Packet::read(&mut buffer, MAX_PACKET) {
@@ -255,7 +279,7 @@ async fn read(mut reader: OwnedReadHalf, id: ConnId, inputs: &mpsc::Sender<Input
 }
 
 /// Writes what there is, and once there will be no more, says so.
-async fn write(mut writer: OwnedWriteHalf, mut packets: mpsc::Receiver<Packet>) -> String {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut packets: mpsc::Receiver<Packet>) -> String {
     let mut buffer = BytesMut::new();
     let mut batch = Vec::new();
     while packets.recv_many(&mut batch, 64).await > 0 {

@@ -1,16 +1,20 @@
 //! What the simulator is to be like, and what is to go wrong.
 
 use analyst_proto::wire::{ParentTopic, Secret};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
 
 /// What a simulator is to be.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// Where to listen; any free port of 127.0.0.1.
     pub listen: SocketAddr,
+    /// The certificate that it shows; none, and it takes no TLS.
+    pub tls: Option<TlsAcceptor>,
     /// The secret key behind passwords; none, and every password is right.
     pub secret: Option<Secret>,
     /// The only parent topic there is; none, and every one is.
@@ -150,11 +154,23 @@ pub enum OverRate {
     Close,
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("tls", &self.tls.is_some())
+            .field("seed", &self.seed)
+            .field("behaviour", &self.behaviour)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Options {
     /// A simulator on any free port of this machine that takes every password.
     pub fn new() -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             secret: None,
             parent: None,
             seed: 1,

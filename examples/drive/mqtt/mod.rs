@@ -5,6 +5,9 @@
 //! the machine decides. So there is one of its event loops for each connection: it ends with the first
 //! failure, and with it whatever it held.
 
+#[cfg(unix)]
+mod tunnel;
+
 use analyst_proto::link::{DeliveryId, Down, Login, NotSent, SendId};
 use analyst_proto::wire::Topic;
 use bytes::Bytes;
@@ -12,6 +15,7 @@ use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing,
     Packet, Publish, QoS,
 };
+use rustls::ClientConfig;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,7 +45,12 @@ pub enum What {
     /// The broker has accepted it.
     Connected,
     /// It is gone, or was not to be had.
-    Disconnected(Down),
+    Disconnected {
+        /// What the machine is told.
+        why: Down,
+        /// What people are told.
+        said: String,
+    },
     /// A message came.
     Delivered {
         /// What to acknowledge it by.
@@ -71,25 +80,37 @@ const INFLIGHT: u16 = 100;
 /// Room for topic and header beside the payload, in bytes.
 const HEADER: usize = 512;
 /// How long a connection may take; the machine gives up sooner if it is told to.
-const CONNECT_SECONDS: u64 = 30;
+const CONNECT: Duration = Duration::from_secs(30);
 
 impl Connection {
-    /// Begins to connect. `number` is never used twice.
-    pub fn open(number: u64, login: &Login, max_payload: usize, news: mpsc::Sender<News>) -> Self {
-        let mut options = MqttOptions::new(login.client_id.as_str(), &*login.host, login.port);
-        options.set_credentials(&*login.user_name, login.password.as_str());
-        options.set_keep_alive(Duration::from_secs(login.keepalive.max(1).into()));
-        options.set_clean_session(false);
-        options.set_manual_acks(true);
-        options.set_inflight(INFLIGHT);
-        let packet = max_payload + HEADER;
-        options.set_max_packet_size(packet, packet);
+    /// Begins to connect, with TLS if the login asks for it: `tls` tells whom to trust. `number` is
+    /// never used twice.
+    pub fn open(
+        number: u64,
+        login: &Login,
+        tls: Option<Arc<ClientConfig>>,
+        max_payload: usize,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let options = options(login, &login.host, max_payload);
         let (client, mut events) = AsyncClient::new(options, QUEUE);
         events
             .network_options
-            .set_connection_timeout(CONNECT_SECONDS);
+            .set_connection_timeout(CONNECT.as_secs());
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let task = tokio::spawn(poll(number, events, Arc::clone(&shared), news));
+        let link = Events {
+            connection: number,
+            events,
+            shared: Arc::clone(&shared),
+            news,
+        };
+        let encrypted = login.is_tls.then(|| login.clone());
+        let task = tokio::spawn(async move {
+            match encrypted {
+                Some(login) => link.run_encrypted(&login, tls, max_payload).await,
+                None => link.run().await,
+            }
+        });
         Self {
             number,
             client,
@@ -146,25 +167,92 @@ impl News {
     }
 }
 
-/// Runs the connection until it fails.
-async fn poll(
+/// What goes on in the task of a connection.
+struct Events {
     connection: u64,
-    mut events: EventLoop,
+    events: EventLoop,
     shared: Arc<Mutex<Shared>>,
     news: mpsc::Sender<News>,
-) {
-    loop {
-        let what = match events.poll().await {
-            Ok(event) => hear(connection, event, &shared),
-            Err(error) => Some(What::Disconnected(reason(&error))),
-        };
-        let Some(what) = what else { continue };
-        let is_over = matches!(what, What::Disconnected(_));
-        // As long as nobody listens, nothing more is read.
-        if news.send(News { connection, what }).await.is_err() || is_over {
-            return;
+}
+
+impl Events {
+    /// Runs the connection until it fails.
+    async fn run(mut self) {
+        loop {
+            let what = match self.events.poll().await {
+                Ok(event) => hear(self.connection, event, &self.shared),
+                Err(error) => Some(What::Disconnected {
+                    why: reason(&error),
+                    said: error.to_string(),
+                }),
+            };
+            let Some(what) = what else { continue };
+            let is_over = matches!(what, What::Disconnected { .. });
+            // As long as nobody listens, nothing more is read.
+            if self.tell(what).await.is_err() || is_over {
+                return;
+            }
         }
     }
+
+    /// The same over TLS.
+    #[cfg(unix)]
+    async fn run_encrypted(
+        mut self,
+        login: &Login,
+        tls: Option<Arc<ClientConfig>>,
+        max_payload: usize,
+    ) {
+        let Some(tls) = tls else {
+            return self
+                .fail("the broker wants TLS: say whose certificates to trust")
+                .await;
+        };
+        let tunnel = match tunnel::Tunnel::open(login, tls).await {
+            Ok(tunnel) => tunnel,
+            Err(error) => return self.fail(&error.to_string()).await,
+        };
+        self.events.mqtt_options = options(login, tunnel.socket(), max_payload);
+        let unix = rumqttc::Transport::Unix;
+        self.events.mqtt_options.set_transport(unix);
+        let passed_on = async {
+            tunnel.run().await;
+            // The client finds out by itself, and says more.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.run() => {}
+            () = passed_on => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn run_encrypted(mut self, _: &Login, _: Option<Arc<ClientConfig>>, _: usize) {
+        self.fail("TLS to a broker is to be had on Unix only").await;
+    }
+
+    /// Tells that there is no connection.
+    async fn fail(&mut self, said: &str) {
+        let (why, said) = (Down::Lost, said.to_owned());
+        let _ = self.tell(What::Disconnected { why, said }).await;
+    }
+
+    async fn tell(&mut self, what: What) -> Result<(), mpsc::error::SendError<News>> {
+        let connection = self.connection;
+        self.news.send(News { connection, what }).await
+    }
+}
+
+fn options(login: &Login, address: &str, max_payload: usize) -> MqttOptions {
+    let mut options = MqttOptions::new(login.client_id.as_str(), address, login.port);
+    options.set_credentials(&*login.user_name, login.password.as_str());
+    options.set_keep_alive(Duration::from_secs(login.keepalive.max(1).into()));
+    options.set_clean_session(false);
+    options.set_manual_acks(true);
+    options.set_inflight(INFLIGHT);
+    let packet = max_payload + HEADER;
+    options.set_max_packet_size(packet, packet);
+    options
 }
 
 fn hear(connection: u64, event: Event, shared: &Mutex<Shared>) -> Option<What> {

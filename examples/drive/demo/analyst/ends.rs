@@ -4,6 +4,7 @@ use crate::analyst::analyser::{self, Recognition};
 use crate::analyst::dispatcher::{Dispatcher, Inlet, Options};
 use crate::clock::now;
 use crate::lmq::{self, Behaviour, Lmq};
+use crate::tls::Trust;
 use analyst_proto::device;
 use analyst_proto::link::Login;
 use analyst_proto::platform::{Config, Credentials, Event, Registration};
@@ -116,6 +117,8 @@ impl Desk {
         });
         let options = Options {
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
+            trust: Trust::Nobody,
             data,
             config,
             registrations: registrations.collect(),
@@ -204,7 +207,8 @@ impl Analysers {
             config.link.backoff_min = Duration::from_millis(300);
             config.link.backoff_max = Duration::from_secs(1);
             analyser::Options {
-                server: format!("http://{server}"),
+                server: server.into(),
+                trust: Trust::Nobody,
                 secret: secret(nth),
                 data: folder.join(name(nth)),
                 config,

@@ -2,7 +2,7 @@
 
 use super::{ReceiverControl, ReceiverOptions};
 use crate::face::account;
-use crate::http::tls::{self, KeyPin, Trust};
+use crate::tls::{self, KeyPin, Trust};
 use face_record_push::platform::Terminal;
 use face_record_push::{Dest, DestPolicy, Host, Login, Scheme, Subscription};
 use std::io;
@@ -91,7 +91,7 @@ pub(super) fn subscription(
         return Ok(None);
     }
     // Nothing may have happened yet if this fails.
-    tls::client(&options.dialing.trust).map_err(io::Error::other)?;
+    tls::client(&options.dialing.trust, tls::HTTP).map_err(io::Error::other)?;
     let paths = &options.config.paths;
     if let Some(dest) = &options.advertise {
         let path = dest.path().split('?').next().unwrap_or_default();
