@@ -29,6 +29,7 @@ DEBIAN_PACKAGES=(
   libbcprov-java                          # XTEA as Bouncy Castle does it
   curl                                    # a foreign HTTP client
   openssl                                 # signatures, computed elsewhere
+  mosquitto mosquitto-clients jq          # a foreign broker, its clients, a reader that rounds ids
   valgrind                                # instruction counts
   libz3-4 libxml2 libedit2                # what the older compiler's LLVM links to
   libssl-dev pkg-config                   # duvet links to OpenSSL

@@ -6,7 +6,7 @@ use analyst_proto::device::Config;
 use analyst_proto::wire::Secret;
 use clap::Parser;
 use drive::analyst::analyser::{self, Options, Recognition};
-use drive::analyst::by_analyser;
+use drive::analyst::{Patience, by_analyser};
 use drive::cli;
 use drive::http::Site;
 use drive::tls::Trust;
@@ -52,6 +52,8 @@ struct Args {
     /// Chance in delays, failures and results follows from it
     #[arg(long, default_value_t = 5)]
     seed: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 #[tokio::main]
@@ -72,12 +74,14 @@ async fn run(args: Args) -> io::Result<()> {
     let secret = cli::secret(args.secret, args.secret_file.as_deref(), "ANALYST_SECRET")?;
     let no_secret = "without its key the server tells nothing: set ANALYST_SECRET, or give --secret or --secret-file";
     let secret = secret.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, no_secret))?;
+    let mut config = Config::new(args.name, args.seed);
+    args.patience.apply(&mut config.link);
     let options = Options {
         server: args.server,
         trust: args.ca.map_or(Trust::Nobody, Trust::Authorities),
         secret: Secret::new(secret),
         data: args.data,
-        config: Config::new(args.name, args.seed),
+        config,
         recognition,
     };
     analyser::run(options, told_to_end, |event| {

@@ -4,11 +4,13 @@ pub mod analyser;
 pub mod dispatcher;
 mod journal;
 mod link;
+mod patience;
 pub mod program;
 mod records;
 mod said;
 
 pub use journal::OpenError;
+pub use patience::Patience;
 pub use said::{by_analyser, by_dispatcher};
 
 /// The largest payload, in bytes: what Aliyun's broker takes.

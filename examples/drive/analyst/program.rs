@@ -2,8 +2,8 @@
 //! output.
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
-use super::by_dispatcher;
 use super::dispatcher::{Dispatcher, Inlet, Options};
+use super::{Patience, by_dispatcher};
 use crate::cli;
 use crate::tls::{self, Trust};
 use analyst_proto::credentials::PasswordKey;
@@ -14,6 +14,7 @@ use clap::Args;
 use lenient_wire::ObjectWriter;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -71,6 +72,8 @@ pub struct PlatformArgs {
     /// Chance in delays follows from it
     #[arg(long, default_value_t = 5)]
     seed: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// The file of secrets.
@@ -117,6 +120,7 @@ impl PlatformArgs {
             };
         }
         config.lease = self.lease;
+        self.patience.apply(&mut config.link);
         config.max_attempts = self.max_attempts;
         let registrations = read_secrets(&self.secrets)?
             .into_iter()
@@ -260,6 +264,6 @@ fn lease(text: &str) -> Result<Duration, &'static str> {
     is_possible.then_some(lease).ok_or("it is from 1s to 60m")
 }
 
-fn wrong(text: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text.to_string())
+fn wrong(why: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }

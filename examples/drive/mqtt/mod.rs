@@ -100,7 +100,7 @@ impl Connection {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let link = Events {
             connection: number,
-            events,
+            inner: events,
             shared: Arc::clone(&shared),
             news,
         };
@@ -170,7 +170,7 @@ impl News {
 /// What goes on in the task of a connection.
 struct Events {
     connection: u64,
-    events: EventLoop,
+    inner: EventLoop,
     shared: Arc<Mutex<Shared>>,
     news: mpsc::Sender<News>,
 }
@@ -179,7 +179,7 @@ impl Events {
     /// Runs the connection until it fails.
     async fn run(mut self) {
         loop {
-            let what = match self.events.poll().await {
+            let what = match self.inner.poll().await {
                 Ok(event) => hear(self.connection, event, &self.shared),
                 Err(error) => Some(What::Disconnected {
                     why: reason(&error),
@@ -212,9 +212,9 @@ impl Events {
             Ok(tunnel) => tunnel,
             Err(error) => return self.fail(&error.to_string()).await,
         };
-        self.events.mqtt_options = options(login, tunnel.socket(), max_payload);
+        self.inner.mqtt_options = options(login, tunnel.socket(), max_payload);
         let unix = rumqttc::Transport::Unix;
-        self.events.mqtt_options.set_transport(unix);
+        self.inner.mqtt_options.set_transport(unix);
         let passed_on = async {
             tunnel.run().await;
             // The client finds out by itself, and says more.

@@ -14,6 +14,7 @@ pub(crate) struct Dialer {
     login: Option<Login>,
     retry: Backoff,
     auth_retry: Backoff,
+    steady_after: Duration,
     open_timeout: Duration,
     failed_opens: u32,
     lost: VecDeque<Instant>, // when connections broke lately
@@ -78,10 +79,9 @@ pub(crate) enum Dialled {
     OpenTimedOut,
 }
 
-/// So many broken connections within [`SUSPICIOUS_TIME`] make one think that another client has our
-/// identifier.
+/// So many broken connections within [`LinkConfig::steady_after`] make one think that another client
+/// has our identifier.
 const SUSPICIOUS: usize = 3;
-const SUSPICIOUS_TIME: Duration = Duration::from_secs(60);
 
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -120,6 +120,7 @@ impl Dialer {
             retry: Backoff::new(config.backoff_min, config.backoff_max, seed),
             auth_retry: Backoff::new(config.auth_backoff_min, config.auth_backoff_max, !seed),
             open_timeout: config.open_timeout,
+            steady_after: config.steady_after,
             failed_opens: 0,
             lost: VecDeque::new(),
             exchanges: 0,
@@ -232,11 +233,11 @@ impl Dialer {
         }
         let was_up = why == Down::Lost && self.failed_opens == 0;
         //= docs/spec/analyst-proto.md#link
-        //# A machine MUST wait a minute after its connection has broken three times within a
-        //# minute, and report that another client is likely to have its identifier.
+        //# A machine MUST wait as long as `steady_after` after its connection has broken three times
+        //# within that time, and report that another client is likely to have its identifier.
         let is_suspicious = was_up && self.note_lost(now);
         if is_suspicious {
-            self.phase = Phase::Waiting(later(now, SUSPICIOUS_TIME));
+            self.phase = Phase::Waiting(later(now, self.steady_after));
         } else {
             self.wait(now);
         }
@@ -278,7 +279,7 @@ impl Dialer {
                 .map(|login| (login.host.clone(), login.client_id.clone())),
             delays: [self.retry.base(), self.auth_retry.base()],
             failed_opens: self.failed_opens.min(again_after),
-            lost: ages.filter(|&age| age < SUSPICIOUS_TIME).collect(),
+            lost: ages.filter(|&age| age < self.steady_after).collect(),
         }
     }
 
@@ -289,7 +290,7 @@ impl Dialer {
             Phase::Opening(due) => PhaseSnapshot::Opening(due.saturating_duration_since(now)),
             Phase::Up(since) => {
                 let is_fresh = self.retry.is_fresh() && self.auth_retry.is_fresh();
-                let age = now.saturating_duration_since(since).min(SUSPICIOUS_TIME);
+                let age = now.saturating_duration_since(since).min(self.steady_after);
                 PhaseSnapshot::Up(if is_fresh { Duration::ZERO } else { age })
             }
             Phase::Closed => PhaseSnapshot::Closed,
@@ -298,15 +299,16 @@ impl Dialer {
 
     /// A connection that has held is a success; one that breaks at once is none.
     fn lived(&mut self, now: Instant, since: Instant) {
-        if now.saturating_duration_since(since) >= SUSPICIOUS_TIME {
+        if now.saturating_duration_since(since) >= self.steady_after {
             self.retry.reset();
             self.auth_retry.reset();
         }
     }
 
     fn note_lost(&mut self, now: Instant) -> bool {
+        let steady_after = self.steady_after;
         self.lost
-            .retain(|&at| now.saturating_duration_since(at) < SUSPICIOUS_TIME);
+            .retain(|&at| now.saturating_duration_since(at) < steady_after);
         self.lost.push_back(now);
         let is_suspicious = self.lost.len() >= SUSPICIOUS;
         if is_suspicious {

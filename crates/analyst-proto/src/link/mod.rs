@@ -27,6 +27,9 @@ pub struct LinkConfig {
     pub auth_backoff_min: Duration,
     /// Longest such delay; 15 min.
     pub auth_backoff_max: Duration,
+    /// How long a connection holds that is a good one; 60 s. After three that broke within this time
+    /// the machine rests as long.
+    pub steady_after: Duration,
     /// How long a connection may take to be made; 20 s.
     pub open_timeout: Duration,
     /// How long the broker may take to acknowledge a message before the connection counts as dead;
@@ -164,6 +167,7 @@ impl LinkConfig {
             backoff_max: Duration::from_secs(60),
             auth_backoff_min: Duration::from_secs(30),
             auth_backoff_max: Duration::from_secs(15 * 60),
+            steady_after: Duration::from_secs(60),
             open_timeout: Duration::from_secs(20),
             ack_timeout: Duration::from_secs(20),
             window,
