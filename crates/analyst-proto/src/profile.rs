@@ -22,6 +22,13 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// So many messages a second in the long run, and so many at once.
+    pub fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second, burst }
+    }
+}
+
 impl BrokerProfile {
     /// The profile of a broker, by the user name for it or by its host.
     pub fn detect(user_name: &str, host: &str) -> Self {

@@ -2,11 +2,11 @@
 
 mod device_kit;
 
-use analyst_proto::BrokerProfile;
 use analyst_proto::device::{Event, Input, Output, Reason, State};
 use analyst_proto::link::HangUp;
 use analyst_proto::link::{Down, ExchangeId, NotSent, SendId};
 use analyst_proto::wire::{ErrorCode, InfoWarning, NoInfo, Rejection, Secret};
+use analyst_proto::{BrokerProfile, Rate};
 use device_kit::{Rig, config, fail, finish, info, info_of, lmq, ms, secs};
 
 /// Moves the clock to the next timer, and gives how far that was.
@@ -408,4 +408,51 @@ fn a_password_does_not_show() {
     let rig = Rig::up(config());
     let shown = format!("{:?} {:?}", rig.device, rig.log);
     assert!(shown.contains("analyst_3") && !shown.contains("hush"));
+}
+
+#[test]
+//= docs/spec/analyst-proto.md#analyser
+//= type=test
+//# The analyser MUST NOT publish more messages a second than `rate`.
+fn a_l15_results_go_out_no_faster_than_aliyuns_broker_takes_them() {
+    let mut config = lmq();
+    (config.max_queue, config.link.window) = (50, 50);
+    for (rate, at_once, pause) in [(None, 20, 50), (Some(Rate::new(4, 2)), 2, 250)] {
+        config.rate = rate;
+        let mut rig = Rig::up(config.clone());
+        for id in 1..=30 {
+            rig.start(id);
+            rig.store_all();
+        }
+        rig.lose(Down::Lost);
+        for id in 1..=30 {
+            rig.take(id, 1);
+            rig.store_all();
+        }
+        rig.log.clear();
+        rig.connect();
+        assert_eq!(rig.messages().len(), at_once);
+        for more in 1..=30 - at_once {
+            rig.wait(ms(pause - 1));
+            assert_eq!(rig.messages().len(), at_once + more - 1);
+            rig.wait(ms(1));
+            assert_eq!(rig.messages().len(), at_once + more);
+        }
+        assert_eq!(rig.messages()[29], finish(30), "in order, and all of them");
+    }
+}
+
+#[test]
+fn an_ordinary_broker_gets_results_as_fast_as_they_come() {
+    let mut config = config();
+    (config.max_queue, config.link.window) = (50, 50);
+    let mut rig = Rig::up(config);
+    rig.log.clear();
+    for id in 1..=30 {
+        rig.start(id);
+        rig.store_all();
+        rig.take(id, 1);
+        rig.store_all();
+    }
+    assert_eq!(rig.messages().len(), 30);
 }

@@ -2,7 +2,7 @@
 
 use super::{Device, Event, Mail, Output, SHORTEST};
 use crate::BrokerProfile;
-use crate::link::{Dialled, Down, ExchangeId, HangUp, Login, NotSent, SendId};
+use crate::link::{Bucket, Dialled, Down, ExchangeId, HangUp, Login, NotSent, SendId};
 use crate::wire::{ConnectionInfo, NoInfo, TaskId};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,11 @@ impl Device {
         let topic = info.parent.p2p(&info.server_client_id);
         self.outbox.readdress(&topic);
         self.answers_to = Some(topic);
+        let rate = self.config.rate.or_else(|| profile.rate());
+        // What was published before counts, unless the broker is of another kind now.
+        if self.bucket.is_none() || rate.is_none() {
+            self.bucket = rate.map(|rate| Bucket::new(now, rate));
+        }
         self.dialer.fetched(now, login);
         for id in std::mem::take(&mut self.unaddressed) {
             self.offer(id);
@@ -122,9 +127,29 @@ impl Device {
         }
         //= docs/spec/analyst-proto.md#analyser
         //# The analyser MUST NOT publish the same message twice over one connection.
-        while let Some(publish) = self.outbox.send(now, self.config.link.window) {
+        while self
+            .bucket
+            .as_ref()
+            .is_none_or(|bucket| bucket.is_ready(now))
+        {
+            let Some(publish) = self.outbox.send(now, self.config.link.window) else {
+                return;
+            };
+            //= docs/spec/analyst-proto.md#analyser
+            //# The analyser MUST NOT publish more messages a second than `rate`.
+            if let Some(bucket) = &mut self.bucket {
+                bucket.take(now);
+            }
             self.out.push_back(Output::Send(publish));
         }
+    }
+
+    /// When the next message may go out that only the rate holds back.
+    pub(super) fn publishable_at(&self) -> Option<Instant> {
+        let bucket = self.bucket.as_ref()?;
+        let window = self.config.link.window.max(1);
+        let is_waiting = self.dialer.is_up() && self.outbox.is_ready(window);
+        if is_waiting { bucket.ready_at() } else { None }
     }
 
     pub(super) fn sent(&mut self, now: Instant, send: SendId) {

@@ -55,7 +55,7 @@ pub use vocabulary::{
     ReplyToTimeout, Run, State, TaskState,
 };
 
-use crate::link::{Dialer, HangUp, Journal, Outbox, Phase};
+use crate::link::{Bucket, Dialer, HangUp, Journal, Outbox, Phase};
 use crate::wire::{TaskId, Topic};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -69,6 +69,7 @@ pub struct Device {
     answers_to: Option<Topic>, // once the server has said so
     outbox: Outbox<Mail>,
     unaddressed: VecDeque<TaskId>, // results for the outbox, as long as it is not known where to
+    bucket: Option<Bucket>,        // where the broker limits the rate
     busy_answers: usize,           // of those in the outbox
     is_holding: bool,              // the broker holds back tasks for which there was no room
     journal: Journal<Op>,
@@ -102,6 +103,7 @@ impl Device {
             answers_to: None,
             outbox: Outbox::default(),
             unaddressed: VecDeque::new(),
+            bucket: None,
             busy_answers: 0,
             is_holding: false,
             journal: Journal::new(&config.link, config.seed),
@@ -166,6 +168,7 @@ impl Device {
             self.dialer.due(),
             self.journal.due(),
             self.unacknowledged_at(),
+            self.publishable_at(),
             oldest.and_then(|(_, &(until, _))| until),
         ];
         due.into_iter().flatten().min()

@@ -18,6 +18,7 @@ pub struct Snapshot {
     answers_to: Option<Topic>,
     outbox: OutboxSnapshot<(Mail, Spelling)>,
     unaddressed: Vec<TaskId>,
+    rate_spent: Duration, // how long until as much as ever may be published
     is_holding: bool,
     journal: JournalSnapshot<(u8, TaskId, Run, u32)>,
     tasks: Vec<(TaskId, TaskSnapshot)>,
@@ -59,6 +60,10 @@ impl Device {
                 .outbox
                 .snapshot(now, timeout, |mail, message| (*mail, spelling(message))),
             unaddressed: self.unaddressed.iter().copied().collect(),
+            rate_spent: self
+                .bucket
+                .as_ref()
+                .map_or(Duration::ZERO, |bucket| bucket.missing(now)),
             is_holding: self.is_holding,
             journal: self.journal.snapshot(now, describe),
             tasks: tasks.collect(),

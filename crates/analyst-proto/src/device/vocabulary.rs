@@ -7,7 +7,7 @@ use crate::link::{SendId, Seq};
 use crate::wire::{
     ClientId, ConnectionInfo, InfoWarning, NoInfo, Start, Taken, TaskId, Text, Topic,
 };
-use crate::{BrokerProfile, WireErrorKind};
+use crate::{BrokerProfile, Rate, WireErrorKind};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,9 @@ pub struct Config {
     /// A cancellation within this time after a task came again is taken for one of the time before;
     /// `None` is 15 s under [`BrokerProfile::Lmq`], which keeps no order, and else 0. Default `None`.
     pub overtake_guard: Option<Duration>,
+    /// How fast it may publish; `None` is 20 messages a second under [`BrokerProfile::Lmq`], and else
+    /// as it likes. Default `None`.
+    pub rate: Option<Rate>,
     /// How a cancellation is answered; [`ReplyToTimeout::Nothing`], as the document does not say.
     pub reply_to_timeout: ReplyToTimeout,
     /// Extension `attempt`: answers carry the `analyst_id` of their task; false. One of more than 128
@@ -405,6 +408,7 @@ impl Config {
             kept_results: 1_000,
             kept_for: Duration::from_secs(24 * 60 * 60),
             overtake_guard: None,
+            rate: None,
             reply_to_timeout: ReplyToTimeout::Nothing,
             echo_attempt: false,
         }

@@ -1,10 +1,12 @@
 //! What both machines and their drivers say to each other about the broker and the store.
 
 mod backoff;
+mod bucket;
 mod dialer;
 mod journal;
 mod outbox;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use dialer::{Dialer, DialerSnapshot, Dialled, Phase};
 pub(crate) use journal::{Journal, JournalSnapshot};
 pub(crate) use outbox::{Outbox, OutboxSnapshot};

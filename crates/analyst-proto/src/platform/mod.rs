@@ -1,6 +1,5 @@
 //! The dispatcher: every task that it accepts ends once.
 
-mod bucket;
 mod dispatch;
 mod info;
 mod restore;
@@ -20,9 +19,8 @@ pub use vocabulary::{
 };
 
 use crate::desk::Desk;
-use crate::link::{Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
+use crate::link::{Bucket, Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
 use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
-use bucket::Bucket;
 use roster::{Roster, Suspension};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

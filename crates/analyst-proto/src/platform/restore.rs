@@ -1,14 +1,13 @@
 //! A dispatcher as its store remembers it.
 
 use super::Platform;
-use super::bucket::Bucket;
 use super::roster::Roster;
 use super::table::Table;
 use super::task::{Attempt, Lease, Stage};
 use super::tombstones::{Epitaph, Tombstones};
 use super::vocabulary::{Config, Counters, Op, Submission, Verdict};
 use crate::desk::Desk;
-use crate::link::{Dialer, Journal, Outbox};
+use crate::link::{Bucket, Dialer, Journal, Outbox};
 use crate::wire::{ClientId, TaskId, Text, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
