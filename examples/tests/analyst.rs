@@ -4,8 +4,11 @@
 mod kit;
 mod kit_analyst;
 
+use analyst_proto::sign::{Preset, SigningKey};
+use analyst_proto::wire::{ConnectionInfoRequest, RequestForm, Secret, UnixMillis};
 use kit::{PATIENCE, Program, example};
 use kit_analyst::{Site, task};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::io::Write as _;
 
 #[test]
@@ -131,4 +134,122 @@ fn what_cannot_work_is_refused_with_advice() {
         foreign.contains("belongs to analyser analyst_1"),
         "{foreign}"
     );
+}
+
+/// What anybody may publish to the dispatcher; the broker takes it with QoS 1.
+async fn publish_to_the_dispatcher(broker: &str, payloads: &[Vec<u8>]) {
+    let (host, port) = broker
+        .trim_start_matches("mqtt://")
+        .split_once(':')
+        .unwrap();
+    let mut options = MqttOptions::new("GID_Analyst@@@stranger", host, port.parse().unwrap());
+    options.set_credentials("any", "any");
+    options.set_max_packet_size(1 << 20, 1 << 20);
+    let (client, mut events) = AsyncClient::new(options, 100);
+    let topic = "Analyst/p2p/GID_Analyst@@@monitor";
+    for payload in payloads {
+        let payload = payload.clone();
+        client
+            .publish(topic, QoS::AtLeastOnce, false, payload)
+            .await
+            .unwrap();
+    }
+    let mut open = payloads.len();
+    while open > 0 {
+        let event = tokio::time::timeout(PATIENCE, events.poll()).await.unwrap();
+        if matches!(event.unwrap(), Event::Incoming(Packet::PubAck(_))) {
+            open -= 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_send_changes_nothing_and_the_operator_is_told() {
+    let site = Site::new("analyst-strangers", &["--plain"]);
+    let platform = site.platform.as_ref().unwrap();
+    platform.err.line_with("connected to the broker");
+    assert_eq!(site.post(&task(7)).unwrap().0, 202);
+    platform.err.line_with("task 7: accepted");
+    let result =
+        |id: &str| format!(r#"{{"action":"ANALYSIS_FINISH","data":{{"id":{id},"RESULT":{{}}}}}}"#);
+    let fail = r#"{"action":"ANALYSIS_FAIL","data":{"id":9,"RESULT":"看不清"}}"#;
+    let long = format!(
+        r#"{{"action":"ANALYSIS_FAIL","data":{{"id":9,"RESULT":"{}"}}}}"#,
+        "x".repeat(70_000)
+    );
+    let payloads = [
+        "".into(),
+        "not JSON".into(),
+        result("8"),
+        fail.into(),
+        result("-1"),
+        result("1.5"),
+        // As the document prints them; nothing sends them so.
+        "{\"action\":\"ANALYSIS_FINISH\", # done\n\"data\":{\"id\":8,\"RESULT\":{},},}".into(),
+        r#"{"action":"ANALYSIS_START","data":{"id":7,"top_video":"v","goods_ids":{}}}"#.into(),
+        r#"{"action":"ANALYSIS_DANCE","data":{}}"#.into(),
+        "[".repeat(1000),
+        long,
+    ];
+    publish_to_the_dispatcher(&site.broker_url, &payloads.map(String::into_bytes)).await;
+    for told in [
+        "task 8: a result came, and the task is not known",
+        "task 9: a result came, and the task is not known",
+        "nobody sends ANALYSIS_START to a dispatcher",
+        "a message was ignored",
+    ] {
+        platform.err.line_with(told);
+    }
+    // It was given to an analyser and nobody has said anything of it that counts.
+    assert!(site.outcomes().is_empty());
+    let _analysts = [1, 2].map(|nth| site.analyst(nth, &["--work-ms", "10"]));
+    assert_eq!(site.wait_for(1, PATIENCE)["7"]["outcome"], "finished");
+}
+
+/// A request for connection information as this analyser, with this key, at this time.
+fn question(name: &str, key: &str, at: u64) -> String {
+    let key = SigningKey::new(Preset::default(), &Secret::new(key));
+    let request = ConnectionInfoRequest::new(name, UnixMillis(at.cast_signed())).unwrap();
+    request.signed(&key).call(RequestForm::Query).target
+}
+
+#[test]
+fn whoever_may_not_know_the_broker_is_refused_and_the_operator_is_told() {
+    let site = Site::new("analyst-refused", &["--plain"]);
+    let platform = site.platform.as_ref().unwrap();
+    let now = drive::cli::now().0;
+    let good = question("analyst_1", "secret-1", now);
+    let ask = |target: &str| site.ask("GET", target, "").unwrap().1;
+    assert!(ask(&good).contains(r#""client_id":"GID_Analyst@@@analyst_1""#));
+    let refusals = [
+        (good.clone(), "the same request came before"),
+        (
+            question("analyst_1", "secret-2", now),
+            "the signature is wrong",
+        ),
+        (question("分析器", "secret-1", now), "nobody has this name"),
+        (
+            question("analyst_1", "secret-1", now - 600_000),
+            "set the clocks",
+        ),
+        (
+            question("analyst_1", "secret-1", now + 600_000),
+            "set the clocks",
+        ),
+        (
+            good[..good.len() - 40].to_owned(),
+            "was not told where the broker is",
+        ),
+    ];
+    for (target, told) in refusals {
+        let answer: serde_json::Value = serde_json::from_str(&ask(&target)).unwrap();
+        assert_ne!(answer["status"], 0, "{answer}");
+        assert_eq!(answer.get("data"), None, "{answer}");
+        platform.err.line_with(told);
+    }
+    let unsigned = question("analyst_1", "secret-2", now);
+    let answer = ask(&unsigned);
+    assert_eq!(answer, r#"{"msg":"sign is invaild","status":4}"#);
+    let said = platform.said();
+    assert!(!said.contains("secret-"), "{said}");
 }

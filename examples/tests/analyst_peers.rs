@@ -238,6 +238,43 @@ fn mosquittos_own_clients_give_our_analyser_a_task_and_get_the_result() {
 }
 
 #[test]
+fn what_is_too_large_is_acknowledged_and_told_so_that_it_does_not_come_for_ever() {
+    let Some((site, mosquitto)) = site("mosquitto-large", 1, "60s") else {
+        return;
+    };
+    let analyst = site.analyst(1, &["--work-ms", "10"]);
+    analyst.out.line_with("connected to the broker");
+    let platform = site.platform.as_ref().unwrap();
+    for (size, is_read) in [(11 << 10, true), (1 << 20, false), (20 << 20, false)] {
+        let start = format!(
+            r#"{{"action":"ANALYSIS_START","data":{{"id":{size},"top_video":"{}","goods_ids":{{}}}}}}"#,
+            "v".repeat(size)
+        );
+        let file = site.folder.join("large.json");
+        std::fs::write(&file, start).unwrap();
+        publish(&mosquitto, "Analyst/p2p/GID_Analyst@@@analyst_1", &file);
+        publish(&mosquitto, "Analyst/p2p/GID_Analyst@@@monitor", &file);
+        if is_read {
+            analyst
+                .out
+                .line_with(&format!("task {size}: what run 1 found is delivered"));
+        } else {
+            analyst.out.line_with("a message was ignored");
+            platform.err.line_with("a message was ignored");
+        }
+    }
+    assert_eq!(site.post(&task(1)).unwrap().0, 202);
+    assert_eq!(site.wait_for(1, PATIENCE)["1"]["outcome"], "finished");
+    for (program, lines) in [("analyser", &analyst.out), ("dispatcher", &platform.err)] {
+        let lines = lines.lines();
+        let connections = lines
+            .iter()
+            .filter(|line| *line == "connected to the broker");
+        assert_eq!(connections.count(), 1, "{program}: {lines:?}");
+    }
+}
+
+#[test]
 fn an_analyser_that_rounds_ids_is_found_out() {
     let script = "let said = JSON.parse(require('fs').readFileSync(0));
         console.log(JSON.stringify({action: 'ANALYSIS_FINISH', data: {id: said.data.id, RESULT: {}}}))";

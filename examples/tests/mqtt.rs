@@ -246,9 +246,13 @@ async fn a_r6_a_full_queue_is_said_and_nobody_waits_for_room() {
     let broker = Broker::start().await;
     // Nothing is acknowledged, so the queue fills up; and this test is the only other task, so
     // waiting would be for ever.
-    let (end, _peer) = broker.connect(1).await;
-    let refused = (0..1000).find_map(|send| end.publish(send, "one more").err());
+    let (mut end, mut peer) = broker.connect(1).await;
+    peer.publish(1, "delivered").await;
+    let (delivery, _) = end.delivered().await;
+    let refused = (0..100_000).find_map(|send| end.publish(send, "one more").err());
     assert_eq!(refused, Some(NotSent::Closed));
+    assert!(!end.connection.acknowledge(delivery));
+    assert!(!end.connection.subscribe(&monitor()));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use analyst_proto::codec::{self, Lenience};
 use analyst_proto::device::{
     Config, Device, Event, Input, Outcome, Output, Reason, Recovered, Run,
 };
-use analyst_proto::link::{ExchangeId, Publish};
+use analyst_proto::link::{Down, ExchangeId, Publish};
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{
     ConnectionInfo, ConnectionInfoRequest, GoodsId, InfoCall, InfoReply, Message, NoInfo,
@@ -152,9 +152,15 @@ impl Analyser {
             match output {
                 Output::Fetch(exchange) => self.fetch(exchange),
                 Output::Open(login) => self.link.open(&login),
-                Output::Subscribe(topic) => self.link.subscribe(&topic),
+                Output::Subscribe(topic) => {
+                    let is_up = self.link.subscribe(&topic);
+                    self.note_unless(is_up);
+                }
                 Output::Send(publish) => self.publish(&publish),
-                Output::Ack(delivery) => self.link.acknowledge(delivery),
+                Output::Ack(delivery) => {
+                    let is_up = self.link.acknowledge(delivery);
+                    self.note_unless(is_up);
+                }
                 Output::Hangup => self.link.hang_up(),
                 Output::Store(seq, op) => self.journal.ask(seq, records::of_analyser(&op)),
                 Output::Event(event) => {
@@ -171,6 +177,14 @@ impl Analyser {
             }
         }
         None
+    }
+
+    /// Tells the machine that the connection is gone, unless it is up.
+    fn note_unless(&mut self, is_up: bool) {
+        if !is_up {
+            let input = Input::Disconnected(Down::Lost);
+            self.device.handle_input(now(), input);
+        }
     }
 
     fn publish(&mut self, publish: &Publish) {

@@ -8,7 +8,7 @@ use crate::http::{self, Body, Incoming, Limits, Request, Response, Server, Statu
 use crate::mqtt::News;
 use crate::tls::{self, Trust};
 use analyst_proto::codec::{self, Lenience};
-use analyst_proto::link::{ExchangeId, Publish};
+use analyst_proto::link::{Down, ExchangeId, Publish};
 use analyst_proto::platform::{
     Config, Event, Input, Output, Platform, Reason, Refused, Registration, Submission,
 };
@@ -213,9 +213,15 @@ impl Dispatcher {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Open(login) => self.link.open(&login),
-                Output::Subscribe(topic) => self.link.subscribe(&topic),
+                Output::Subscribe(topic) => {
+                    let is_up = self.link.subscribe(&topic);
+                    self.note_unless(is_up);
+                }
                 Output::Send(publish) => self.publish(&publish),
-                Output::Ack(delivery) => self.link.acknowledge(delivery),
+                Output::Ack(delivery) => {
+                    let is_up = self.link.acknowledge(delivery);
+                    self.note_unless(is_up);
+                }
                 Output::Hangup => self.link.hang_up(),
                 Output::InfoReply(exchange, reply) => {
                     if let Some(asker) = self.asked.remove(&exchange) {
@@ -254,6 +260,14 @@ impl Dispatcher {
             _ => {}
         }
         None
+    }
+
+    /// Tells the machine that the connection is gone, unless it is up.
+    fn note_unless(&mut self, is_up: bool) {
+        if !is_up {
+            let input = Input::Disconnected(Down::Lost);
+            self.platform.handle_input(now(), input);
+        }
     }
 
     fn publish(&mut self, publish: &Publish) {

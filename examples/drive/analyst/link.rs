@@ -54,14 +54,27 @@ impl Link {
         self.connection = None;
     }
 
-    pub(super) fn subscribe(&self, topic: &Topic) {
-        // A queue that is full is found out by the next message.
-        let _ = self.connection.as_ref().map(|it| it.subscribe(topic));
+    /// False if the connection is gone with that.
+    pub(super) fn subscribe(&mut self, topic: &Topic) -> bool {
+        let is_queued = |connection: &Connection| connection.subscribe(topic);
+        self.still(is_queued)
     }
 
-    /// If there is none any more, the broker delivers it again.
-    pub(super) fn acknowledge(&self, delivery: DeliveryId) {
-        let _ = self.connection.as_ref().map(|it| it.acknowledge(delivery));
+    /// False if the connection is gone with that. If there is none any more, the broker delivers it
+    /// again.
+    pub(super) fn acknowledge(&mut self, delivery: DeliveryId) -> bool {
+        let is_queued = |connection: &Connection| connection.acknowledge(delivery);
+        self.still(is_queued)
+    }
+
+    /// Ends the connection if its queue is full.
+    fn still(&mut self, is_queued: impl Fn(&Connection) -> bool) -> bool {
+        let is_full = self.connection.as_ref().is_some_and(|it| !is_queued(it));
+        if is_full {
+            eprintln!("no connection to the broker: it takes nothing any more");
+            self.connection = None;
+        }
+        !is_full
     }
 
     pub(super) fn publish(&self, publish: &Publish) -> Result<(), NotSent> {

@@ -73,10 +73,14 @@ struct Shared {
     delivered: u64,
 }
 
-/// Most requests that wait for the event loop; more than twice the window of a machine.
-const QUEUE: usize = 64;
+/// Most requests that wait for the event loop; many times what a machine has under way: its window and
+/// the deliveries that its store answers for at once.
+const QUEUE: usize = 1024;
 /// Most messages that the broker has not acknowledged; rumqttc asks for a limit.
 const INFLIGHT: u16 = 100;
+/// The largest packet that there can be. One that is refused unread would come again over every
+/// connection, and nothing after it ever would.
+const MAX_INCOMING: usize = 268_435_455 + 5;
 /// Room for topic and header beside the payload, in bytes.
 const HEADER: usize = 512;
 /// How long a connection may take; the machine gives up sooner if it is told to.
@@ -97,6 +101,8 @@ impl Connection {
         events
             .network_options
             .set_connection_timeout(CONNECT.as_secs());
+        // A message is not to wait for the acknowledgement of the one before.
+        events.network_options.set_tcp_nodelay(true);
         let shared = Arc::new(Mutex::new(Shared::default()));
         let link = Events {
             connection: number,
@@ -139,14 +145,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Subscribes to a topic. False if the queue is full.
+    /// Subscribes to a topic. False if the queue is full: then nothing would ever come.
     pub fn subscribe(&self, topic: &Topic) -> bool {
         let subscribed = self.client.try_subscribe(topic.as_str(), QoS::AtLeastOnce);
         subscribed.is_ok()
     }
 
     /// Acknowledges a delivery; one of another connection is none of this one's. False if the queue
-    /// is full.
+    /// is full: then the connection is of no use any more, as the broker does not deliver it again
+    /// before the next one.
     pub fn acknowledge(&self, delivery: DeliveryId) -> bool {
         let publish = lock(&self.shared).deliveries.remove(&delivery);
         publish.is_none_or(|publish| self.client.try_ack(&publish).is_ok())
@@ -250,8 +257,7 @@ fn options(login: &Login, address: &str, max_payload: usize) -> MqttOptions {
     options.set_clean_session(false);
     options.set_manual_acks(true);
     options.set_inflight(INFLIGHT);
-    let packet = max_payload + HEADER;
-    options.set_max_packet_size(packet, packet);
+    options.set_max_packet_size(MAX_INCOMING, max_payload + HEADER);
     options
 }
 

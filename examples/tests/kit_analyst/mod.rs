@@ -115,10 +115,15 @@ impl Site {
 
     /// How an analyser is started, but for where its server is.
     pub fn analyst_without_server(&self, nth: usize) -> Command {
+        self.analyst_at(nth, &format!("analyst-{nth}"))
+    }
+
+    /// The same with its data in this folder.
+    pub fn analyst_at(&self, nth: usize, data: &str) -> Command {
         let mut command = example("analyst_device");
         command
             .args(["--name", &format!("analyst_{nth}")])
-            .args(["--data", &self.folder.join(&format!("analyst-{nth}"))])
+            .args(["--data", &self.folder.join(data)])
             .env("ANALYST_SECRET", format!("secret-{nth}"));
         command
     }
