@@ -65,6 +65,7 @@ pub struct ObjectWriter<'o> {
 
 impl<'o> ObjectWriter<'o> {
     /// Opens an object at the end of `out`.
+    #[inline]
     pub fn new(out: &'o mut Vec<u8>) -> Self {
         out.push(b'{');
         Self {
@@ -74,12 +75,14 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Adds a text member.
+    #[inline]
     pub fn text(&mut self, name: &str, text: &str) -> &mut Self {
         push_text(self.name(name), text);
         self
     }
 
     /// Adds a member whose value is JSON already.
+    #[inline]
     pub fn raw(&mut self, name: &str, json: impl AsRef<[u8]>) -> &mut Self {
         self.name(name).extend_from_slice(json.as_ref());
         self
@@ -94,11 +97,13 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Adds a member that is an object itself.
+    #[inline]
     pub fn object(&mut self, name: &str) -> ObjectWriter<'_> {
         ObjectWriter::new(self.name(name))
     }
 
     /// Adds a member's name; the caller appends its value to what comes back.
+    #[inline]
     pub fn name(&mut self, name: &str) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.is_empty) {
             self.out.push(b',');
@@ -109,6 +114,7 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Writes the closing brace.
+    #[inline]
     pub fn end(&mut self) {
         self.out.push(b'}');
     }
