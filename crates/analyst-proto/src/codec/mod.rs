@@ -33,7 +33,7 @@ use bytes::Bytes;
 pub fn decode(payload: &Bytes, lenience: &Lenience) -> Result<Message, WireError> {
     //= docs/spec/analyst-proto.md#message
     //# A reader MUST NOT panic, whatever bytes it is given.
-    read::message(payload, lenience).map_err(WireError::from)
+    read::message(payload, lenience)
 }
 
 /// Appends one message: the same bytes for the same message.

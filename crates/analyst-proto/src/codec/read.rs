@@ -5,26 +5,26 @@ use super::compact::{compacted, has_lone_surrogate};
 use super::fields::{Fields, Slot, Slots, slot};
 use super::number::{integer, task_id};
 use super::{Lenience, goods, usual};
-use crate::WireErrorKind;
 use crate::wire::{
     Action, Extra, Fail, Finish, IdForm, Message, Progress, Start, TaskId, Text, Timeout,
     UnixMillis, Unknown,
 };
+use crate::{WireError, WireErrorKind};
 use bytes::Bytes;
 use lenient_wire::{Kind, Scanner, Value, text};
 use std::borrow::Cow;
 
 /// Reads one message.
-pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Result<Message, WireErrorKind> {
-    if payload.len() > lenience.limits.bytes {
-        return Err(WireErrorKind::TooLong {
-            max: lenience.limits.bytes,
-        });
+#[inline]
+pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Result<Message, WireError> {
+    let max = lenience.limits.bytes;
+    if payload.len() > max {
+        return Err(WireErrorKind::TooLong { max }.into());
     }
     if let Some(message) = usual::message(payload, lenience) {
         return Ok(message);
     }
-    odd_message(payload, lenience)
+    odd_message(payload, lenience).map_err(WireError::from)
 }
 
 /// Reads one message, however it is written.

@@ -14,20 +14,25 @@ use crate::wire::{
 use bytes::Bytes;
 
 /// Reads one message; `None` says nothing about it.
+#[expect(clippy::inline_always, reason = "or the message is moved")]
+#[inline(always)]
 pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Option<Message> {
     // A list in an object in `data` is as deep as it gets.
     if payload.len() > lenience.limits.bytes || lenience.limits.depth < 4 {
         return None;
     }
     let mut rest = Rest(payload);
-    let (mut action, mut data) = (None, None);
+    let (mut action, mut data, mut has_data) = (None, Data::default(), false);
     let mut is_first = true;
     while rest.next(&mut is_first, b'{', b'}')? {
         let name = rest.quoted()?;
         rest.byte(b':')?;
         match name {
             b"action" if action.is_none() => action = Some(rest.action()?),
-            b"data" if data.is_none() => data = Some(Data::read(payload, &mut rest, lenience)?),
+            b"data" if !has_data => {
+                has_data = true;
+                data.read(payload, &mut rest, lenience)?;
+            }
             _ => return None,
         }
     }
@@ -35,7 +40,7 @@ pub(super) fn message(payload: &Bytes, lenience: &Lenience) -> Option<Message> {
     if !rest.0.is_empty() {
         return None;
     }
-    data?.message(action?)
+    data.message(action?)
 }
 
 /// What stands in `data`.
@@ -59,34 +64,36 @@ enum Outcome {
 }
 
 impl Data {
-    fn read(payload: &Bytes, rest: &mut Rest<'_>, lenience: &Lenience) -> Option<Self> {
-        let mut data = Self::default();
+    /// Filled where it stands: it is too large to be handed around.
+    fn read(&mut self, payload: &Bytes, rest: &mut Rest<'_>, lenience: &Lenience) -> Option<()> {
         let mut is_first = true;
         while rest.next(&mut is_first, b'{', b'}')? {
             let slot = rest.slot()?;
             let bit = 1_u16.wrapping_shl(slot as u32);
-            if data.seen & bit != 0 {
+            if self.seen & bit != 0 {
                 return None;
             }
-            data.seen |= bit;
+            self.seen |= bit;
             match slot {
-                Slot::Id => data.id = Some(rest.id(lenience)?),
-                Slot::TopVideo => data.top_video = Some(rest.text(payload)?),
-                Slot::GoodsIds => data.goods_ids = Some(rest.goods(&lenience.limits)?),
-                Slot::ResultUpper => data.result = Some(rest.outcome(payload, &lenience.limits)?),
+                Slot::Id => self.id = Some(rest.id(lenience)?),
+                Slot::TopVideo => self.top_video = Some(rest.text(payload)?),
+                Slot::GoodsIds => self.goods_ids = Some(rest.goods(&lenience.limits)?),
+                Slot::ResultUpper => self.result = Some(rest.outcome(payload, &lenience.limits)?),
                 _ if rest.is_null() => {}
-                Slot::AssVideo => data.ass_video = Some(rest.text(payload)?),
-                Slot::WeightInfo => data.weight_info = Some(rest.weights(&lenience.limits)?),
-                Slot::DoorOpen => data.door_open = Some(rest.time()?),
-                Slot::DoorClose => data.door_close = Some(rest.time()?),
-                Slot::AnalystId => data.analyst_id = Some(rest.label(payload)?),
+                Slot::AssVideo => self.ass_video = Some(rest.text(payload)?),
+                Slot::WeightInfo => self.weight_info = Some(rest.weights(&lenience.limits)?),
+                Slot::DoorOpen => self.door_open = Some(rest.time()?),
+                Slot::DoorClose => self.door_close = Some(rest.time()?),
+                Slot::AnalystId => self.analyst_id = Some(rest.label(payload)?),
                 Slot::ResultLower | Slot::ResultTitle => return None, // odd
             }
         }
-        Some(data)
+        Some(())
     }
 
     /// The message, if there is all that it needs and nothing else.
+    #[expect(clippy::inline_always, reason = "or all of it is moved")]
+    #[inline(always)]
     fn message(self, action: Action) -> Option<Message> {
         let known = Slots::of(action);
         if !known.contains(self.seen) {
