@@ -5,6 +5,7 @@
 mod comments;
 mod compact;
 mod dialect;
+mod digits;
 mod fields;
 mod goods;
 mod lenience;
@@ -19,6 +20,7 @@ pub use dialect::{Dialect, Nested, ResultKey};
 pub use lenience::{Lenience, Limits};
 
 pub(crate) use compact::compact;
+pub(crate) use digits::Digits;
 pub(crate) use write::{write_goods, write_taken, write_weights};
 
 use crate::WireError;

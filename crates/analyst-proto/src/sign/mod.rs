@@ -5,6 +5,7 @@
 
 mod order;
 
+use crate::codec::Digits;
 use crate::wire::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -240,7 +241,12 @@ impl Preset {
                 SignValue::Str(text) => each(text.as_bytes()),
                 //= docs/spec/analyst-proto.md#signature
                 //# A number MUST be signed as its decimal digits.
-                SignValue::Int(number) => with_digits(number, each),
+                SignValue::Int(number) => {
+                    if number < 0 {
+                        each(b"-");
+                    }
+                    each(Digits::of(number.unsigned_abs()).as_bytes());
+                }
                 //= docs/spec/analyst-proto.md#signature
                 //# Null MUST be signed as `None` by default.
                 SignValue::Null => each(b"None"),
@@ -312,27 +318,6 @@ pub(crate) fn keyed<M: Mac + KeyInit>(key: &[u8]) -> M {
         Ok(mac) => mac,
         Err(_) => unreachable!("hmac takes keys of any length"),
     }
-}
-
-/// Hands out the decimal digits of a number, without the heap.
-fn with_digits(number: i64, each: &mut impl FnMut(&[u8])) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        start = start.saturating_sub(1);
-        if let Some(digit) = digits.get_mut(start) {
-            *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        each(b"-");
-    }
-    each(digits.get(start..).unwrap_or_default());
 }
 
 fn push_hex(bytes: &[u8], digits: &[u8; 16], out: &mut String) {
