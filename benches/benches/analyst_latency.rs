@@ -25,6 +25,7 @@ use analyst_samples::START;
 use benches::is_measured;
 use drive::analyst::dispatcher::{Dispatcher, Options};
 use drive::lmq::{self, Lmq, Profile};
+use drive::tls::Trust;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, Packet, QoS};
 use std::fs::{self, File};
 use std::future::pending;
@@ -166,6 +167,8 @@ impl Site {
         registration.capacity = 1_000;
         let dispatcher = Dispatcher::start(Options {
             http: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
+            trust: Trust::Nobody,
             data: folder.join("dispatcher"),
             config,
             registrations: vec![registration],

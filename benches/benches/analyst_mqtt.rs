@@ -207,7 +207,7 @@ impl Ours {
         let parent = ParentTopic::new("Analyst").unwrap();
         let secret = Secret::new("");
         let login = Login::new("127.0.0.1", port, client_id(name), "user", secret, parent);
-        let connection = Connection::open(1, &login, MAX_PAYLOAD, tell);
+        let connection = Connection::open(1, &login, None, MAX_PAYLOAD, tell);
         let first = heard.recv().await.and_then(|it| it.of(Some(&connection)));
         assert!(matches!(first, Some(What::Connected)), "{first:?}");
         assert!(connection.subscribe(&topic_of(name)));
