@@ -157,12 +157,19 @@ def look(page, url, folder):
         page.wait("messages wait for a phone that is away", """
             return Number(document.querySelector("#flow-zzw-tcp [data-counter=queued]").textContent) >= 4""")
     picture(page, folder, "demo-push.png", "#lane-zzw")
+    if folder:
+        page.press("#flow-analyst [data-switch=away]", ENTER)
+        page.wait("a task is given to another analyser", """
+            return Number(document.querySelector("#flow-analyst [data-counter=timed_out]").textContent) >= 2""")
+        page.press("#flow-analyst [data-switch=away]", ENTER)
+    picture(page, folder, "demo-tasks.png", "#lane-analyst")
     page.press("#language", ENTER)
     page.wait("the page speaks Chinese", """
         return document.documentElement.lang === "zh-CN"
             && document.querySelector("#flow-se5-v1 [data-switch=cut]").textContent === "切断连接" """)
     picture(page, folder, "demo-records.zh-CN.png", "#lane-face")
     picture(page, folder, "demo-push.zh-CN.png", "#lane-zzw")
+    picture(page, folder, "demo-tasks.zh-CN.png", "#lane-analyst")
     if folder:
         page.press("#flow-zzw-tcp [data-switch=away]", ENTER)
         page.wait("what waited arrives", """

@@ -36,11 +36,11 @@ pub(super) fn flow(id: &'static str, via: Via, alias: &str, at: Addresses, token
         .counter("sent", text("kept", "已落盘"), Tone::Plain)
         .counter("queued", text("waiting", "待送达"), Tone::Warn)
         .counter("arrived", text("arrived", "已送达"), Tone::Good)
-        .counter("late", text("after absence", "离线补送"), Tone::Warn)
+        .counter("late", text("made up", "离线补送"), Tone::Warn)
         .counter("online", text("online", "在线别名"), Tone::Plain)
         .counter("channels", text("channels", "频道"), Tone::Plain)
         .counter("pictures", text("pictures", "抓拍图片"), Tone::Plain)
-        .counter("doors", text("doors opened", "开门"), Tone::Plain)
+        .counter("doors", text("doors", "开门"), Tone::Plain)
         .counter("lost", text("lost", "丢失"), Tone::Bad);
     let mut flow = snippets(switches(flow, via), alias, at, token);
     flow.fates = &[Fate::Sent, Fate::Live, Fate::Late];
