@@ -5,7 +5,7 @@ mod device_kit;
 use analyst_proto::BrokerProfile;
 use analyst_proto::device::{Event, Op, Output, Run, TaskState};
 use analyst_proto::link::Down;
-use analyst_proto::wire::TaskId;
+use analyst_proto::wire::{Message, TaskId, Timeout};
 use device_kit::{Rig, config, fail, finish, lmq, ms, secs, taken};
 
 //= docs/spec/analyst-proto.md#analyser
@@ -189,13 +189,13 @@ fn a_d7_a_cancelled_run_that_fails_lets_the_next_one_run() {
 }
 
 //= docs/spec/analyst-proto.md#analyser
-//# A cancellation within `overtake_guard` after its task came for a second or later run MUST be ignored.
+//# A cancellation within `overtake_guard` after its task came again without DUP MUST be ignored.
 #[test]
 fn a_d8_a_cancellation_just_after_a_task_came_again_is_of_the_time_before() {
     let mut rig = Rig::up(lmq());
     rig.start(1);
     rig.timeout(1);
-    assert_eq!(rig.cancels(), [(1, 1)], "a first run has nothing before it");
+    assert_eq!(rig.cancels(), [(1, 1)], "it had not come before");
     rig.start(1);
     rig.timeout(1); // while it waits for the first run to stop
     rig.stopped(1, 1);
@@ -208,6 +208,50 @@ fn a_d8_a_cancellation_just_after_a_task_came_again_is_of_the_time_before() {
     rig.wait(ms(1));
     rig.timeout(1);
     assert_eq!(rig.cancels(), [(1, 1), (1, 2)]);
+}
+
+#[test]
+fn a_d8_a_task_that_comes_again_while_it_runs_is_of_an_attempt_of_its_own() {
+    let mut rig = Rig::up(lmq());
+    rig.start(1);
+    rig.wait(secs(60)); // the lease is over, and the second attempt overtakes its end
+    rig.start(1);
+    rig.timeout(1);
+    assert_eq!(rig.cancels(), []);
+    rig.wait(secs(15));
+    rig.start_again(1); // which is nothing new
+    rig.timeout(1);
+    assert_eq!(rig.cancels(), [(1, 1)]);
+}
+
+#[test]
+fn a_d8_a_task_that_comes_again_before_it_is_kept_is_of_an_attempt_of_its_own() {
+    let mut rig = Rig::up(lmq());
+    rig.is_store_prompt = false;
+    rig.start(1);
+    rig.start(1);
+    rig.timeout(1);
+    rig.store_all();
+    assert_eq!(rig.state_of(1), Some(TaskState::Running));
+    let (id, run) = (TaskId(1), Run(1));
+    assert_eq!(rig.times_said(&Event::StaleCancel { id, run }), 1);
+}
+
+//= docs/spec/analyst-proto.md#analyser
+//# A cancellation with DUP within `overtake_guard` after its task came MUST be ignored.
+#[test]
+fn a_d8_a_cancellation_that_comes_again_just_after_its_task_is_of_the_time_before() {
+    let mut rig = Rig::up(lmq());
+    let cancel = || Message::Timeout(Timeout::new(TaskId(1)));
+    rig.timeout(1);
+    assert!(rig.has_said(&Event::StrayCancel(TaskId(1))));
+    rig.start(1);
+    rig.wait(ms(14_999));
+    rig.deliver(true, cancel());
+    assert_eq!(rig.cancels(), []);
+    rig.wait(ms(1));
+    rig.deliver(true, cancel());
+    assert_eq!(rig.cancels(), [(1, 1)]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Device {
         if let Some(known) = self.tasks.get_mut(&id) {
             known.outlived = Some(run);
             if run == Run::FIRST {
-                known.came_again = None;
+                known.came = None;
             }
         }
     }

@@ -38,7 +38,7 @@ struct TaskSnapshot {
     is_owed: bool,
     found_before: Option<(Run, u32)>, // as long as that run is at work
     found: Option<Found>,
-    guarded_for: Option<Duration>,
+    guarded_for: Option<(Duration, bool)>, // and whether it had come before
     outlived: Option<Run>,
     spelling: Spelling,
 }
@@ -76,7 +76,7 @@ impl Device {
     fn task_snapshot(&self, now: Instant, id: TaskId, task: &Task) -> TaskSnapshot {
         let (form, label) = task.spelling();
         let guard = self.overtake_guard();
-        let age = task.came_again.map(|at| now.saturating_duration_since(at));
+        let age = task.doubtful_for(now, true);
         let guarded_for = age.and_then(|age| guard.checked_sub(age));
         TaskSnapshot {
             run: task.run,
@@ -98,7 +98,9 @@ impl Device {
                 }
                 _ => None,
             },
-            guarded_for: guarded_for.filter(|left| !left.is_zero() && task.is_active()),
+            guarded_for: guarded_for
+                .filter(|left| !left.is_zero())
+                .map(|left| (left, task.came_before)),
             outlived: task.outlived,
             spelling: (form, label.cloned()),
         }

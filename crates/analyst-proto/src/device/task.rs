@@ -4,7 +4,7 @@ use super::{Outcome, Run, TaskState};
 use crate::link::Seq;
 use crate::wire::{Fail, Finish, IdForm, Message, Start, TaskId, Text};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is known of one task.
 #[derive(Debug, Clone)]
@@ -12,8 +12,10 @@ pub(super) struct Task {
     /// The last run that it was accepted for.
     pub(super) run: Run,
     pub(super) stage: Stage,
-    /// When it came for its second or a later run.
-    pub(super) came_again: Option<Instant>,
+    /// When it came last, as something new.
+    pub(super) came: Option<Instant>,
+    /// It had come before that.
+    pub(super) came_before: bool,
     /// It came anew and was not accepted, or may have: when it comes again with DUP, that is still to
     /// be done.
     pub(super) is_owed: bool,
@@ -65,7 +67,8 @@ impl Task {
         Self {
             run,
             stage,
-            came_again: None,
+            came: None,
+            came_before: false,
             is_owed: false,
             unstored: 0,
             kept_as: None,
@@ -113,6 +116,19 @@ impl Task {
             Stage::Queued(_) | Stage::Running => true,
             _ => false,
         }
+    }
+
+    /// How long ago a task came for which a cancellation may be late, one of an attempt before; those
+    /// that the broker delivers again may be so also when it had not come before.
+    pub(super) fn doubtful_for(&self, now: Instant, is_again: bool) -> Option<Duration> {
+        let is_doubtful = self.is_active() && (self.came_before || is_again);
+        let came = self.came.filter(|_| is_doubtful)?;
+        Some(now.saturating_duration_since(came))
+    }
+
+    /// It comes once more, not as a message that is delivered again.
+    pub(super) fn comes_again(&mut self, now: Instant) {
+        (self.came, self.came_before) = (Some(now), true);
     }
 
     /// True if nothing more will happen to it by itself.

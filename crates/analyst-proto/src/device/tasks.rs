@@ -88,14 +88,19 @@ impl Device {
                 seq, is_cancelled, ..
             } => {
                 // The dispatcher has changed its mind.
-                if *is_cancelled && !is_again {
-                    *is_cancelled = false;
-                    task.came_again = Some(now);
+                *is_cancelled &= is_again;
+                let seq = *seq;
+                if !is_again {
+                    task.comes_again(now);
                 }
-                Cue::Join(*seq)
+                Cue::Join(seq)
             }
             //= docs/spec/analyst-proto.md#analyser
             //# A task that comes again while it waits for a run, is running, or has a result that the broker has not acknowledged MUST be acknowledged and start nothing.
+            Stage::Queued(_) | Stage::Running if !is_again => {
+                task.comes_again(now);
+                Cue::Nothing
+            }
             Stage::Queued(_) | Stage::Running | Stage::Offered(_) => Cue::Nothing,
             // It may have been cancelled, and then nothing else in the store stands for it.
             Stage::Storing(_, seq) => Cue::Join(*seq),
@@ -157,7 +162,7 @@ impl Device {
             .or_insert_with(|| Task::new(run, Stage::Forgetting));
         entry.follow(task, self.config.echo_attempt);
         entry.begin(run, stage);
-        entry.came_again = (run > Run::FIRST).then_some(now);
+        (entry.came, entry.came_before) = (Some(now), run > Run::FIRST);
         entry.is_owed = false;
         entry.unstored = entry.unstored.saturating_add(1);
         self.queue.push_back(id);
@@ -224,7 +229,7 @@ impl Device {
         //= docs/spec/analyst-proto.md#analyser
         //# A cancellation without the number of a task MUST cancel nothing unless it comes without DUP while one task alone waits for a run or is running.
         if let Some(id) = timeout.id.or_else(|| self.only_active(is_again)) {
-            return self.cancel(now, id);
+            return self.cancel(now, id, is_again);
         }
         let count = &mut self.counters.ambiguous_cancels;
         *count = count.saturating_add(1);
@@ -237,15 +242,17 @@ impl Device {
         active.next().is_none().then_some(only)
     }
 
-    fn cancel(&mut self, now: Instant, id: TaskId) {
+    fn cancel(&mut self, now: Instant, id: TaskId, is_again: bool) {
         let guard = self.overtake_guard();
         let Some(task) = self.tasks.get_mut(&id) else {
             return self.stray(id);
         };
         //= docs/spec/analyst-proto.md#analyser
-        //# A cancellation within `overtake_guard` after its task came for a second or later run MUST be ignored.
-        let age = task.came_again.map(|at| now.saturating_duration_since(at));
-        if task.is_active() && age.is_some_and(|age| age < guard) {
+        //# A cancellation within `overtake_guard` after its task came again without DUP MUST be ignored.
+        //= docs/spec/analyst-proto.md#analyser
+        //# A cancellation with DUP within `overtake_guard` after its task came MUST be ignored.
+        let age = task.doubtful_for(now, is_again);
+        if age.is_some_and(|age| age < guard) {
             let run = task.run;
             let count = &mut self.counters.stale_cancels;
             *count = count.saturating_add(1);

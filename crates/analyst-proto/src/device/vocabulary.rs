@@ -42,8 +42,9 @@ pub struct Config {
     pub kept_results: usize,
     /// How long such a task is kept; 24 h.
     pub kept_for: Duration,
-    /// A cancellation within this time after a task came again is taken for one of the time before;
-    /// `None` is 15 s under [`BrokerProfile::Lmq`], which keeps no order, and else 0. Default `None`.
+    /// A cancellation within this time after a task came again is taken for one of the time before,
+    /// and one that is delivered again also when it came once; `None` is 15 s under
+    /// [`BrokerProfile::Lmq`], which keeps no order, and else 0. Default `None`.
     pub overtake_guard: Option<Duration>,
     /// How fast it may publish; `None` is 20 messages a second under [`BrokerProfile::Lmq`], and else
     /// as it likes. Default `None`.

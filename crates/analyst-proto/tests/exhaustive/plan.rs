@@ -38,8 +38,8 @@ pub(crate) enum Order {
 pub(crate) enum Overtaking {
     /// It is not looked at.
     Never,
-    /// If the later attempt is a run of its own.
-    OfRuns,
+    /// If the analyser was given both, and not by one message that came twice.
+    OfStarts,
     /// Always.
     Always,
 }

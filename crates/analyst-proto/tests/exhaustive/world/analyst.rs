@@ -35,8 +35,6 @@ pub(super) struct Analyst {
 pub(super) struct Before {
     state: Option<TaskState>,
     stale: u64,
-    /// It has accepted the task for a second run.
-    is_again: bool,
     crashes: u8,
 }
 
@@ -238,13 +236,10 @@ impl World {
     }
 
     pub(super) fn before(&self, nth: u8) -> Before {
-        let Analyst { device, client, .. } = &self.analysts[usize::from(nth)];
-        let records = client.records.iter().map(|(_, op)| op);
-        let mut ops = records.chain(client.pending.iter().map(|request| &request.op));
+        let device = &self.analysts[usize::from(nth)].device;
         Before {
             state: device.task(TASK),
             stale: device.counters().stale_cancels,
-            is_again: ops.any(|op| matches!(op, Op::Accept { run, .. } if *run > Run::FIRST)),
             crashes: self.left.crashes,
         }
     }
@@ -280,7 +275,7 @@ impl World {
             Kind::Timeout if before.is_active() && now.stale == before.stale => {
                 let is_wrong = match self.plan.overtaking {
                     Overtaking::Never => false,
-                    Overtaking::OfRuns => before.is_again,
+                    Overtaking::OfStarts => self.ledger.has_arrived(attempt),
                     Overtaking::Always => true,
                 };
                 if is_wrong {

@@ -41,6 +41,12 @@ impl Ledger {
         attempt.map(|attempt| attempt.analyst)
     }
 
+    /// A START of this attempt has come to its analyser.
+    pub(super) fn has_arrived(&self, number: u8) -> bool {
+        let attempt = self.attempts.get(usize::from(number) - 1);
+        attempt.is_some_and(|attempt| attempt.has_arrived)
+    }
+
     pub(super) fn count_fail(&mut self) -> u8 {
         self.fails += 1;
         self.fails
