@@ -2,7 +2,8 @@
 
 use analyst_proto::link::{DeliveryId, Down, Incoming, Login, NotSent, Publish, SendId, Seq};
 use analyst_proto::platform::{
-    Config, Event, Input, Op, Output, Platform, Registration, Submission, Verdict,
+    Config, Event, Input, NodeId, Op, Output, Platform, Registration, Relay, Submission, Ticket,
+    Verdict,
 };
 use analyst_proto::wire::{
     Attempt, ClientId, Fail, Finish, GoodsId, Message, ParentTopic, Progress, Secret, Start, Taken,
@@ -17,8 +18,9 @@ use std::time::{Duration, Instant};
 /// Whatever happens to a dispatcher: what it tells is stored, each accepted task has one verdict, which
 /// nobody made up and which is told once a life until it is confirmed; a result is acknowledged once,
 /// over its own connection, and not before what follows from it is stored; START goes only to whom the
-/// attempt is stored for, and no analyser has more attempts than its capacity; draining late and firing
-/// twice change nothing, timers move on, bounds hold, every task ends once all is well, and closed is
+/// attempt is stored for, and no analyser has more attempts than its capacity; peers are asked about
+/// what is not known here, once, and hear of what is known once what follows from it is stored; draining
+/// late and firing twice change nothing, timers move on, bounds hold, every task ends once all is well, and closed is
 /// said once and last.
 pub fn ops(data: &[u8]) {
     // A list that ends in the middle of an operation is as good as one that ends before it.
@@ -81,6 +83,9 @@ struct World {
     is_opening: bool,
     deliveries: BTreeMap<DeliveryId, (TaskId, bool, bool)>, // results over this connection
     delivered: u64,
+    asked: BTreeSet<(NodeId, Ticket)>, // by us, in this life
+    offered: BTreeSet<(TaskId, bool)>, // results that peers were asked about, and whether a FINISH
+    peers_ask: Vec<(NodeId, Message)>, // by ticket
     capacities: BTreeMap<ClientId, usize>,
     seen: BTreeSet<(TaskId, Vec<(GoodsId, i32)>)>, // what analysers have said
     failed: BTreeSet<(TaskId, String)>,
@@ -153,6 +158,9 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         is_opening: false,
         deliveries: BTreeMap::new(),
         delivered: 0,
+        asked: BTreeSet::new(),
+        offered: BTreeSet::new(),
+        peers_ask: Vec::new(),
         capacities: BTreeMap::new(),
         seen: BTreeSet::new(),
         failed: BTreeSet::new(),
@@ -202,6 +210,11 @@ fn config(input: &mut Unstructured<'_>) -> Result<Config> {
         config.rate = BrokerProfile::Lmq.rate();
         config.settle = Duration::from_secs(10);
     }
+    // By its seed, so that lists without peers mean what they always did.
+    if config.seed & 4 != 0 {
+        config.peers = [NodeId(1), NodeId(2)].into();
+        config.max_relays = 1 + usize::from(config.seed & 8 != 0);
+    }
     config.queue_wait = waits.then_some(Duration::from_secs(40));
     config.max_attempts = input.int_in_range(1..=3)?;
     config.link.window = input.int_in_range(1..=3)?;
@@ -217,7 +230,8 @@ fn config(input: &mut Unstructured<'_>) -> Result<Config> {
 
 impl World {
     fn step(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        match input.int_in_range(0..=35)? {
+        let last = if self.config.peers.is_empty() { 35 } else { 41 };
+        match input.int_in_range(0..=last)? {
             0..=4 => self.submit(input)?,
             5 => {
                 let (now, id) = (self.now, any_id(input)?);
@@ -307,6 +321,8 @@ impl World {
                 self.input(Input::Presence { client, online });
             }
             34 => self.power_cut(input)?,
+            36..=38 => self.peer_asks(input)?,
+            39..=41 => self.peer_answers(input)?,
             // News of what is not there, and what is not for dispatchers.
             _ => {
                 self.input(Input::Stored(Seq(u64::MAX)));
@@ -321,6 +337,49 @@ impl World {
             }
         }
         self.see();
+        Ok(())
+    }
+
+    /// Another dispatcher has a result, perhaps for a task of ours, and perhaps not for the first time.
+    fn peer_asks(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let id = any_id(input)?;
+        let mut at = self.peers_ask.len();
+        if at > 0 && input.ratio(1, 4)? {
+            at = input.int_in_range(0..=at - 1)?;
+        } else {
+            let message = if input.arbitrary()? {
+                let taken = taken(input.int_in_range(0..=2)?);
+                self.seen.insert((id, taken.clone()));
+                Message::Finish(Finish::new(id, taken))
+            } else {
+                let reason = *input.choose(&["busy", "404", "太暗"])?;
+                self.failed.insert((id, reason.to_owned()));
+                Message::Fail(Fail::new(id, reason))
+            };
+            let node = NodeId(input.int_in_range(1..=3)?);
+            self.peers_ask.push((node, message));
+        }
+        let (node, message) = self.peers_ask[at].clone();
+        let (ticket, message) = (Ticket(at as u64), Arc::new(message));
+        let relay = Relay::Result { ticket, message };
+        self.input(Input::FromNode { node, relay });
+        Ok(())
+    }
+
+    /// Another dispatcher says whether it knows a task that we asked about, or did not.
+    fn peer_answers(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let asked: Vec<_> = self.asked.iter().copied().collect();
+        let (node, ticket) = if asked.is_empty() || input.ratio(1, 8)? {
+            (NodeId(input.int_in_range(1..=3)?), Ticket(7))
+        } else {
+            *input.choose(&asked)?
+        };
+        let relay = if input.arbitrary()? {
+            Relay::Known { ticket }
+        } else {
+            Relay::Unknown { ticket }
+        };
+        self.input(Input::FromNode { node, relay });
         Ok(())
     }
 
@@ -452,6 +511,7 @@ impl World {
         self.waiting.clear();
         self.cut();
         self.told.clear();
+        self.asked.clear();
         let mut records = self.records();
         if input.arbitrary()? {
             records.reverse();
@@ -490,6 +550,7 @@ impl World {
                 Output::Hangup | Output::Disconnect => self.cut(),
                 Output::Ack(delivery) => self.acked(delivery),
                 Output::Event(event) => self.heard(event),
+                Output::Relay { node, relay } => self.relayed(node, relay),
                 _ => {}
             }
         }
@@ -548,12 +609,40 @@ impl World {
         self.in_flight.push_back(publish);
     }
 
+    fn relayed(&mut self, node: NodeId, relay: Relay) {
+        assert!(self.config.peers.contains(&node), "no peer");
+        match relay {
+            Relay::Result { ticket, message } => {
+                assert!(self.asked.insert((node, ticket)), "asked twice");
+                match &*message {
+                    Message::Finish(finish) => self.offered.insert((finish.id, true)),
+                    Message::Fail(fail) => self.offered.insert((fail.id, false)),
+                    _ => panic!("no result"),
+                };
+            }
+            Relay::Known { ticket } => {
+                let (asker, message) = &self.peers_ask[ticket.0 as usize];
+                assert_eq!(node, *asker);
+                if let Message::Finish(Finish { id, .. }) = message {
+                    let is_it = |op: &Op| matches!(op, Op::Terminal(it, _) if it == id);
+                    let is_deciding = self.waiting.iter().any(|(_, op)| is_it(op));
+                    assert!(!is_deciding || self.is_kept(is_it), "not stored");
+                }
+            }
+            Relay::Unknown { ticket } => assert_eq!(node, self.peers_ask[ticket.0 as usize].0),
+            _ => unreachable!("there are no others"),
+        }
+    }
+
     fn acked(&mut self, delivery: DeliveryId) {
         let Some((id, is_found, was_acked)) = self.deliveries.get_mut(&delivery) else {
             return; // no result
         };
         assert!(!std::mem::replace(was_acked, true), "acknowledged twice");
         let (id, is_found) = (*id, *is_found);
+        if self.offered.contains(&(id, is_found)) {
+            return; // the task was not known then, and may have come since
+        }
         // What was found waits for the verdict; a failure may be noted before it.
         let is_deciding = self
             .waiting

@@ -3,12 +3,15 @@
 mod platform_kit;
 
 use analyst_proto::link::{DeliveryId, Down, Incoming, NotSent, SendId, Seq};
-use analyst_proto::platform::{Config, Event, Input, Op, Output, Platform, Verdict};
+use analyst_proto::platform::{
+    Config, Event, Input, NodeId, Op, Output, Platform, Relay, Ticket, Verdict,
+};
 use analyst_proto::wire::{Message, TaskId, UnixMillis};
 use analyst_proto::{BrokerProfile, WireErrorKind};
 use platform_kit::{WALL, client, config, fail, finish, id, registration, secs, task, timeout};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testkit::epoch;
 
@@ -30,15 +33,30 @@ enum Step {
     Close,
 }
 
-fn input() -> impl Strategy<Value = Input> {
-    let message = prop_oneof![
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
         4 => (0..6_u64, 0..3_i32).prop_map(|(number, count)| finish(number, count)),
         4 => (0..6_u64, 0..3_u8).prop_map(|(number, reason)| {
             fail(number, ["busy", "404", "太暗"][usize::from(reason)])
         }),
         1 => (0..6_u64).prop_map(timeout),
         1 => (0..6_u64).prop_map(|number| Message::Start(task(number).task)),
-    ];
+    ]
+}
+
+fn relay() -> impl Strategy<Value = Relay> {
+    let ticket = || (0..8_u64).prop_map(Ticket);
+    prop_oneof![
+        2 => (ticket(), message()).prop_map(|(ticket, message)| {
+            let message = Arc::new(message);
+            Relay::Result { ticket, message }
+        }),
+        1 => ticket().prop_map(|ticket| Relay::Known { ticket }),
+        2 => ticket().prop_map(|ticket| Relay::Unknown { ticket }),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
     let down = prop_oneof![
         4 => Just(Down::Lost),
         1 => Just(Down::BadCredentials),
@@ -48,7 +66,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         6 => Just(Input::Connected),
         2 => down.prop_map(Input::Disconnected),
-        8 => (any::<u64>(), any::<bool>(), message).prop_map(|(delivery, duplicate, message)| {
+        8 => (any::<u64>(), any::<bool>(), message()).prop_map(|(delivery, duplicate, message)| {
             Input::Received(Incoming::new(DeliveryId(delivery), duplicate, message))
         }),
         1 => any::<u64>().prop_map(|delivery| {
@@ -63,6 +81,9 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (1..30_u64).prop_map(|seq| Input::StoreFailed(Seq(seq))),
         1 => (1..4_u32, any::<bool>()).prop_map(|(number, online)| {
             Input::Presence { client: client(number), online }
+        }),
+        4 => (1..4_u64, relay()).prop_map(|(node, relay)| {
+            Input::FromNode { node: NodeId(node), relay }
         }),
     ]
 }
@@ -85,8 +106,8 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
 }
 
 fn config_of() -> impl Strategy<Value = Config> {
-    (any::<u64>(), any::<[bool; 6]>(), 1..4_u32).prop_map(|(seed, flags, attempts)| {
-        let [is_lmq, is_small, nudges, labels, rounds, waits] = flags;
+    (any::<u64>(), any::<[bool; 7]>(), 1..4_u32).prop_map(|(seed, flags, attempts)| {
+        let [is_lmq, is_small, nudges, labels, rounds, waits, has_peers] = flags;
         let mut config = config();
         config.seed = seed;
         config.max_attempts = attempts;
@@ -105,6 +126,12 @@ fn config_of() -> impl Strategy<Value = Config> {
             (config.link.window, config.link.max_unstored) = (1, 1);
             config.suspend_after = 1;
             config.tombstone_time = secs(30);
+            config.max_relays = 1;
+        }
+        if has_peers {
+            // With which tickets begin at one.
+            config.seed = 0;
+            config.peers = [NodeId(1), NodeId(2)].into();
         }
         config
     })
@@ -143,6 +170,17 @@ fn apply(platform: &mut Platform, now: Instant, step: &Step) {
         Step::Timeout => platform.handle_timeout(now),
         Step::Close => platform.close(now),
     }
+}
+
+/// How many offers peers may have answered.
+fn answers(steps: &[(u64, Step)]) -> usize {
+    let is_answer = |step: &Step| {
+        let Step::Tell(Input::FromNode { relay, .. }) = step else {
+            return false;
+        };
+        matches!(relay, Relay::Known { .. } | Relay::Unknown { .. })
+    };
+    steps.iter().filter(|(_, step)| is_answer(step)).count()
 }
 
 /// How outputs are drained and timers fired.
@@ -213,6 +251,32 @@ proptest! {
         prop_assert_eq!(outputs.iter().filter(|output| is_closed(output)).count(), 1);
         prop_assert!(is_closed(&outputs[outputs.len() - 2]));
         prop_assert_eq!(outputs.last(), Some(&Output::Disconnect));
+    }
+
+    /// A result is offered to peers for so long, and then acknowledged if its connection is there yet;
+    /// there are no more of them than may be, and no peer hears of the same ticket twice.
+    #[test]
+    fn what_peers_are_asked_about_is_bounded(config in config_of(), steps in steps()) {
+        let (mut now, mut offered) = (start(), BTreeMap::new());
+        let mut platform = Platform::new(now, config.clone());
+        for (gap, step) in &steps {
+            now += Duration::from_millis(*gap);
+            apply(&mut platform, now, step);
+            for output in std::iter::from_fn(|| platform.poll_output()) {
+                if let Output::Relay { node, relay } = output {
+                    prop_assert!(config.peers.contains(&node));
+                    if let Relay::Result { ticket, .. } = relay {
+                        prop_assert_eq!(offered.insert((ticket, node), now), None);
+                    }
+                }
+            }
+            let is_open = |at: &&Instant| now - **at < config.relay_wait;
+            let open = offered.values().filter(is_open).count();
+            let relayed = usize::try_from(platform.counters().relayed).unwrap();
+            prop_assert_eq!(offered.len(), relayed * config.peers.len());
+            // Those that were answered have made room.
+            prop_assert!(open <= (config.max_relays + answers(&steps)) * config.peers.len());
+        }
     }
 
     /// Whatever the store says it has not done, and whatever else happens: what is told is kept,

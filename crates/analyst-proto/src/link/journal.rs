@@ -211,6 +211,11 @@ impl<Op: Clone> Journal<Op> {
         }
     }
 
+    /// True if the request is not carried out yet.
+    pub(crate) fn is_pending(&self, seq: Seq) -> bool {
+        self.pending.contains_key(&seq)
+    }
+
     /// Which of the requests that are not carried out this is.
     pub(crate) fn position(&self, seq: Seq) -> Option<usize> {
         self.pending.keys().position(|&pending| pending == seq)

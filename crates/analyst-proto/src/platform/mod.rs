@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod info;
+mod relay;
 mod restore;
 mod results;
 mod roster;
@@ -10,8 +11,10 @@ mod table;
 mod task;
 mod time;
 mod tombstones;
+mod verdicts;
 mod vocabulary;
 
+pub use relay::{NodeId, Relay, Ticket};
 pub use snapshot::Snapshot;
 pub use vocabulary::{
     Config, Counters, Credentials, Event, Input, Late, Op, Output, Reason, Refused, Registration,
@@ -20,14 +23,16 @@ pub use vocabulary::{
 
 use crate::desk::Desk;
 use crate::link::{Bucket, Dialer, Down, HangUp, Journal, NotSent, Outbox, SendId, Seq};
-use crate::wire::{ClientId, Message, TaskId, Timeout, UnixMillis};
+use crate::wire::{ClientId, TaskId, UnixMillis};
+use relay::Cluster;
 use roster::{Roster, Suspension};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use table::Table;
 use task::{Stage, Task};
-use tombstones::{Epitaph, Tombstones};
+use tombstones::Tombstones;
+use verdicts::Farewell;
 
 /// A server that gives tasks to analysers, one MQTT client of its own.
 ///
@@ -43,6 +48,7 @@ pub struct Platform {
     roster: Roster,
     desk: Desk,
     tombstones: Tombstones,
+    cluster: Cluster,
     unstored: BTreeSet<(TaskId, Seq)>, // what the store has not done, by task
     leaving: BTreeSet<TaskId>,         // to be forgotten once it has
     counters: Counters,
@@ -59,15 +65,6 @@ enum Errand {
     Start(TaskId, u32),
     /// Takes it back.
     Timeout(TaskId, u32, ClientId),
-}
-
-/// How the analyser that has a task learns that it is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Farewell {
-    /// It decided it itself.
-    Known,
-    /// It is told.
-    Told,
 }
 
 /// Shortest and longest lease.
@@ -114,6 +111,7 @@ impl Platform {
                 self.asked_for_info(exchange, at, request);
             }
             Input::Presence { client, online } => self.roster.set_presence(&client, online),
+            Input::FromNode { node, relay } => self.node_says(now, node, relay),
         }
         self.go_on(now);
     }
@@ -352,6 +350,7 @@ impl Platform {
     fn link_gone(&mut self) {
         self.outbox.disconnected();
         self.journal.disconnected();
+        self.cluster.disconnected();
     }
 
     fn sent(&mut self, now: Instant, send: SendId) {
@@ -403,131 +402,9 @@ impl Platform {
         //# The dispatcher MUST acknowledge a result only once what follows from it is stored.
         let acks = done.deliveries.into_iter().map(Output::Ack);
         self.out.extend(acks);
+        self.tell_nodes(seq);
         if self.journal.take_hangup() && !self.config.profile.delivers_again() {
             self.hang_up(now, HangUp::TurnedAway);
-        }
-    }
-
-    //= docs/spec/analyst-proto.md#dispatcher
-    //# The dispatcher MUST report a task as accepted once it is stored.
-    fn accepted(&mut self, now: Instant, id: TaskId) {
-        let Some(task) = self.table.get(id) else {
-            return;
-        };
-        if task.stage == Stage::Submitting {
-            self.table.set_stage(id, Stage::Queued(now));
-        }
-        self.counters.accepted = self.counters.accepted.saturating_add(1);
-        self.say(Event::Accepted(id));
-    }
-
-    /// Decides a task. Says which request keeps the verdict.
-    fn judge(
-        &mut self,
-        id: TaskId,
-        verdict: Verdict,
-        judge: Option<ClientId>,
-        farewell: Farewell,
-    ) -> Option<Seq> {
-        let task = self.table.get(id)?;
-        let (stage, attempt, before) = (task.stage, task.made(), task.last);
-        let client = task.attempts.last().map(|attempt| attempt.client.clone());
-        self.outbox.remove(&Errand::Start(id, attempt));
-        if let Some(client) = client {
-            match (stage, farewell) {
-                (Stage::Starting(_) | Stage::Working(_), Farewell::Told) => {
-                    self.take_back(id, attempt, client);
-                }
-                (Stage::Assigning | Stage::Starting(_) | Stage::Working(_), _) => {
-                    self.roster.release(&client, id, attempt);
-                }
-                _ => {}
-            }
-        }
-        let seq = self.ask_store(Op::Terminal(id, verdict.clone()));
-        // What this verdict makes untrue must not be stored after it is forgotten.
-        if matches!(stage, Stage::Submitting | Stage::Judging(_)) {
-            if let Some(before) = before {
-                self.journal.replace(before, seq);
-                self.unstored.remove(&(id, before));
-            }
-        }
-        self.table.set_expiry(id, None);
-        self.table.set_stage(id, Stage::Judging(seq));
-        let task = self.table.get_mut(id)?;
-        task.verdict = Some(verdict);
-        task.judge = judge;
-        task.last = Some(seq);
-        Some(seq)
-    }
-
-    fn judged(&mut self, id: TaskId, seq: Seq) {
-        let task = self.table.get(id);
-        if task.is_none_or(|task| task.stage != Stage::Judging(seq)) {
-            return;
-        }
-        self.table.set_stage(id, Stage::Judged);
-        self.tell_verdict(id);
-    }
-
-    //= docs/spec/analyst-proto.md#dispatcher
-    //# The dispatcher MUST report the verdict of a task once it is stored, and again after each
-    //# restart until it is confirmed.
-    fn tell_verdict(&mut self, id: TaskId) {
-        let Some(task) = self.table.get(id) else {
-            return;
-        };
-        let Some(verdict) = task.verdict.clone() else {
-            return;
-        };
-        let (attempts, client) = (task.made(), task.judge.clone());
-        let counters = &mut self.counters;
-        let count = match verdict {
-            Verdict::Finished(_) => &mut counters.finished,
-            Verdict::Failed(_) => &mut counters.failed,
-            Verdict::Expired => &mut counters.expired,
-            Verdict::Cancelled => &mut counters.cancelled,
-        };
-        *count = count.saturating_add(1);
-        self.say(Event::Verdict {
-            id,
-            verdict,
-            attempts,
-            client,
-        });
-    }
-
-    fn confirmed(&mut self, now: Instant, id: TaskId) {
-        let Some(task) = self.table.remove(id) else {
-            return;
-        };
-        if let Some(verdict) = &task.verdict {
-            self.tombstones.insert(now, id, Epitaph::of(verdict));
-        }
-    }
-
-    /// Tells an analyser that an attempt is over. It takes up room until the broker has that.
-    fn take_back(&mut self, id: TaskId, attempt: u32, client: ClientId) {
-        let Some(task) = self.table.get(id) else {
-            return;
-        };
-        let mut timeout = Timeout::new(id);
-        timeout.id_form = task.submission.task.id_form;
-        let topic = self.config.login.parent.p2p(&client);
-        let message = Arc::new(Message::Timeout(timeout));
-        //= docs/spec/analyst-proto.md#dispatcher
-        //# The dispatcher MUST send TIMEOUT before START where both wait.
-        let errand = Errand::Timeout(id, attempt, client);
-        self.outbox.push(errand, true, topic, message);
-    }
-
-    /// Forgets a task, behind all that the store has not done about it: what came later would stay,
-    /// and be taken for records of the next task of that number.
-    fn forget(&mut self, id: TaskId) {
-        if self.is_unstored(id) {
-            self.leaving.insert(id);
-        } else {
-            self.ask_store(Op::Forget(id));
         }
     }
 
@@ -551,6 +428,7 @@ impl Platform {
         }
         self.is_closed = true;
         self.dialer.close();
+        self.cluster.close();
         //= docs/spec/analyst-proto.md#link
         //# A machine that is closed MUST report so once, and no other event after that.
         self.say(Event::Closed(reason));

@@ -1,6 +1,7 @@
 //! A dispatcher as its store remembers it.
 
 use super::Platform;
+use super::relay::Cluster;
 use super::roster::Roster;
 use super::table::Table;
 use super::task::{Attempt, Lease, Stage};
@@ -69,6 +70,7 @@ impl Platform {
             roster: Roster::new((&config).into(), config.preset),
             desk: Desk::new(config.desk.clone()),
             tombstones: Tombstones::new(config.tombstones, config.tombstone_time),
+            cluster: Cluster::new(&config),
             unstored: BTreeSet::new(),
             leaving: BTreeSet::new(),
             counters: Counters::default(),

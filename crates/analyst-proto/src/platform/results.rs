@@ -2,15 +2,16 @@
 
 use super::task::{Stage, Task, kept_reason};
 use super::tombstones::Epitaph;
+use super::verdicts::Farewell;
 use super::vocabulary::{Event, Late, Op, Output, Verdict};
-use super::{Farewell, Platform, dispatch};
+use super::{Platform, dispatch};
 use crate::link::{DeliveryId, Incoming, Seq};
 use crate::wire::{self, ClientId, Fail, Finish, Message, Taken, TaskId, Text};
 use std::time::Instant;
 
 /// What has become of a result.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+pub(super) enum Fate {
     /// It may be acknowledged once this is kept.
     Kept(Seq),
     /// It may be acknowledged now.
@@ -28,6 +29,12 @@ impl Platform {
         match message {
             Message::Finish(_) | Message::Fail(_) if !self.journal.has_room() => {
                 self.counters.deferred = self.counters.deferred.saturating_add(1);
+            }
+            Message::Finish(finish) if self.is_foreign(finish.id) => {
+                self.offer(now, delivery, finish.id, Message::Finish(finish));
+            }
+            Message::Fail(fail) if self.is_foreign(fail.id) => {
+                self.offer(now, delivery, fail.id, Message::Fail(fail));
             }
             Message::Finish(finish) => {
                 let fate = self.finished(finish);
@@ -66,9 +73,19 @@ impl Platform {
 
     /// The task that a result is about.
     fn known(&mut self, id: TaskId) -> Option<TaskId> {
-        if self.table.contains(id) || self.tombstones.get(id).is_some() {
+        if self.is_known(id) {
             return Some(id);
         }
+        let live = self.stray(id)?;
+        self.config.rounded_ids.then_some(live)
+    }
+
+    pub(super) fn is_known(&self, id: TaskId) -> bool {
+        self.table.contains(id) || self.tombstones.get(id).is_some()
+    }
+
+    /// A result came for a task that is not known. Says which one it is likely to mean.
+    pub(super) fn stray(&mut self, id: TaskId) -> Option<TaskId> {
         self.counters.stray = self.counters.stray.saturating_add(1);
         let Some(live) = self.table.unrounded(id) else {
             self.say(Event::UnknownResult(id));
@@ -78,12 +95,12 @@ impl Platform {
         //# The dispatcher MUST report a number that is that of a task once it is rounded to
         //# floating point, and take it for that task only if its settings say so.
         self.say(Event::RoundedId { got: id, live });
-        self.config.rounded_ids.then_some(live)
+        Some(live)
     }
 
     //= docs/spec/analyst-proto.md#dispatcher
     //# The first FINISH for a task that has no verdict MUST become its verdict, whoever sent it.
-    fn finished(&mut self, finish: Finish) -> Fate {
+    pub(super) fn finished(&mut self, finish: Finish) -> Fate {
         let Some(id) = self.known(finish.id) else {
             return Fate::Noted;
         };
@@ -133,7 +150,7 @@ impl Platform {
             .map_or(Fate::Noted, Fate::Kept)
     }
 
-    fn failed(&mut self, now: Instant, fail: &Fail) -> Fate {
+    pub(super) fn failed(&mut self, now: Instant, fail: &Fail) -> Fate {
         let Some(id) = self.known(fail.id) else {
             return Fate::Noted;
         };

@@ -1,5 +1,6 @@
 //! A dispatcher at one moment, for those who search all that can become of it.
 
+use super::relay::ClusterSnapshot;
 use super::roster::RosterSnapshot;
 use super::task::{Attempt, Lease, Stage, Task};
 use super::tombstones::Epitaph;
@@ -23,6 +24,7 @@ pub struct Snapshot {
     tasks: Vec<TaskSnapshot>, // in order of submission
     roster: RosterSnapshot,
     tombstones: Vec<(Duration, TaskId, Option<Epitaph>)>,
+    cluster: ClusterSnapshot,
     leaving: Vec<TaskId>,
     assigning: usize,
 }
@@ -76,6 +78,7 @@ impl Platform {
             tombstones: tombstones
                 .map(|(at, id, epitaph)| (at.saturating_duration_since(now), id, epitaph))
                 .collect(),
+            cluster: self.cluster.snapshot(now, |seq| self.journal.position(seq)),
             leaving: self.leaving.iter().copied().collect(),
             assigning: self.assigning,
         }

@@ -1,8 +1,9 @@
 //! What time alone brings about.
 
 use super::task::{Lease, Stage, Task};
+use super::verdicts::Farewell;
 use super::vocabulary::{Event, Op, Output, Reason, Verdict};
-use super::{Errand, Farewell, Platform, after};
+use super::{Errand, Platform, after};
 use crate::link::{Dialled, HangUp, Phase};
 use crate::wire::{self, ClientId, Message, TaskId};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ impl Platform {
             self.table.due(),
             self.roster.due(),
             self.tombstones.due(),
+            self.cluster.due(),
         ];
         own.into_iter().flatten().min()
     }
@@ -52,6 +54,9 @@ impl Platform {
             while let Some(id) = self.table.overdue(now) {
                 self.time_is_up(now, id);
             }
+        }
+        while let Some(ticket) = self.cluster.overdue(now) {
+            self.unanswered(ticket);
         }
         self.roster.wake(now);
         self.go_on(now);

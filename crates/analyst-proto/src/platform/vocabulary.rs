@@ -1,5 +1,6 @@
 //! What a [`super::Platform`] hears and says.
 
+use super::relay::{NodeId, Relay};
 use crate::link::{
     DeliveryId, Down, ExchangeId, HangUp, Incoming, LinkConfig, Login, NotSent, Publish, SendId,
     Seq,
@@ -9,6 +10,7 @@ use crate::wire::{
     ClientId, InfoReply, Secret, SignedRequest, Start, Taken, TaskId, Text, Topic, UnixMillis,
 };
 use crate::{BrokerProfile, DeskConfig, Rate, Refusal, RequestError, WireErrorKind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Seed of the jitter in delays.
+    /// Seed of the jitter in delays and of the first ticket of a relay: another one for each start, so
+    /// that no answer to an earlier life is taken for one to this.
     pub seed: u64,
     /// Where the broker is, and who the dispatcher is there.
     pub login: Login,
@@ -86,6 +89,13 @@ pub struct Config {
     /// Takes a result whose id was rounded by a reader with floating point for the one live task
     /// that it can mean; false.
     pub rounded_ids: bool,
+    /// The other dispatchers of a cluster, which results for tasks that are not known here are offered
+    /// to; none.
+    pub peers: BTreeSet<NodeId>,
+    /// How long they have to say whether they know the task; 2 s.
+    pub relay_wait: Duration,
+    /// Most results that are offered to peers at a time, and most of theirs that wait for the store; 64.
+    pub max_relays: usize,
 }
 
 /// A task to be given to an analyser.
@@ -174,6 +184,13 @@ pub enum Input {
         /// True if it is.
         online: bool,
     },
+    /// Another dispatcher says something.
+    FromNode {
+        /// Which one.
+        node: NodeId,
+        /// What it says.
+        relay: Relay,
+    },
 }
 
 /// What the machine asks of the world, in order.
@@ -192,6 +209,13 @@ pub enum Output {
     Hangup,
     /// Answer a request for connection information.
     InfoReply(ExchangeId, InfoReply),
+    /// Tell another dispatcher. It need not arrive, nor in order.
+    Relay {
+        /// Which one.
+        node: NodeId,
+        /// What to tell.
+        relay: Relay,
+    },
     /// Ask the store for something. The same number may come again after [`Input::StoreFailed`].
     Store(Seq, Op),
     /// Tell the application.
@@ -324,8 +348,15 @@ pub enum Event {
     LateResult(TaskId, Late),
     /// A result came for a task that no analyser was given.
     Unsolicited(TaskId),
-    /// A result came for a task that is not known.
+    /// A result came for a task that is not known, nor to any peer that has said so.
     UnknownResult(TaskId),
+    /// Such a result was not offered to peers, since [`Config::max_relays`] were.
+    NotRelayed(TaskId),
+    /// Such a result was offered to peers, and these have not said in time whether they know the task.
+    /// Those that do may have it nevertheless.
+    RelayUnanswered(TaskId, BTreeSet<NodeId>),
+    /// Something came from a node that is no peer.
+    StrangeNode(NodeId),
     /// A result came for a task that is not known, with the number that a reader with floating point
     /// makes of one that is.
     RoundedId {
@@ -437,13 +468,18 @@ pub struct Counters {
     pub late: u64,
     /// Results for tasks that are not known, or that nobody was given.
     pub stray: u64,
+    /// Results that were offered to peers.
+    pub relayed: u64,
+    /// Results of peers that were taken.
+    pub adopted: u64,
     /// Requests for connection information that were answered with it.
     pub informed: u64,
     /// Requests for connection information that were refused.
     pub refused: u64,
     /// Messages that are none for a dispatcher, or cannot be read.
     pub unexpected: u64,
-    /// Deliveries that were left for the broker to deliver again, since the store was behind.
+    /// Deliveries that were left for the broker to deliver again, and results of peers that were left
+    /// without an answer, since the store was behind.
     pub deferred: u64,
 }
 
@@ -490,6 +526,9 @@ impl Config {
             fatal_reasons: Vec::new(),
             busy_reasons: vec!["busy".to_owned()],
             rounded_ids: false,
+            peers: BTreeSet::new(),
+            relay_wait: Duration::from_secs(2),
+            max_relays: 64,
         }
     }
 }
