@@ -347,3 +347,21 @@ fn nobody_is_named_whose_result_it_may_not_be() {
     });
     assert!(named);
 }
+
+#[test]
+fn a_p8_a_fail_that_comes_again_waits_for_what_keeps_it_and_nothing_else() {
+    let mut rig = second_attempt();
+    rig.stores = false;
+    let first = rig.hear(fail(1, "太暗"));
+    let (noted, _) = rig.asked().pop().unwrap();
+    rig.pass(secs(60)); // and what is known of the second attempt is stored before that
+    let is_over = |op: &Op| matches!(op, Op::Over { .. });
+    let (over, _) = rig.asked().into_iter().find(|(_, op)| is_over(op)).unwrap();
+    rig.tell(Input::Stored(over));
+    let second = rig.hear(fail(1, "太暗"));
+    assert!(!rig.is_acked(first) && !rig.is_acked(second));
+    rig.tell(Input::Stored(noted));
+    assert!(rig.is_acked(first) && rig.is_acked(second));
+    let third = rig.hear(fail(1, "太暗"));
+    assert!(rig.is_acked(third));
+}

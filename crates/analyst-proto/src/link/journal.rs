@@ -211,6 +211,11 @@ impl<Op: Clone> Journal<Op> {
         }
     }
 
+    /// What a request is for, if it is not carried out yet.
+    pub(crate) fn op(&self, seq: Seq) -> Option<&Op> {
+        Some(&self.pending.get(&seq)?.op)
+    }
+
     /// True if the request is not carried out yet.
     pub(crate) fn is_pending(&self, seq: Seq) -> bool {
         self.pending.contains_key(&seq)

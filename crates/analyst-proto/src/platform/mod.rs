@@ -410,8 +410,13 @@ impl Platform {
 
     /// True if the store was asked for something about a task and has not done it.
     fn is_unstored(&self, id: TaskId) -> bool {
+        self.unstored_of(id).next().is_some()
+    }
+
+    /// What the store was asked for about a task and has not done.
+    fn unstored_of(&self, id: TaskId) -> impl Iterator<Item = Seq> {
         let all = (id, Seq(0))..=(id, Seq(u64::MAX));
-        self.unstored.range(all).next().is_some()
+        self.unstored.range(all).map(|&(_, seq)| seq)
     }
 
     fn ask_store(&mut self, op: Op) -> Seq {

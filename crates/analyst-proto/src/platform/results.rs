@@ -236,7 +236,8 @@ impl Platform {
             return Fate::Noted;
         };
         if !task.note_failure(attempt, reason.clone()) {
-            return task.last.map_or(Fate::Noted, Fate::Kept);
+            let noted = self.unstored_failure(id, attempt, &reason);
+            return noted.map_or(Fate::Noted, Fate::Kept);
         }
         let client = attempt.and_then(|attempt| client_of(task, attempt));
         if let (Some(client), Some(attempt)) = (client, attempt) {
@@ -252,6 +253,18 @@ impl Platform {
         );
         self.say(Event::FailHeld { id, reason });
         Fate::Kept(seq)
+    }
+
+    /// What the store was asked for when this failure came first, if it has not done it.
+    fn unstored_failure(&self, id: TaskId, of: Option<u32>, said: &Text) -> Option<Seq> {
+        let is_it = |op: &Op| match op {
+            Op::FailNoted {
+                attempt, reason, ..
+            } => *attempt == of && (of.is_some() || reason == said),
+            _ => false,
+        };
+        let mut unstored = self.unstored_of(id);
+        unstored.find(|&seq| self.journal.op(seq).is_some_and(is_it))
     }
 
     fn unsolicited(&mut self, id: TaskId) -> Fate {
