@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub hurries: bool,
     /// Goes all ways also once the application has learned the verdict, and not one.
     pub goes_on: bool,
+    /// Goes down before it goes on, which takes little memory and finds no shortest ways.
+    pub is_deep: bool,
     pub overtaking: Overtaking,
     pub saboteur: Saboteur,
 }
@@ -107,6 +109,7 @@ impl Plan {
             guard,
             hurries: true,
             goes_on: false,
+            is_deep: false,
             overtaking: Overtaking::Never,
             saboteur: Saboteur::None,
         }
@@ -134,6 +137,12 @@ impl Plan {
     /// With every order of everything, also after the verdict.
     pub(crate) fn unhurried(mut self) -> Self {
         (self.hurries, self.goes_on) = (false, true);
+        self
+    }
+
+    /// For more states than have room side by side.
+    pub(crate) fn deep(mut self) -> Self {
+        self.is_deep = true;
         self
     }
 

@@ -30,7 +30,9 @@ pub(crate) struct Counterexample {
 
 /// The states that were found, as far as it takes to find the way back.
 struct Found {
-    seen: HashSet<u128, Ready>,
+    /// Those from which all ways are gone, and those that lie on a way to the end.
+    seen: [HashSet<u128, Ready>; 2],
+    states: usize,
     ways: Vec<(u32, Move)>,
     queue: VecDeque<(u32, World)>,
     moves: usize,
@@ -39,13 +41,21 @@ struct Found {
     goes_on: bool,
 }
 
+/// How much is tried from a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    All,
+    One,
+}
+
 /// More would not fit into memory.
 const MOST: usize = 60_000_000;
 
 /// Explores everything, or up to the first thing that must not be.
 pub(crate) fn search(plan: &Plan) -> Report {
     let mut found = Found {
-        seen: HashSet::default(),
+        seen: [HashSet::default(), HashSet::default()],
+        states: 0,
         ways: Vec::new(),
         queue: VecDeque::new(),
         moves: 0,
@@ -59,7 +69,12 @@ pub(crate) fn search(plan: &Plan) -> Report {
     }
     let mut last = 0;
     let what = loop {
-        let Some((at, world)) = found.queue.pop_front() else {
+        let next = if plan.is_deep {
+            found.queue.pop_back()
+        } else {
+            found.queue.pop_front()
+        };
+        let Some((at, world)) = next else {
             break None;
         };
         last = at;
@@ -70,7 +85,7 @@ pub(crate) fn search(plan: &Plan) -> Report {
     };
     let way = found.way(last);
     Report {
-        states: found.seen.len(),
+        states: found.states,
         moves: found.moves,
         ends: found.ends,
         decided: found.decided,
@@ -81,7 +96,7 @@ pub(crate) fn search(plan: &Plan) -> Report {
 
 impl Found {
     fn add(&mut self, from: u32, by: Move, world: World) -> Result<(), (u32, String)> {
-        let Some(at) = self.note(from, by, &world) else {
+        let Some(at) = self.note(Ways::All, from, by, &world) else {
             return Ok(());
         };
         if self.goes_on || world.verdict().is_none() {
@@ -91,28 +106,41 @@ impl Found {
         if world.may_crash() {
             let by = Step::Crash(Party::Server, 0).into();
             let next = self.go(at, &world, by)?;
-            if let Some(at) = self.note(at, by, &next) {
+            if let Some(at) = self.note(Ways::One, at, by, &next) {
                 self.run_down(at, next)?;
             }
         }
         self.run_down(at, world)
     }
 
-    /// Notes a state, if it is new.
-    fn note(&mut self, from: u32, by: Move, world: &World) -> Option<u32> {
-        if !self.seen.insert(world.digest()) {
-            return None;
+    /// Notes a state, if it is new, or is new as one from which all ways are gone. So it does not
+    /// matter in which order states are found.
+    fn note(&mut self, ways: Ways, from: u32, by: Move, world: &World) -> Option<u32> {
+        let digest = world.digest();
+        let [all, one] = &mut self.seen;
+        let is_new = match ways {
+            Ways::All if !all.insert(digest) => return None,
+            Ways::All => !one.remove(&digest),
+            Ways::One if all.contains(&digest) || !one.insert(digest) => return None,
+            Ways::One => true,
+        };
+        if is_new {
+            self.count(world);
         }
+        let at = u32::try_from(self.ways.len()).expect("fewer states than that");
+        self.ways.push((from, by));
+        Some(at)
+    }
+
+    fn count(&mut self, world: &World) {
+        self.states += 1;
+        assert!(self.states < MOST, "too many states");
         match world.verdict() {
             Some(Verdict::Finished(_)) => self.decided[0] += 1,
             Some(Verdict::Failed(_)) => self.decided[1] += 1,
             Some(_) => self.decided[2] += 1,
             None => {}
         }
-        assert!(self.seen.len() < MOST, "too many states");
-        let at = u32::try_from(self.ways.len()).expect("fewer states than that");
-        self.ways.push((from, by));
-        Some(at)
     }
 
     /// Goes one way to the end, or up to where others came before.
@@ -120,7 +148,7 @@ impl Found {
         let (mut at, mut world) = (at, world);
         while let Some(step) = world.next() {
             world = self.go(at, &world, step.into())?;
-            match self.note(at, step.into(), &world) {
+            match self.note(Ways::One, at, step.into(), &world) {
                 Some(next) => at = next,
                 None => return Ok(()),
             }
