@@ -159,3 +159,24 @@ fn a_failed_task_without_room_is_answered_as_busy_and_stays_as_it_is() {
     assert_eq!(rig.messages().last(), Some(&fail(1, "busy")));
     assert_eq!(rig.state_of(1), Some(TaskState::Kept));
 }
+
+#[test]
+fn a_failed_task_that_was_answered_in_the_end_is_owed_nothing() {
+    let mut config = lmq();
+    (config.max_queue, config.max_busy) = (0, 1);
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.fail(1, 1);
+    rig.sent();
+    rig.start(2);
+    rig.start(3); // is answered
+    rig.start(1); // is held
+    rig.sent();
+    rig.start(1); // is answered
+    rig.sent();
+    rig.take(2, 1);
+    rig.sent();
+    rig.start_again(1);
+    assert_eq!(rig.work(), [(1, 1), (2, 1)]);
+    assert_eq!(rig.messages().last(), rig.messages().first(), "its failure");
+}

@@ -255,6 +255,18 @@ fn a_d8_a_cancellation_that_comes_again_just_after_its_task_is_of_the_time_befor
 }
 
 #[test]
+fn a_d8_a_cancellation_of_what_is_over_is_not_stale() {
+    let mut rig = Rig::up(lmq());
+    rig.start(1);
+    rig.start(1);
+    rig.take(1, 1);
+    rig.timeout(1);
+    let (id, run) = (TaskId(1), Run(1));
+    assert!(!rig.has_said(&Event::StaleCancel { id, run }));
+    assert_eq!(rig.counters().stale_cancels, 0);
+}
+
+#[test]
 fn a_d8_a_plain_broker_keeps_the_order() {
     let mut rig = Rig::up(config());
     rig.start(1);

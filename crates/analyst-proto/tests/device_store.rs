@@ -2,7 +2,7 @@
 
 mod device_kit;
 
-use analyst_proto::device::{Event, Input, Op, Output, Reason, State, TaskState};
+use analyst_proto::device::{Event, Input, Op, Output, Reason, ReplyToTimeout, State, TaskState};
 use analyst_proto::link::HangUp;
 use analyst_proto::link::{Down, Seq};
 use device_kit::{Rig, config, finish, ms, secs};
@@ -215,4 +215,54 @@ fn a_slow_store_holds_up_the_result_and_not_the_slot() {
     assert_eq!(rig.messages(), []);
     rig.store_all();
     assert_eq!(rig.messages(), [finish(1)]);
+}
+
+#[test]
+fn a_failed_task_that_was_turned_away_runs_though_it_comes_with_dup() {
+    let mut config = config();
+    config.link.max_unstored = 1;
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.fail(1, 1);
+    rig.sent();
+    rig.is_store_prompt = false;
+    rig.start(2);
+    rig.start(1); // turned away
+    assert_eq!(rig.counters().turned_away, 1);
+    rig.store_all();
+    rig.connect();
+    rig.start_again(1);
+    rig.store_all();
+    rig.take(2, 1);
+    assert_eq!(rig.work(), [(1, 1), (2, 1), (1, 2)]);
+}
+
+#[test]
+fn a_result_is_not_published_since_an_answer_before_it_is_stored() {
+    let mut config = config();
+    config.reply_to_timeout = ReplyToTimeout::Fail;
+    let mut rig = Rig::up(config);
+    rig.start(1);
+    rig.is_store_prompt = false;
+    rig.timeout(1);
+    rig.take(1, 1);
+    while rig.waiting.len() > 1 {
+        rig.store_one();
+    }
+    assert_eq!(rig.messages(), [], "what was found is not stored");
+    rig.store_one();
+    assert_eq!(rig.messages(), [finish(1)]);
+}
+
+#[test]
+fn it_is_stored_once_that_a_result_was_delivered() {
+    let mut rig = Rig::up(config());
+    rig.start(1);
+    rig.take(1, 1);
+    rig.sent();
+    let records = rig.records().len();
+    rig.start(1);
+    rig.sent();
+    assert_eq!(rig.messages(), [finish(1), finish(1)]);
+    assert_eq!(rig.records().len(), records);
 }

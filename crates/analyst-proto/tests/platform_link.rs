@@ -6,7 +6,7 @@ use analyst_proto::BrokerProfile;
 use analyst_proto::link::{Down, HangUp, NotSent};
 use analyst_proto::platform::{Event, Input, Op, Output, Reason};
 use analyst_proto::wire::Message;
-use platform_kit::{Rig, config, finish, id, ms, secs, task};
+use platform_kit::{Rig, config, fail, finish, id, ms, secs, task};
 
 fn opens(rig: &Rig) -> usize {
     let is_open = |output: &&Output| matches!(output, Output::Open(_));
@@ -304,4 +304,23 @@ fn two_lives_of_one_seed_are_alike() {
     assert!(life().iter().any(|output| {
         matches!(output, Output::Send(publish) if matches!(*publish.message, Message::Start(_)))
     }));
+}
+
+#[test]
+fn failures_that_the_store_is_too_slow_for_come_again_too() {
+    let mut config = config();
+    config.link.max_unstored = 1;
+    let mut rig = Rig::up(config, 2);
+    rig.submit(task(1));
+    rig.submit(task(2));
+    rig.stores = false;
+    rig.log.clear();
+    rig.hear(fail(1, "太暗"));
+    rig.hear(fail(2, "太暗"));
+    let noted = rig
+        .asked()
+        .into_iter()
+        .filter(|(_, op)| matches!(op, Op::FailNoted { .. }));
+    assert_eq!(noted.count(), 1);
+    assert_eq!(rig.platform.counters().deferred, 1);
 }

@@ -261,6 +261,20 @@ fn a_p14_one_offer_too_many_is_reported_and_not_made() {
 }
 
 #[test]
+fn a_p14_an_offer_takes_up_room_without_its_connection() {
+    let mut config = with_peers();
+    (config.max_relays, config.relay_wait) = (1, secs(60));
+    let mut rig = Rig::up(config, 1);
+    rig.hear(finish(1, 4));
+    rig.tell(Input::Disconnected(Down::Lost));
+    rig.connect();
+    rig.log.clear();
+    rig.hear(finish(2, 4));
+    let said = [Event::NotRelayed(id(2)), Event::UnknownResult(id(2))];
+    assert_eq!(rig.events(), said);
+}
+
+#[test]
 fn a_p14_a_peer_is_not_answered_while_the_store_is_behind() {
     let mut config = with_peers();
     config.max_relays = 1;

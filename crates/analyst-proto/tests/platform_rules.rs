@@ -364,4 +364,10 @@ fn a_p8_a_fail_that_comes_again_waits_for_what_keeps_it_and_nothing_else() {
     assert!(rig.is_acked(first) && rig.is_acked(second));
     let third = rig.hear(fail(1, "太暗"));
     assert!(rig.is_acked(third));
+    let other = rig.hear(fail(1, "404"));
+    let again = rig.hear(fail(1, "太暗"));
+    assert!(
+        rig.is_acked(again) && !rig.is_acked(other),
+        "another reason"
+    );
 }
