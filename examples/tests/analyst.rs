@@ -136,7 +136,7 @@ fn what_cannot_work_is_refused_with_advice() {
     );
 }
 
-/// What anybody may publish to the dispatcher; the broker takes it with QoS 1.
+/// What anybody may publish to the dispatcher.
 async fn publish_to_the_dispatcher(broker: &str, payloads: &[Vec<u8>]) {
     let (host, port) = broker
         .trim_start_matches("mqtt://")
@@ -178,7 +178,7 @@ async fn what_strangers_send_changes_nothing_and_the_operator_is_told() {
         "x".repeat(70_000)
     );
     let payloads = [
-        "".into(),
+        String::new(),
         "not JSON".into(),
         result("8"),
         fail.into(),
