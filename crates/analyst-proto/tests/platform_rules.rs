@@ -371,3 +371,17 @@ fn a_p8_a_fail_that_comes_again_waits_for_what_keeps_it_and_nothing_else() {
         "another reason"
     );
 }
+
+#[test]
+fn a_p1_a_lease_is_a_second_at_least_and_an_hour_at_most() {
+    for (asked, given) in [(0, 1), (36_000, 3_600)] {
+        let mut rig = Rig::up(config(), 1);
+        let mut submission = task(1);
+        submission.lease = Some(secs(asked));
+        rig.submit(submission);
+        rig.pass(ms(1_000 * given - 1));
+        assert!(rig.stops().is_empty());
+        rig.pass(ms(1));
+        assert_eq!(rig.stops(), ["1"]);
+    }
+}
