@@ -98,7 +98,7 @@ fn a_disk_that_fails_now_and_then_loses_nothing() {
             .args(["-e", &format!("inject={call}:error={error}:when={when}")])
             .arg(example("face_terminal").get_program())
             .args(["--data", &folder.join("terminal"), "--dest", &sink.dest()])
-            .args(["--api", "127.0.0.1:0", "--rate", "60", "--count", "80"]);
+            .args(["--api", "127.0.0.1:0", "--rate", "25", "--count", "80"]);
         let mut terminal = Program::start(command);
         assert!(terminal.finish().success(), "{}", terminal.said());
         assert_eq!(table(&terminal), [80, 80, 0, 0]);
