@@ -6,10 +6,11 @@ mod kit_analyst;
 
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{ConnectionInfoRequest, RequestForm, Secret, UnixMillis};
-use kit::{PATIENCE, Program, example};
+use kit::{PATIENCE, Program, example, is_there};
 use kit_analyst::{Site, task};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::io::Write as _;
+use std::process::Command;
 
 #[test]
 fn tasks_come_back_with_their_numbers_exact() {
@@ -252,4 +253,37 @@ fn whoever_may_not_know_the_broker_is_refused_and_the_operator_is_told() {
     assert_eq!(answer, r#"{"msg":"sign is invaild","status":4}"#);
     let said = platform.said();
     assert!(!said.contains("secret-"), "{said}");
+}
+
+#[test]
+fn a_disk_that_fails_for_a_while_loses_nothing() {
+    let mut check = Command::new("strace");
+    check.args(["-D", "-f", "-o", "/dev/null", "true"]);
+    if !is_there(check) {
+        return;
+    }
+    let mut site = Site::bare("analyst-disk", 2, false);
+    site.start_broker(&["--plain"]);
+    let mut command = Command::new("strace");
+    let platform = site.platform();
+    let secret = platform
+        .get_envs()
+        .map(|(name, value)| (name, value.unwrap()));
+    command
+        .envs(secret)
+        .args(["-D", "-f", "-o", "/dev/null"])
+        // Ten writes in a row find no room, once the first tasks are kept.
+        .args(["-e", "inject=pwrite64:error=ENOSPC:when=100..110"])
+        .arg(platform.get_program())
+        .args(platform.get_args());
+    site.has_started(Program::start(command));
+    let _analysts = [1, 2].map(|nth| site.analyst(nth, &["--work-ms", "10"]));
+    for id in 1..=20 {
+        assert_eq!(site.post(&task(id)).unwrap().0, 202);
+    }
+    let platform = site.platform.as_ref().unwrap();
+    platform.err.line_with("the store fails and is asked again");
+    for (id, outcome) in site.wait_for(20, PATIENCE) {
+        assert_eq!(outcome["outcome"], "finished", "{id}: {outcome}");
+    }
 }

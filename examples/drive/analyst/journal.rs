@@ -118,7 +118,15 @@ impl Journal {
         let (done, answers) = mpsc::unbounded_channel();
         let writer = thread::Builder::new()
             .name("analyst-store".to_owned())
-            .spawn(move || write_all(&database, next, &asked, &done))
+            .spawn(move || {
+                let database = Some(database);
+                let mut writer = Writer {
+                    path,
+                    database,
+                    next,
+                };
+                writer.run(&asked, &done);
+            })
             .map_err(io)?;
         Ok(Opened {
             journal: Self {
@@ -182,41 +190,58 @@ fn load(database: &Database) -> Result<(Vec<Vec<u8>>, u64), redb::Error> {
     ))
 }
 
-/// Writes whatever is asked for, all that waits in one transaction.
-fn write_all(
-    database: &Database,
-    mut next: u64,
-    asked: &std::sync::mpsc::Receiver<(Seq, Write)>,
-    done: &mpsc::UnboundedSender<Written>,
-) {
-    while let Ok(first) = asked.recv() {
-        let batch: Vec<(Seq, Write)> = std::iter::once(first).chain(asked.try_iter()).collect();
-        let outcome = write(database, &mut next, &batch).map_err(|error| error.to_string());
-        for (seq, _) in batch {
-            let _ = done.send((seq, outcome.clone()));
-        }
-    }
+/// Carries out what is asked for.
+struct Writer {
+    path: PathBuf,
+    database: Option<Database>, // none once it has failed
+    next: u64,                  // number of the next record
 }
 
-fn write(database: &Database, next: &mut u64, batch: &[(Seq, Write)]) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction
-        .set_durability(Durability::Immediate)
-        .map_err(|error| redb::Error::Io(io::Error::other(error.to_string())))?;
-    {
-        let mut table = transaction.open_table(RECORDS)?;
-        for (_, write) in batch {
-            match write {
-                Write::Put { id, run, record } => {
-                    table.insert((*id, *run, *next), record.as_slice())?;
-                    *next += 1;
-                }
-                Write::Erase { id, run } => {
-                    table.retain_in((*id, 0, 0)..=(*id, *run, u64::MAX), |_, _| false)?;
-                }
+impl Writer {
+    /// Writes whatever is asked for, all that waits in one transaction.
+    fn run(
+        &mut self,
+        asked: &std::sync::mpsc::Receiver<(Seq, Write)>,
+        done: &mpsc::UnboundedSender<Written>,
+    ) {
+        while let Ok(first) = asked.recv() {
+            let batch: Vec<(Seq, Write)> = std::iter::once(first).chain(asked.try_iter()).collect();
+            let outcome = self.write(&batch).map_err(|error| error.to_string());
+            if outcome.is_err() {
+                // It does nothing more after that. Opened anew it is as it was after the last
+                // transaction that it has carried out, or this one.
+                self.database = None;
+            }
+            for (seq, _) in batch {
+                let _ = done.send((seq, outcome.clone()));
             }
         }
     }
-    transaction.commit()?;
-    Ok(())
+
+    fn write(&mut self, batch: &[(Seq, Write)]) -> Result<(), redb::Error> {
+        let database = match &self.database {
+            Some(database) => database,
+            None => self.database.insert(Database::open(&self.path)?),
+        };
+        let mut transaction = database.begin_write()?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(|error| redb::Error::Io(io::Error::other(error.to_string())))?;
+        {
+            let mut table = transaction.open_table(RECORDS)?;
+            for (_, write) in batch {
+                match write {
+                    Write::Put { id, run, record } => {
+                        table.insert((*id, *run, self.next), record.as_slice())?;
+                        self.next += 1;
+                    }
+                    Write::Erase { id, run } => {
+                        table.retain_in((*id, 0, 0)..=(*id, *run, u64::MAX), |_, _| false)?;
+                    }
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
 }
