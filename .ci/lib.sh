@@ -31,6 +31,7 @@ DEBIAN_PACKAGES=(
   openssl                                 # signatures, computed elsewhere
   mosquitto mosquitto-clients jq          # a foreign broker, its clients, a reader that rounds ids
   valgrind                                # instruction counts
+  strace                                  # disks that fail
   libz3-4 libxml2 libedit2                # what the older compiler's LLVM links to
   libssl-dev pkg-config                   # duvet links to OpenSSL
 )
