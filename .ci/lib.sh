@@ -22,7 +22,8 @@ export CARGO_TERM_COLOR=never
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
 export DEBIAN_FRONTEND=noninteractive
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-export PATH="$TOOLS/bin:$PATH"
+# Debian has brokers where not every user looks.
+export PATH="$TOOLS/bin:$PATH:/usr/sbin"
 
 DEBIAN_PACKAGES=(
   chromium chromium-driver fonts-noto-cjk # the demo page, looked at as a person would

@@ -204,7 +204,8 @@ impl Mosquitto {
     /// `None` where there is none.
     pub fn start(folder: &Folder, settings: &str) -> Option<Self> {
         let mut check = Command::new("sh");
-        check.args(["-c", "command -v mosquitto mosquitto_pub mosquitto_sub"]);
+        let all = "command -v mosquitto && command -v mosquitto_pub && command -v mosquitto_sub";
+        check.args(["-c", all]);
         if !is_there(check) {
             return None;
         }
