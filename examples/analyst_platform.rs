@@ -2,7 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
 use clap::Parser;
-use drive::analyst::program::{self, PlatformArgs};
+use drive::analyst::program::dispatcher::{self, DispatcherArgs};
 use drive::cli;
 use std::process::ExitCode;
 
@@ -10,13 +10,13 @@ use std::process::ExitCode;
 #[command(about = "Gives recognition tasks to analysers until each has exactly one verdict")]
 struct Args {
     #[command(flatten)]
-    platform: PlatformArgs,
+    dispatcher: DispatcherArgs,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     cli::exit_code(
         "analyst_platform",
-        program::run(Args::parse().platform).await,
+        dispatcher::run(Args::parse().dispatcher).await,
     )
 }

@@ -83,6 +83,17 @@ pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| example)
 }
 
+/// How probable something is.
+///
+/// # Errors
+///
+/// If it is no number from 0 to 1.
+pub fn probability(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|number: &f64| (0.0..=1.0).contains(number));
+    number.ok_or("a number from 0 to 1 is needed")
+}
+
 /// A time as people write it: `500ms`, `3s`, `2m`, or seconds without a unit.
 ///
 /// # Errors

@@ -273,7 +273,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing() {
         .envs(secret)
         .args(["-D", "-f", "-o", "/dev/null"])
         // Ten writes in a row find no room, once the first tasks are kept.
-        .args(["-e", "inject=pwrite64:error=ENOSPC:when=100..110"])
+        .args(["-e", "inject=pwrite64:error=ENOSPC:when=60..70"])
         .arg(platform.get_program())
         .args(platform.get_args());
     site.has_started(Program::start(command));

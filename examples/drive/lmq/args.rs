@@ -64,20 +64,20 @@ pub struct Faults {
     #[arg(long, value_enum, default_value_t)]
     dup_flag: DupFlag,
     /// A message is lost, either way
-    #[arg(long, alias = "drop", value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    #[arg(long, alias = "drop", value_name = "P", default_value_t = 0.0, value_parser = cli::probability)]
     lose: f64,
     /// A message comes twice
-    #[arg(long, alias = "double", value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    #[arg(long, alias = "double", value_name = "P", default_value_t = 0.0, value_parser = cli::probability)]
     duplicate: f64,
     /// Later messages overtake one; 0.2 without a value
     #[arg(long, value_name = "P", default_value_t = 0.0, num_args = 0..=1,
-        default_missing_value = "0.2", value_parser = probability)]
+        default_missing_value = "0.2", value_parser = cli::probability)]
     reorder: f64,
     /// A packet is its connection's last
-    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = cli::probability)]
     kill: f64,
     /// A message is acknowledged and lost
-    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = cli::probability)]
     lie: f64,
     /// How long a message takes: a time, or two as in 10ms..2s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = range)]
@@ -190,12 +190,6 @@ fn switch(text: &str) -> Result<bool, &'static str> {
         "off" => Ok(false),
         _ => Err("on or off is needed"),
     }
-}
-
-fn probability(text: &str) -> Result<f64, &'static str> {
-    let number = text.parse().ok();
-    let number = number.filter(|number: &f64| (0.0..=1.0).contains(number));
-    number.ok_or("a number from 0 to 1 is needed")
 }
 
 fn pause(text: &str) -> Result<Pause, &'static str> {

@@ -2,8 +2,8 @@
 //! output.
 #![allow(clippy::doc_markdown, reason = "the docs are the help text")]
 
-use super::dispatcher::{Dispatcher, Inlet, Options};
-use super::{Patience, by_dispatcher};
+use crate::analyst::dispatcher::{Dispatcher, Inlet, Options};
+use crate::analyst::{Patience, by_dispatcher};
 use crate::cli;
 use crate::tls::{self, Trust};
 use analyst_proto::credentials::PasswordKey;
@@ -24,7 +24,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 /// How a dispatcher is started.
 #[derive(Debug, Args)]
-pub struct PlatformArgs {
+pub struct DispatcherArgs {
     /// Where analysers ask for the broker and tasks are posted; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS", value_parser = cli::address)]
     http: SocketAddr,
@@ -88,7 +88,7 @@ struct Secrets {
 /// # Errors
 ///
 /// If the arguments are wrong, its port is taken, or its store cannot be used.
-pub async fn run(args: PlatformArgs) -> io::Result<()> {
+pub async fn run(args: DispatcherArgs) -> io::Result<()> {
     let told_to_end = cli::told_to_end();
     let is_tls = args.cert.is_some();
     let dispatcher = Dispatcher::start(args.options()?).await?;
@@ -100,7 +100,7 @@ pub async fn run(args: PlatformArgs) -> io::Result<()> {
     dispatcher.run(told_to_end, tell).await
 }
 
-impl PlatformArgs {
+impl DispatcherArgs {
     fn options(&self) -> io::Result<Options> {
         let (given, file) = (
             self.broker_secret.clone(),
