@@ -172,6 +172,7 @@ impl Site {
             data: folder.join("dispatcher"),
             config,
             registrations: vec![registration],
+            tells: false,
         });
         let dispatcher = dispatcher.await.expect("a dispatcher");
         let http = TcpStream::connect(dispatcher.address()).await.unwrap();

@@ -5,7 +5,7 @@ use super::link::write;
 use super::link::{Fact, Link};
 use super::{MAX_PAYLOAD, OpenError, records};
 use crate::clock::{now, sleep_until, unix_now};
-use crate::http::{Call, Caller, Dialing, Site};
+use crate::http::{Call, Caller, Dialing, Reply, Site};
 use crate::mqtt::News;
 use crate::tls::{self, Trust};
 use analyst_proto::codec::{self, Lenience};
@@ -46,6 +46,8 @@ pub struct Options {
     pub config: Config,
     /// What recognises goods.
     pub recognition: Recognition,
+    /// Whether people are told on standard error what is not to be reached, and why.
+    pub tells: bool,
 }
 
 /// What recognises goods on videos.
@@ -107,7 +109,7 @@ pub async fn run(
     let kept: Result<Vec<_>, String> = records.iter().map(|it| records::to_analyser(it)).collect();
     let recovered = Recovered::new(kept.map_err(io::Error::other)?);
     let (to_us, mut told) = mpsc::channel(64);
-    let (link, mut heard) = Link::new(broker_tls);
+    let (link, mut heard) = Link::new(broker_tls, options.tells);
     let mut analyser = Analyser {
         device: Device::new(now(), options.config.clone(), recovered),
         key: SigningKey::new(Preset::default(), &options.secret),
@@ -240,12 +242,18 @@ impl Analyser {
         let request = ConnectionInfoRequest::new(self.options.config.name.clone(), at);
         let call = request.map(|request| request.signed(&self.key).call(RequestForm::Query));
         let (server, trust) = (self.options.server.clone(), self.options.trust.clone());
-        let to_us = self.to_us.clone();
+        let (to_us, tells) = (self.to_us.clone(), self.options.tells);
         tokio::spawn(async move {
-            let reply = match call {
+            let answer = match call {
                 Ok(call) => ask(&server, trust, call).await,
-                Err(error) => {
-                    eprintln!("cannot ask the server: {error}");
+                Err(error) => Err(error.to_string()),
+            };
+            let reply = match answer {
+                Ok(reply) => understood(&reply),
+                Err(why) => {
+                    if tells {
+                        eprintln!("cannot ask the server: {why}");
+                    }
                     Err(NoInfo::Unreachable)
                 }
             };
@@ -280,37 +288,31 @@ impl Drop for Analyser {
     }
 }
 
-/// One question to the server. Whom to trust is read each time: certificates end.
-async fn ask(server: &Site, trust: Trust, call: InfoCall) -> Result<ConnectionInfo, NoInfo> {
+/// One question to the server, or why there is no answer. Whom to trust is read each time:
+/// certificates end.
+async fn ask(server: &Site, trust: Trust, call: InfoCall) -> Result<Reply, String> {
     let dialing = Dialing {
         trust,
         ..Dialing::default()
     };
-    let answer = match Caller::new(dialing) {
-        Ok(mut caller) => {
-            // As the document has them, with a body and without.
-            let headers = [
-                ("content-type", "application/json"),
-                ("accept", "text/plain"),
-            ];
-            let call = Call {
-                method: call.method.to_owned(),
-                path: format!("{}{}", server.path, call.target),
-                headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
-                body: Some(call.body.into())
-                    .filter(|body: &Bytes| !body.is_empty())
-                    .into_iter()
-                    .collect(),
-            };
-            let answer = caller.exchange(&server.place, call, PATIENCE).await;
-            answer.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
+    let mut caller = Caller::new(dialing).map_err(|error| error.to_string())?;
+    // As the document has them, with a body and without.
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "text/plain"),
+    ];
+    let body = Some(call.body.into()).filter(|body: &Bytes| !body.is_empty());
+    let call = Call {
+        method: call.method.to_owned(),
+        path: format!("{}{}", server.path, call.target),
+        headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
+        body: body.into_iter().collect(),
     };
-    let reply = answer.map_err(|why| {
-        eprintln!("cannot ask the server: {why}");
-        NoInfo::Unreachable
-    })?;
+    let reply = caller.exchange(&server.place, call, PATIENCE).await;
+    reply.map_err(|error| error.to_string())
+}
+
+fn understood(reply: &Reply) -> Result<ConnectionInfo, NoInfo> {
     let decoded = InfoReply::decode(reply.status, &reply.body).map_err(NoInfo::Garbled)?;
     decoded.reply.into_info()
 }

@@ -42,6 +42,8 @@ pub struct Options {
     pub config: Config,
     /// The analysers.
     pub registrations: Vec<Registration>,
+    /// Whether people are told on standard error why the broker is not to be reached.
+    pub tells: bool,
 }
 
 /// Submits tasks. Clones submit to the same dispatcher.
@@ -138,7 +140,7 @@ impl Dispatcher {
         }
         let listener = http::listen(options.http).await?;
         let (to_us, told) = mpsc::channel(256);
-        let (link, heard) = Link::new(broker_tls);
+        let (link, heard) = Link::new(broker_tls, options.tells);
         let inlet = Inlet(to_us.clone());
         let limits = Limits {
             body: MAX_TASK,
@@ -351,6 +353,7 @@ impl fmt::Debug for Options {
             .field("data", &self.data)
             .field("config", &self.config)
             .field("registrations", &self.registrations)
+            .field("tells", &self.tells)
             .finish()
     }
 }

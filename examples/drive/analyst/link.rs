@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 pub(super) struct Link {
     connection: Option<Connection>,
     tls: Option<Arc<ClientConfig>>,
+    tells: bool,
     opened: u64,
     news: mpsc::Sender<News>,
 }
@@ -32,11 +33,13 @@ pub(super) enum Fact {
 
 impl Link {
     /// None yet. What is told of it comes out of the receiver, to be given to [`Self::hear`].
-    pub(super) fn new(tls: Option<Arc<ClientConfig>>) -> (Self, mpsc::Receiver<News>) {
+    /// If it `tells`, people read on standard error why there is no connection.
+    pub(super) fn new(tls: Option<Arc<ClientConfig>>, tells: bool) -> (Self, mpsc::Receiver<News>) {
         let (news, heard) = mpsc::channel(256);
         let link = Self {
             connection: None,
             tls,
+            tells,
             opened: 0,
             news,
         };
@@ -71,10 +74,16 @@ impl Link {
     fn still(&mut self, is_queued: impl Fn(&Connection) -> bool) -> bool {
         let is_full = self.connection.as_ref().is_some_and(|it| !is_queued(it));
         if is_full {
-            eprintln!("no connection to the broker: it takes nothing any more");
+            self.tell("it takes nothing any more");
             self.connection = None;
         }
         !is_full
+    }
+
+    fn tell(&self, why: &str) {
+        if self.tells {
+            eprintln!("no connection to the broker: {why}");
+        }
     }
 
     pub(super) fn publish(&self, publish: &Publish) -> Result<(), NotSent> {
@@ -87,7 +96,7 @@ impl Link {
         Some(match news.of(self.connection.as_ref())? {
             What::Connected => Fact::Connected,
             What::Disconnected { why, said } => {
-                eprintln!("no connection to the broker: {said}");
+                self.tell(&said);
                 self.connection = None;
                 Fact::Disconnected(why)
             }

@@ -80,6 +80,7 @@ pub async fn run(args: AnalyserArgs) -> io::Result<()> {
         data: args.data,
         config,
         recognition,
+        tells: true,
     };
     analyser::run(options, told_to_end, |event| {
         // Whether anybody reads it is no concern of the tasks.

@@ -138,6 +138,7 @@ impl DispatcherArgs {
             data: self.data.clone(),
             registrations: registrations.collect::<io::Result<_>>()?,
             config,
+            tells: true,
         })
     }
 

@@ -122,6 +122,7 @@ impl Desk {
             data,
             config,
             registrations: registrations.collect(),
+            tells: false,
         };
         let (events, told) = mpsc::unbounded_channel();
         let mut desk = Self {
@@ -217,6 +218,7 @@ impl Analysers {
                     fail: 0.05,
                     hang: 0.02,
                 },
+                tells: false,
             }
         });
         let options: Vec<_> = options.collect();
