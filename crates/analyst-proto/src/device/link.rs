@@ -127,29 +127,16 @@ impl Device {
         }
         //= docs/spec/analyst-proto.md#analyser
         //# The analyser MUST NOT publish the same message twice over one connection.
-        while self
-            .bucket
-            .as_ref()
-            .is_none_or(|bucket| bucket.is_ready(now))
-        {
-            let Some(publish) = self.outbox.send(now, self.config.link.window) else {
-                return;
-            };
-            //= docs/spec/analyst-proto.md#analyser
-            //# The analyser MUST NOT publish more messages a second than `rate`.
-            if let Some(bucket) = &mut self.bucket {
-                bucket.take(now);
-            }
+        let window = self.config.link.window;
+        while let Some(publish) = self.outbox.send(now, window, self.bucket.as_mut()) {
             self.out.push_back(Output::Send(publish));
         }
     }
 
     /// When the next message may go out that only the rate holds back.
     pub(super) fn publishable_at(&self) -> Option<Instant> {
-        let bucket = self.bucket.as_ref()?;
-        let window = self.config.link.window.max(1);
-        let is_waiting = self.dialer.is_up() && self.outbox.is_ready(window);
-        if is_waiting { bucket.ready_at() } else { None }
+        let rate = self.bucket.as_ref().filter(|_| self.dialer.is_up());
+        self.outbox.send_due(self.config.link.window, rate)
     }
 
     pub(super) fn sent(&mut self, now: Instant, send: SendId) {

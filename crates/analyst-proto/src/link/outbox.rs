@@ -1,6 +1,6 @@
 //! Messages that the broker has not acknowledged.
 
-use super::{NotSent, Publish, SendId};
+use super::{Bucket, NotSent, Publish, SendId};
 use crate::wire::{Message, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,11 +96,22 @@ impl<K: Ord + Clone> Outbox<K> {
         true
     }
 
-    /// The next message to send, if fewer than `window` are on their way, or none is.
+    /// The next message to send, if fewer than `window` are on their way, or none is, and the rate of
+    /// the broker, if it has one, allows it.
     //= docs/spec/analyst-proto.md#link
     //# A machine MUST NOT have more messages under way than its window.
-    pub(crate) fn send(&mut self, now: Instant, window: usize) -> Option<Publish> {
-        if self.flights.len() >= window.max(1) {
+    //= docs/spec/analyst-proto.md#analyser
+    //# The analyser MUST NOT publish more messages a second than `rate`.
+    //= docs/spec/analyst-proto.md#dispatcher
+    //# The dispatcher MUST NOT publish more messages a second than `rate`.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        window: usize,
+        rate: Option<&mut Bucket>,
+    ) -> Option<Publish> {
+        let is_ready = |rate: &&mut Bucket| rate.is_ready(now);
+        if self.flights.len() >= window.max(1) || !rate.as_ref().is_none_or(is_ready) {
             return None;
         }
         let place = *self.waiting.first()?;
@@ -119,6 +130,9 @@ impl<K: Ord + Clone> Outbox<K> {
             since: now,
         };
         self.flights.insert(publish.send, flight);
+        if let Some(rate) = rate {
+            rate.take(now);
+        }
         Some(publish)
     }
 
@@ -202,9 +216,10 @@ impl<K: Ord + Clone> Outbox<K> {
         self.places.contains_key(key)
     }
 
-    /// True if a message could be sent, with fewer than `window` on their way.
-    pub(crate) fn is_ready(&self, window: usize) -> bool {
-        !self.waiting.is_empty() && self.flights.len() < window
+    /// When the next message may go out that only the rate holds back.
+    pub(crate) fn send_due(&self, window: usize, rate: Option<&Bucket>) -> Option<Instant> {
+        let is_waiting = !self.waiting.is_empty() && self.flights.len() < window.max(1);
+        rate.filter(|_| is_waiting)?.ready_at()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -99,22 +99,11 @@ impl Platform {
 
     /// Sends what waits, as far as broker and rate allow.
     fn send(&mut self, now: Instant) {
+        let window = self.config.link.window;
         while self.dialer.is_up() {
-            //= docs/spec/analyst-proto.md#dispatcher
-            //# The dispatcher MUST NOT publish more messages a second than `rate`.
-            if self
-                .bucket
-                .as_ref()
-                .is_some_and(|bucket| !bucket.is_ready(now))
-            {
-                return;
-            }
-            let Some(publish) = self.outbox.send(now, self.config.link.window.max(1)) else {
+            let Some(publish) = self.outbox.send(now, window, self.bucket.as_mut()) else {
                 return;
             };
-            if let Some(bucket) = &mut self.bucket {
-                bucket.take(now);
-            }
             if let Some(&Errand::Start(id, _)) = self.outbox.key(publish.send) {
                 self.await_ack(now, id);
             }

@@ -87,10 +87,8 @@ impl Platform {
 
     /// When the next message may go out that only the rate holds back.
     fn send_due(&self) -> Option<Instant> {
-        let bucket = self.bucket.as_ref()?;
-        let window = self.config.link.window.max(1);
-        let is_waiting = self.dialer.is_up() && self.outbox.is_ready(window);
-        if is_waiting { bucket.ready_at() } else { None }
+        let rate = self.bucket.as_ref().filter(|_| self.dialer.is_up());
+        self.outbox.send_due(self.config.link.window, rate)
     }
 
     //= docs/spec/analyst-proto.md#dispatcher
