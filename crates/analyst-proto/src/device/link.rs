@@ -6,9 +6,6 @@ use crate::link::{Bucket, Dialled, Down, ExchangeId, HangUp, Login, NotSent, Sen
 use crate::wire::{ConnectionInfo, NoInfo, TaskId};
 use std::time::{Duration, Instant};
 
-/// How late messages may be that Aliyun's brokers deliver in no order.
-const LMQ_OVERTAKE: Duration = Duration::from_secs(15);
-
 impl Device {
     /// Asks, connects, or waits, whatever is due.
     pub(super) fn dial(&mut self, now: Instant) {
@@ -190,10 +187,10 @@ impl Device {
 
     /// Messages within this time of a task may be of the time before it.
     pub(super) fn overtake_guard(&self) -> Duration {
-        self.config.overtake_guard.unwrap_or(match self.profile() {
-            Some(BrokerProfile::Plain) => Duration::ZERO,
-            Some(BrokerProfile::Lmq) | None => LMQ_OVERTAKE,
-        })
+        // As long as it is not known, messages may come in any order.
+        let profile = self.profile().unwrap_or(BrokerProfile::Lmq);
+        let guard = self.config.overtake_guard;
+        guard.unwrap_or_else(|| profile.overtake_guard())
     }
 
     /// `None` as long as the server has not said where the broker is.
