@@ -7,7 +7,7 @@ mod kit_analyst;
 use analyst_proto::sign::{Preset, SigningKey};
 use analyst_proto::wire::{ConnectionInfoRequest, RequestForm, Secret, UnixMillis};
 use kit::{PATIENCE, Program, example, is_there};
-use kit_analyst::{Site, task};
+use kit_analyst::{SECRET, Site, task};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::io::Write as _;
 use std::process::Command;
@@ -285,5 +285,47 @@ fn a_disk_that_fails_for_a_while_loses_nothing() {
     platform.err.line_with("the store fails and is asked again");
     for (id, outcome) in site.wait_for(20, PATIENCE) {
         assert_eq!(outcome["outcome"], "finished", "{id}: {outcome}");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_and_what_is_missing_or_out_of_range_is_told() {
+    let mut site = Site::bare("analyst-secret-files", 1, true);
+    site.start_broker(&[]);
+    let [broker, key] = ["broker.key", "analyst.key"].map(|name| site.folder.join(name));
+    std::fs::write(&broker, format!("{SECRET}\nnot this\n")).unwrap();
+    std::fs::write(&key, "secret-1\n").unwrap();
+    // A file goes before the environment.
+    let mut command = site.platform();
+    command.env("ANALYST_BROKER_SECRET", "wrong");
+    command.args(["--broker-secret-file", &broker]);
+    site.has_started(Program::start(command));
+    let mut command = site.analyst_without_server(1);
+    command.env("ANALYST_SECRET", "wrong");
+    command.args(["--server", &format!("http://{}", site.http)]);
+    command.args(["--secret-file", &key]);
+    let analyst = Program::start(command);
+    analyst.out.line_with("connected to the broker");
+    let refused = |command: Command, told: &str| {
+        let mut program = Program::start(command);
+        assert!(!program.finish().success());
+        assert!(program.said().contains(told), "{}", program.said());
+    };
+    let mut without = site.analyst_at(1, "other");
+    without.env_remove("ANALYST_SECRET");
+    refused(without, "set ANALYST_SECRET");
+    let mut hollow = site.analyst_at(1, "other");
+    hollow.args(["--secret-file", &site.folder.join("none")]);
+    refused(hollow, "cannot read");
+    for (flag, value, told) in [
+        ("--lease", "0s", "from 1s to 60m"),
+        ("--lease", "2h", "a time is needed"),
+        ("--broker", "http://here:1", "mqtts://HOST:PORT"),
+        ("--broker", "mqtts://here:1", "--broker-ca"),
+    ] {
+        let mut command = example("analyst_platform");
+        command.args(["--secrets", &site.folder.join("secrets.toml")]);
+        command.args(["--data", &site.folder.join("other"), flag, value]);
+        refused(command, told);
     }
 }
