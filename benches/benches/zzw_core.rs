@@ -137,6 +137,7 @@ impl World {
             StoreOp::Load { .. } => StoreReply::Loaded {
                 entries: Vec::new(),
                 last: MessageId::default(),
+                epoch: 1,
                 at: AT,
             },
             StoreOp::Append { alias, .. } => {

@@ -362,6 +362,7 @@ fn a_message_that_the_store_told_of_too_late_is_read_again() {
     let StoreReply::Loaded {
         mut entries,
         last,
+        epoch,
         at,
     } = rig.store.execute(rig.at(), op).unwrap()
     else {
@@ -369,7 +370,12 @@ fn a_message_that_the_store_told_of_too_late_is_read_again() {
     };
     entries[0].expires_at.0 = at.0 + 2_000;
     rig.wait(secs(3));
-    let late = StoreReply::Loaded { entries, last, at };
+    let late = StoreReply::Loaded {
+        entries,
+        last,
+        epoch,
+        at,
+    };
     rig.answer(seq, Ok(late));
     assert!(rig.heard(3).is_empty(), "it may be too late");
     assert_eq!(rig.asked.len(), 1);

@@ -2,11 +2,12 @@
 
 mod platform_kit;
 
-use platform_kit::{ADDRESS, Rig, START, config};
+use platform_kit::{ADDRESS, Rig, START, config, secs};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 use zzw_push_proto::platform::{
-    Call, ExchangeId, Input, NodeId, NodeInfo, NodeMessage, Output, UnixMillis,
+    Call, ExchangeId, Input, Lease, NodeId, NodeInfo, NodeMessage, Output, StoreOp, UnixMillis,
 };
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::wire::{NodeCounts, Service};
@@ -154,13 +155,23 @@ fn a_node_tells_its_own_weight() {
 //= docs/spec/zzw-push-proto.md#presence
 //# Counts that may be old because other nodes cannot be heard MUST be marked with `stale`.
 fn the_counts_of_a_cluster_that_cannot_be_heard_are_marked_as_old() {
-    let mut rig = node(1);
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    let other = StoreOp::Renew {
+        node: NodeId(2),
+        info: idle(2),
+        length: Duration::from_secs(3600),
+    };
+    rig.store.execute(rig.at(), other).unwrap();
     let info = |rig: &mut Rig| {
         rig.calls(1, Call::Info);
         rig.replied(1).remove(0).1
     };
+    rig.wait(Duration::ZERO);
     assert!(!info(&mut rig).contains("stale"));
-    rig.input(Input::Stale(true));
+    rig.fails = true;
+    rig.wait(secs(1));
     let told = info(&mut rig);
     assert!(told.ends_with(r#","stale":true}"#), "{told}");
     assert!(
@@ -168,7 +179,8 @@ fn the_counts_of_a_cluster_that_cannot_be_heard_are_marked_as_old() {
         "what is known is told all the same"
     );
     assert!(sent_to(&mut rig, ADDRESS).is_some());
-    rig.input(Input::Stale(false));
+    rig.fails = false;
+    rig.wait(secs(1));
     assert!(!info(&mut rig).contains("stale"));
 }
 
@@ -184,6 +196,6 @@ fn addresses_that_pause_make_room_for_others() {
         sent_to(&mut rig, address(7)).is_some(),
         "known ones are served"
     );
-    rig.wait(platform_kit::secs(1));
+    rig.wait(secs(1));
     assert!(sent_to(&mut rig, address(65_536)).is_some());
 }

@@ -2,8 +2,9 @@
 
 use super::vocabulary::NodeInfo;
 use super::{NodeId, Platform};
-use crate::wire::{ClusterInfo, NodeCounts, Servers};
+use crate::wire::{ClusterInfo, NodeCounts, Servers, Text};
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 impl Platform {
@@ -25,14 +26,22 @@ impl Platform {
     pub(super) fn cluster(&self) -> ClusterInfo {
         let own = self.info();
         let nodes = std::iter::once(&own).chain(self.nodes.values());
+        //= docs/spec/zzw-push-proto.md#presence
+        //# Nodes with the same host MUST be counted together.
+        let mut hosts: BTreeMap<&Text, NodeCounts> = BTreeMap::new();
+        for node in nodes {
+            let counts = hosts.entry(&node.host).or_default();
+            *counts = std::mem::take(counts).plus(&node.counts);
+        }
         ClusterInfo {
-            nodes: nodes
-                .map(|node| (node.host.clone(), node.counts.clone()))
+            nodes: hosts
+                .into_iter()
+                .map(|(host, counts)| (host.clone(), counts))
                 .collect(),
             //= docs/spec/zzw-push-proto.md#presence
             //# Counts that may be old because other nodes cannot be heard MUST be marked with
             //# `stale`.
-            is_stale: self.is_stale,
+            is_stale: self.is_stale(),
         }
     }
 
@@ -45,10 +54,13 @@ impl Platform {
     //# any.
     pub(super) fn least_loaded(&self, client: IpAddr) -> Option<Servers> {
         let own = self.info();
-        let own = std::iter::once((self.config.node, &own));
+        let own = (!self.is_fenced()).then_some((self.config.node, &own));
         let others = self.nodes.iter().map(|(id, node)| (*id, node));
         let open = own
+            .into_iter()
             .chain(others)
+            //= docs/spec/zzw-push-proto.md#presence
+            //# A client MUST NOT be sent to a node without a lease.
             //= docs/spec/zzw-push-proto.md#presence
             //# A node of weight 0 MUST NOT be recommended.
             .filter(|(_, node)| !node.is_draining && node.weight > 0);

@@ -1,6 +1,7 @@
 //! Settings of a [`super::Platform`].
 
 use super::access::Rules;
+use super::lease::Lease;
 use super::store::NodeId;
 use crate::wire::{Service, Text};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Config {
     pub service: Service,
     /// How many links this node takes, compared with others; 1. Clients are sent to none of weight 0.
     pub weight: u32,
+    /// How this node holds its place among others that share its store; none: it is alone.
+    pub lease: Option<Lease>,
     /// Seed of the jitter while draining.
     pub seed: u64,
     /// Messages that may be unacknowledged on a link; 32.
@@ -133,6 +136,7 @@ impl Config {
             host: host.into(),
             service: Service::default(),
             weight: 1,
+            lease: None,
             seed: 0,
             window: 32,
             window_bytes: 256 << 10,
@@ -178,6 +182,9 @@ impl Config {
         self.link_timeout = self.link_timeout.max(least);
         self.slow_timeout = self.slow_timeout.max(least);
         self.ask_timeout = self.ask_timeout.max(least);
+        if let Some(lease) = &mut self.lease {
+            lease.renew_every = lease.renew_every.max(least);
+        }
         self
     }
 }

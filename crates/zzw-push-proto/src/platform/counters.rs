@@ -84,6 +84,10 @@ pub struct Counters {
     pub unreleased: u64,
     /// Links that were too slow.
     pub slow: u64,
+    /// How often this node has lost its lease.
+    pub fences: u64,
+    /// How often the store was asked whether a link still has its alias.
+    pub confirmed: u64,
 }
 
 /// How many links ended, by why.

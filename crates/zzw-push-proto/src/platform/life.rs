@@ -1,7 +1,7 @@
 //! Stopping.
 
 use super::balance::mix;
-use super::vocabulary::{Event, LinkEnd, Reason, Refused};
+use super::vocabulary::{Event, LinkEnd, NodeMessage, Reason, Refused};
 use super::{LinkId, Platform, later};
 use crate::wire::{Code, Num, Text};
 use std::collections::BTreeSet;
@@ -36,6 +36,9 @@ impl Platform {
             ends.insert((at, id));
         }
         self.life = Life::Draining(ends);
+        //= docs/spec/zzw-push-proto.md#node
+        //# A broker that drains or has ended MUST tell the other nodes so.
+        self.tell_nodes(&NodeMessage::Announce(self.info()));
         self.hurry_releases();
         self.fire_drain(now);
         self.end_if_drained(now);
@@ -115,13 +118,14 @@ impl Platform {
         self.releases.clear();
         self.presence.clear();
         self.counters.held_bytes = 0;
+        self.tell_nodes(&NodeMessage::Gone);
         self.life = Life::Closed;
         self.tell(Event::Closed(reason));
     }
 }
 
 /// The next number of a sequence that looks random.
-fn draw(state: &mut u64) -> u64 {
+pub(super) fn draw(state: &mut u64) -> u64 {
     let number = mix(*state);
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     number

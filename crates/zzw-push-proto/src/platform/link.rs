@@ -92,6 +92,19 @@ pub(super) struct Session {
     /// Acknowledgements that the store is told of when it has answered the last ones.
     pub(super) acks: Vec<MessageId>,
     pub(super) is_acking: bool,
+    pub(super) doubt: Doubt,
+}
+
+/// Whether the alias may have gone to another node, or the queue have grown, and nobody has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    /// The store is to be asked when it can be.
+    Unasked,
+    /// The store has been asked.
+    Asking,
+    /// It has, but what it answers may be old already.
+    AskingInVain,
 }
 
 /// What a link is told when it has got its alias.
@@ -143,6 +156,7 @@ impl Session {
             pulling: None,
             acks: Vec::new(),
             is_acking: false,
+            doubt: Doubt::None,
         }
     }
 

@@ -7,6 +7,7 @@ mod config;
 mod counters;
 mod door;
 mod hooks;
+mod lease;
 mod life;
 mod link;
 mod links;
@@ -31,6 +32,7 @@ pub use crate::rooms::LinkId;
 pub use access::{AskId, Grant, Presented, Question, Rule, Rules, Scopes, Verdict};
 pub use config::{ClientToken, Config, OnUnacked, Rate};
 pub use counters::{Counters, Ends};
+pub use lease::Lease;
 pub use parcel::Parcel;
 pub use store::{
     Appended, Entry, MessageId, NodeId, Owner, Seq, StoreError, StoreOp, StoreReply, Transport,
@@ -44,6 +46,7 @@ pub use vocabulary::{
 use crate::wire::{Code, Failure, Message, Num, Text};
 use bucket::Bucket;
 use hooks::Asked;
+use lease::Held;
 use life::Life;
 use link::Link;
 use links::Links;
@@ -91,8 +94,7 @@ pub struct Platform {
     /// When those that have paused were forgotten last.
     swept_at: Option<Instant>,
     nodes: BTreeMap<NodeId, NodeInfo>,
-    /// What other nodes have told is old.
-    is_stale: bool,
+    held: Held,
     rooms: RoomCounts,
     life: Life,
     /// The id of the last message that was for those who are online only.
@@ -123,7 +125,7 @@ impl Platform {
             starved: BTreeSet::new(),
             swept_at: None,
             nodes: BTreeMap::new(),
-            is_stale: false,
+            held: Held::default(),
             rooms: RoomCounts::default(),
             life: Life::Open,
             last_direct: MessageId::default(),
@@ -160,7 +162,7 @@ impl Platform {
             Input::Stored(seq, reply) => self.stored(now, seq, reply),
             Input::StoreFailed(seq, error) => self.store_failed(now, seq, error),
             Input::Rooms(rooms) => self.rooms = rooms,
-            Input::Stale(is_stale) => self.is_stale = is_stale,
+            Input::Missed => self.doubt_all(),
             Input::FromNode { node, message } => self.node_says(now, node, message),
         }
         self.feed_the_starved(now);
@@ -172,6 +174,7 @@ impl Platform {
         if self.is_closed() {
             return;
         }
+        self.fire_lease(now);
         self.fire_asked(now);
         while let Some((due, id)) = self.due.first().copied() {
             if due > now {
@@ -199,6 +202,7 @@ impl Platform {
         let link = self.due.first().map(|(due, _)| *due);
         let timers = [
             link,
+            self.next_lease(),
             self.next_asked(),
             self.next_release(),
             self.next_presence(),

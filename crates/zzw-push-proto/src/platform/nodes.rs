@@ -1,13 +1,13 @@
 //! What other nodes say.
 
 use super::parcel::Content;
-use super::vocabulary::{LinkEnd, NodeMessage};
-use super::{NodeId, Platform};
+use super::vocabulary::{LinkEnd, NodeMessage, Output};
+use super::{NodeId, Owner, Platform};
 use crate::wire::{Code, Num};
 use std::time::Instant;
 
 /// The most other nodes.
-const MAX_NODES: usize = 1_024;
+pub(super) const MAX_NODES: usize = 1_024;
 
 impl Platform {
     pub(super) fn node_says(&mut self, now: Instant, node: NodeId, message: NodeMessage) {
@@ -51,6 +51,7 @@ impl Platform {
                     self.send_direct(link, mid, &Content::new(&body, topic));
                 }
             }
+            NodeMessage::Missed => self.doubt_all(),
             NodeMessage::Announce(info) => {
                 let is_known = self.nodes.contains_key(&node);
                 if node != self.config.node && (is_known || self.nodes.len() < MAX_NODES) {
@@ -63,5 +64,23 @@ impl Platform {
                 self.nodes.remove(&node);
             }
         }
+    }
+
+    /// The same to every other node.
+    pub(super) fn tell_nodes(&mut self, message: &NodeMessage) {
+        for node in self.nodes.keys() {
+            let (node, message) = (*node, message.clone());
+            self.out.push(Output::Relay { node, message });
+        }
+    }
+
+    /// True if another node has the alias and is there. Without leases, nodes are there for ever.
+    //= docs/spec/zzw-push-proto.md#node
+    //# An alias whose node has lost its lease MUST NOT be called online.
+    pub(super) fn is_elsewhere(&self, owner: Option<Owner>) -> bool {
+        let other = owner.filter(|owner| owner.node != self.config.node);
+        other.is_some_and(|owner| {
+            self.config.lease.is_none() || self.nodes.contains_key(&owner.node)
+        })
     }
 }

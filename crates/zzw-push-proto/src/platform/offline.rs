@@ -1,7 +1,7 @@
 //! Delivery: reading the queue of an alias, sending in order, sending again.
 
 use super::config::OnUnacked;
-use super::link::{Link, PulledBatch, Session};
+use super::link::{Doubt, Link, PulledBatch, Session};
 use super::parcel::Content;
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::vocabulary::LinkEnd;
@@ -26,6 +26,8 @@ pub(super) struct Loaded {
     pub(super) at: UnixMillis,
     /// The latest message known of when the store was asked.
     pub(super) end: MessageId,
+    /// The epoch of the alias.
+    pub(super) epoch: u64,
     pub(super) limit: usize,
 }
 
@@ -45,6 +47,7 @@ impl Platform {
     /// Asks the store for what the link has credit for, if there is anything.
     pub(super) fn pump(&mut self, now: Instant, id: LinkId) {
         let (window, window_bytes) = (self.config.window, self.config.window_bytes);
+        let is_fenced = self.is_fenced();
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -53,6 +56,8 @@ impl Platform {
         let limit = window.saturating_sub(session.inflight.len());
         let wants = session.has_more || session.is_unsure || session.known > session.cursor;
         let is_held_up = is_slow
+            || is_fenced
+            || session.doubt != Doubt::None
             || session.is_parked
             || session.is_loading
             || session.retry_at.is_some()
@@ -89,11 +94,19 @@ impl Platform {
 
     pub(super) fn loaded(&mut self, now: Instant, id: LinkId, serial: u64, loaded: Loaded) {
         let is_full = loaded.entries.len() >= loaded.limit;
+        if self.is_over(now, id, serial, loaded.epoch) {
+            return;
+        }
+        let is_fenced = self.is_fenced();
         let Some(session) = self.session(id, serial) else {
             return;
         };
         session.is_loading = false;
         session.has_more = is_full;
+        if is_fenced || session.doubt != Doubt::None {
+            session.has_more = true;
+            return;
+        }
         for entry in loaded.entries {
             // The store's clock measures what is left, ours when that is over; from when it was
             // asked, so that no delay makes a message late.
@@ -219,11 +232,13 @@ impl Platform {
     //# times in all since the link has acknowledged anything.
     pub(super) fn resend(&mut self, now: Instant, id: LinkId) {
         let (after, max_tries) = (self.config.redeliver_after, self.config.max_tries);
+        let is_fenced = self.is_fenced();
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let is_slow = link.slow_since.is_some();
         let Some(session) = link.bound() else { return };
+        let is_held_up = is_slow || is_fenced || session.doubt != Doubt::None;
         if session.retry_at.is_some_and(|at| at <= now) {
             session.retry_at = None;
         }
@@ -254,7 +269,7 @@ impl Platform {
             sent.sent_at = now;
             next = next.into_iter().chain(later(now, after)).min();
             // What cannot be written would only be late.
-            if !is_slow {
+            if !is_held_up {
                 sent.tries = sent.tries.saturating_add(1);
                 again.push((sent.mid, Arc::clone(&sent.content)));
             }

@@ -53,6 +53,11 @@ pub(super) enum Pending {
         num: Num,
     },
     List(ExchangeId),
+    Renew(Instant),
+    Confirm {
+        link: LinkId,
+        session: u64,
+    },
     /// The topics of somebody who has come or gone.
     WatchedTopics(Text),
     /// Who watches a topic of an alias.
@@ -114,13 +119,19 @@ impl Platform {
                     limit,
                     known,
                 },
-                StoreReply::Loaded { entries, last, at },
+                StoreReply::Loaded {
+                    entries,
+                    last,
+                    epoch,
+                    at,
+                },
             ) => {
                 let loaded = offline::Loaded {
                     entries,
                     asked_at,
                     at,
                     end: last.max(known),
+                    epoch,
                     limit,
                 };
                 self.clock = Some((now, at));
@@ -133,13 +144,16 @@ impl Platform {
                     asked_at,
                     num,
                 },
-                StoreReply::Loaded { entries, at, .. },
+                StoreReply::Loaded {
+                    entries, at, epoch, ..
+                },
             ) => {
                 let pulled = pull::Pulled {
                     num,
                     asked_at,
                     entries,
                     at,
+                    epoch,
                 };
                 self.pulled(now, link, session, pulled);
             }
@@ -195,6 +209,12 @@ impl Platform {
             }
             (Pending::List(exchange), StoreReply::Listed { total, aliases }) => {
                 self.listed(exchange, total, aliases);
+            }
+            (Pending::Renew(asked_at), StoreReply::Renewed { nodes }) => {
+                self.renewed(now, asked_at, nodes);
+            }
+            (Pending::Confirm { link, session }, StoreReply::Loaded { last, epoch, .. }) => {
+                self.confirmed(now, link, session, epoch, last);
             }
             (Pending::Ack { link, session, .. }, StoreReply::Done) => self.acks_told(link, session),
             (Pending::Release(_), StoreReply::Done) | (Pending::Nothing, _) => {}
@@ -259,6 +279,8 @@ impl Platform {
             | Pending::Subscribe(link, _, num)
             | Pending::Topics(link, num) => self.refuse(Asker::Link(link), code, num),
             Pending::Status { asker, num, .. } => self.refuse(asker, code, num),
+            Pending::Renew(_) => self.not_renewed(now),
+            Pending::Confirm { link, session } => self.not_confirmed(link, session),
             Pending::List(exchange) => self.refuse(Asker::Exchange(exchange), code, Num::Absent),
             Pending::Ack {
                 link,

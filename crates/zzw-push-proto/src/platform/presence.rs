@@ -124,6 +124,7 @@ impl Platform {
 
     /// The store tells the topics of somebody who has come or gone.
     pub(super) fn watched_topics(&mut self, alias: &Text, topics: &Texts, owner: Option<Owner>) {
+        let is_elsewhere = self.is_elsewhere(owner);
         let Some(subject) = self.presence.subjects.get_mut(alias) else {
             return;
         };
@@ -131,7 +132,6 @@ impl Platform {
             // Whoever has come to another node meanwhile is not offline.
             //= docs/spec/zzw-push-proto.md#news
             //# Whoever has a link on another node MUST NOT be said to be offline.
-            let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
             if !(notice.action == Action::Offline && is_elsewhere) {
                 notice.topics = topics.texts().filter(|topic| is_name(topic)).collect();
                 let notice = notice.clone();

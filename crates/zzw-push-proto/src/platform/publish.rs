@@ -1,6 +1,6 @@
 //! Publishing: keep first, acknowledge then.
 
-use super::link::Link;
+use super::link::{Doubt, Link};
 use super::offline::Sent;
 use super::parcel::Content;
 use super::session::fault_of;
@@ -257,11 +257,24 @@ impl Platform {
         let Some(id) = self.owners.get(alias).copied() else {
             return;
         };
+        let is_ours = appended
+            .owner
+            .map_or(self.config.lease.is_none(), |o| o.node == self.config.node);
+        let is_fenced = self.is_fenced();
         let Some(session) = self.links.get_mut(id).and_then(|l| l.session.as_mut()) else {
             return;
         };
+        //= docs/spec/zzw-push-proto.md#node
+        //# A node MUST ask the store who has an alias when that says of a link of this node that
+        //# another one has it, or none.
+        if !is_ours && session.epoch.is_some() {
+            session.known = session.known.max(mid);
+            return self.doubt(id);
+        }
         // Right behind the last one that was sent, it need not be read from the store (P-6).
         let is_next = session.epoch.is_some()
+            && !is_fenced
+            && session.doubt == Doubt::None
             && !session.is_loading
             && !session.has_more
             && session.known <= session.cursor

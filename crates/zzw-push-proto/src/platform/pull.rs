@@ -14,10 +14,13 @@ pub(super) struct Pulled {
     pub(super) entries: Vec<Entry>,
     /// The store's time, somewhat behind `asked_at`.
     pub(super) at: UnixMillis,
+    /// The epoch of the alias.
+    pub(super) epoch: u64,
 }
 
 impl Platform {
     pub(super) fn pull(&mut self, now: Instant, id: LinkId, pull: Pull) {
+        let is_fenced = self.is_fenced();
         let Some(session) = self.links.get_mut(id).and_then(Link::bound) else {
             //= docs/spec/zzw-push-proto.md#alias
             //# The broker MUST answer `not_bound` to a frame that needs an alias on a link that has
@@ -31,6 +34,9 @@ impl Platform {
         //# frame take that alias.
         if pull.alias.is_some_and(|stated| stated != alias) {
             return self.fail(id, Code::AliasMismatch, pull.num);
+        }
+        if is_fenced {
+            return self.fail(id, Code::StoreUnavailable, pull.num);
         }
         session.pulling = Some(Box::new(pull.num.clone()));
         //= docs/spec/zzw-push-proto.md#pull
@@ -77,7 +83,14 @@ impl Platform {
             asked_at,
             entries,
             at,
+            epoch,
         } = pulled;
+        if self.is_over(now, id, serial, epoch) {
+            return;
+        }
+        if self.is_fenced() {
+            return self.refuse(Asker::Link(id), Code::StoreUnavailable, num);
+        }
         let max_bytes = self.config.pull_bytes;
         let link = self.links.get_mut(id);
         let Some(session) = link.and_then(|link| link.session(serial)) else {

@@ -87,7 +87,7 @@ impl Platform {
         owner: Option<Owner>,
     ) {
         // Of its own links this node knows more than the store.
-        let is_elsewhere = owner.is_some_and(|owner| owner.node != self.config.node);
+        let is_elsewhere = self.is_elsewhere(owner);
         //= docs/spec/zzw-push-proto.md#presence
         //# An alias MUST be called online exactly as long as a link has it, here or on another
         //# node.

@@ -205,6 +205,11 @@ impl Platform {
         if let Some(code) = fault_of(alias) {
             return self.fail(id, code, Num::Absent);
         }
+        //= docs/spec/zzw-push-proto.md#node
+        //# A node without a lease MUST answer `store_unavailable` to who wants an alias.
+        if self.is_fenced() {
+            return self.fail(id, Code::StoreUnavailable, Num::Absent);
+        }
         let alias = alias.detached();
         let mut replaced = None;
         let mut gap = 0;
@@ -255,6 +260,7 @@ impl Platform {
             let node = owner.node;
             self.out.push(Output::Relay { node, message });
         }
+        let is_elsewhere = self.is_elsewhere(previous);
         let Some(owner) = self.owners.get(alias).copied() else {
             return self.release(alias.clone(), epoch);
         };
@@ -274,8 +280,7 @@ impl Platform {
         session.epoch = Some(epoch);
         self.counters.online = self.counters.online.saturating_add(1);
         self.counters.bound = self.counters.bound.saturating_add(1);
-        let is_elsewhere = previous.is_some_and(|owner| owner.node != self.config.node);
-        let was_online = session.replaced.is_some() || is_elsewhere;
+        let was_online = is_elsewhere || session.replaced.is_some();
         if session.kicked > epoch {
             self.fail(id, Code::Replaced, Num::Absent);
             return self.end(now, id, LinkEnd::Replaced);
@@ -330,6 +335,7 @@ impl Platform {
             self.due.remove(&(timer, id));
         }
         self.starved.remove(&id);
+        self.sure(id);
         if let Some(ask) = link.asking {
             self.asked.remove(&ask);
         }

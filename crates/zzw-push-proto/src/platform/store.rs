@@ -1,8 +1,10 @@
 //! What the platform asks of its store, and what it is told.
 
+use super::vocabulary::NodeInfo;
 use crate::rest::Page;
 use crate::wire::{Info, Json, Mid, Text, Texts, Ttl};
 use std::fmt;
+use std::time::Duration;
 
 /// The id of a kept message: (milliseconds since 2020-01-01T00:00:00Z) * 4096 + a number, so that it
 /// grows with time and stays below 2^53 until 2089.
@@ -83,7 +85,7 @@ pub enum StoreOp {
         /// The topic.
         topic: Text,
     },
-    /// Messages in order, oldest first. Answered with [`StoreReply::Loaded`].
+    /// Messages in order, oldest first. Answered with [`StoreReply::Loaded`], also where `limit` is 0.
     Load {
         /// Whose.
         alias: Text,
@@ -121,6 +123,16 @@ pub enum StoreOp {
         transport: Transport,
         /// Which of them, in the order of their bytes.
         page: Page,
+    },
+    /// Keeps the place of a node among others for some time from now. Answered with
+    /// [`StoreReply::Renewed`].
+    Renew {
+        /// The node.
+        node: NodeId,
+        /// What the others are to know of it.
+        info: NodeInfo,
+        /// For how long.
+        length: Duration,
     },
 }
 
@@ -165,6 +177,8 @@ pub enum StoreReply {
         entries: Vec<Entry>,
         /// The id that the alias was given last.
         last: MessageId,
+        /// The epoch of the alias; 0 if nobody has claimed it.
+        epoch: u64,
         /// The store's time.
         at: UnixMillis,
     },
@@ -188,6 +202,11 @@ pub enum StoreReply {
         total: u64,
         /// Those of the page.
         aliases: Texts,
+    },
+    /// To [`StoreOp::Renew`].
+    Renewed {
+        /// Every node whose time is not over, the asker included or not.
+        nodes: Vec<(NodeId, NodeInfo)>,
     },
     /// To all others.
     Done,

@@ -79,8 +79,8 @@ pub enum Input {
     StoreFailed(Seq, StoreError),
     /// The rooms of this node have changed.
     Rooms(RoomCounts),
-    /// Whether what other nodes have told may be old, because they cannot be heard (C-5).
-    Stale(bool),
+    /// What other nodes have said has been lost, or may have been.
+    Missed,
     /// Another node says something.
     FromNode {
         /// Which.
@@ -159,9 +159,11 @@ pub enum NodeMessage {
         /// The topic it was published to, if it was.
         topic: Option<Text>,
     },
+    /// What the other node has said before may have been lost.
+    Missed,
     /// How the other node is.
     Announce(NodeInfo),
-    /// The other node's lease has ended.
+    /// The other node has ended.
     Gone,
 }
 
@@ -215,6 +217,11 @@ pub enum Event {
     /// The store would not hear that the alias has no link here any more: it stays listed until it
     /// is claimed again.
     NotReleased(Text),
+    /// This node has a place among the others: it sends what is kept.
+    Leased,
+    /// It has lost it, because the store could not be reached in time: it sends nothing that is kept
+    /// until it has it again.
+    Fenced,
     /// Terminal: the broker is over.
     Closed(Reason),
 }
@@ -243,6 +250,8 @@ pub enum LinkEnd {
     Expired,
     /// The application closed it.
     Kicked,
+    /// Its node has had no place among the others for [`Lease::leave_after`](super::Lease::leave_after).
+    Fenced,
     /// The broker stops.
     Closing,
 }
@@ -277,7 +286,7 @@ pub enum Refused<T> {
 
 impl LinkEnd {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Remote,
         Self::Goodbye,
         Self::Replaced,
@@ -288,6 +297,7 @@ impl LinkEnd {
         Self::Rude,
         Self::Expired,
         Self::Kicked,
+        Self::Fenced,
         Self::Closing,
     ];
 
@@ -304,6 +314,7 @@ impl LinkEnd {
             Self::Rude => "rude",
             Self::Expired => "expired",
             Self::Kicked => "kicked",
+            Self::Fenced => "fenced",
             Self::Closing => "closing",
         }
     }

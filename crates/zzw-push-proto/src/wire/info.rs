@@ -168,6 +168,18 @@ impl NodeCounts {
             extra: Extra::default(),
         }
     }
+
+    /// Those of both; further members are those of the first.
+    #[must_use]
+    pub(crate) fn plus(self, other: &Self) -> Self {
+        Self {
+            web_sockets: self.web_sockets.saturating_add(other.web_sockets),
+            channels: self.channels.saturating_add(other.channels),
+            online: self.online.saturating_add(other.online),
+            socket_ios: self.socket_ios.saturating_add(other.socket_ios),
+            extra: self.extra,
+        }
+    }
 }
 
 impl AliasPage {

@@ -1,15 +1,20 @@
 //! A store in memory: what every other one has to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use zzw_push_proto::platform::{
-    Appended, Entry, MessageId, Owner, StoreError, StoreOp, StoreReply, UnixMillis,
+    Appended, Entry, MessageId, NodeId, NodeInfo, Owner, StoreError, StoreOp, StoreReply,
+    Transport, UnixMillis,
 };
+use zzw_push_proto::rest::Page;
 use zzw_push_proto::wire::{Json, Text, Texts, Ttl};
 
 /// Queues, topics and owners of aliases.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     pub aliases: BTreeMap<Text, Alias>,
+    /// Nodes, and when their leases end.
+    pub nodes: BTreeMap<NodeId, (NodeInfo, UnixMillis)>,
     /// Messages kept for one alias.
     pub cap: usize,
 }
@@ -31,6 +36,7 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             aliases: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             cap: 100,
         }
     }
@@ -88,6 +94,7 @@ impl MemoryStore {
                 StoreReply::Loaded {
                     entries: behind.take(limit).cloned().collect(),
                     last: known.last,
+                    epoch: known.epoch,
                     at,
                 }
             }
@@ -120,22 +127,43 @@ impl MemoryStore {
                     owner: known.and_then(|known| known.owner),
                 }
             }
-            StoreOp::List { transport, page } => {
-                let is_by = |owner: Owner| owner.transport == transport;
-                let listed = self.aliases.iter();
-                let listed: Vec<&Text> = listed
-                    .filter(|(_, known)| known.owner.is_some_and(is_by))
-                    .map(|(alias, _)| alias)
-                    .collect();
-                let skip = usize::try_from(page.offset()).unwrap();
-                let size = page.size as usize;
-                StoreReply::Listed {
-                    total: listed.len() as u64,
-                    aliases: listed.into_iter().skip(skip).take(size).collect(),
-                }
-            }
+            StoreOp::List { transport, page } => self.list(transport, page),
+            StoreOp::Renew { node, info, length } => self.renew(at, node, info, length),
             other => panic!("the store does not know {other:?}"),
         })
+    }
+
+    fn list(&self, transport: Transport, page: Page) -> StoreReply {
+        let is_by = |owner: Owner| owner.transport == transport;
+        let listed = self.aliases.iter();
+        let listed: Vec<&Text> = listed
+            .filter(|(_, known)| known.owner.is_some_and(is_by))
+            .map(|(alias, _)| alias)
+            .collect();
+        let skip = usize::try_from(page.offset()).unwrap();
+        let size = page.size as usize;
+        StoreReply::Listed {
+            total: listed.len() as u64,
+            aliases: listed.into_iter().skip(skip).take(size).collect(),
+        }
+    }
+
+    fn renew(
+        &mut self,
+        at: UnixMillis,
+        node: NodeId,
+        info: NodeInfo,
+        length: Duration,
+    ) -> StoreReply {
+        let end = at.0 + u64::try_from(length.as_millis()).unwrap();
+        self.nodes.retain(|_, (_, end)| *end > at);
+        self.nodes.insert(node, (info, UnixMillis(end)));
+        let nodes = self.nodes.iter();
+        StoreReply::Renewed {
+            nodes: nodes
+                .map(|(node, (info, _))| (*node, info.clone()))
+                .collect(),
+        }
     }
 
     fn append(

@@ -106,11 +106,15 @@ impl<S: Shelf> Desk<'_, S> {
                 alias,
                 after,
                 limit,
-            } => StoreReply::Loaded {
-                entries: self.shelf.entries(alias, *after, *limit, self.at)?,
-                last: self.shelf.record(alias)?.unwrap_or_default().last,
-                at: self.at,
-            },
+            } => {
+                let record = self.shelf.record(alias)?.unwrap_or_default();
+                StoreReply::Loaded {
+                    entries: self.shelf.entries(alias, *after, *limit, self.at)?,
+                    last: record.last,
+                    epoch: record.epoch,
+                    at: self.at,
+                }
+            }
             StoreOp::Ack { alias, mids } => {
                 self.ack(alias, mids)?;
                 StoreReply::Done

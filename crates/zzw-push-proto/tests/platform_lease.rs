@@ -1,0 +1,531 @@
+//! A node among others: what it does when its lease ends, and what it looks at again (C-4 to C-6).
+
+mod platform_kit;
+
+use platform_kit::{Rig, config, secs};
+use std::time::Duration;
+use zzw_push_proto::platform::{
+    Call, Event, Input, Lease, LinkEnd, LinkId, MessageId, NodeId, NodeInfo, NodeMessage, Output,
+    Owner, StoreError, StoreOp, StoreReply, Transport,
+};
+use zzw_push_proto::wire::{Json, NodeCounts, Service, Text, Ttl};
+
+/// Node 1, which has a lease, and node 2 beside it.
+fn node() -> Rig {
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    renew(&mut rig, 2, secs(100_000));
+    rig.wait(Duration::ZERO);
+    assert_eq!(rig.events(), [Event::Leased]);
+    rig
+}
+
+/// Node 1 with an alias that has taken everything.
+fn node_with_link() -> Rig {
+    let mut rig = node();
+    rig.bind(1, "m_1");
+    rig.heard(1);
+    rig.events();
+    rig
+}
+
+fn renew(rig: &mut Rig, node: u64, length: Duration) {
+    let host = format!("192.0.2.{node}");
+    let op = StoreOp::Renew {
+        node: NodeId(node),
+        info: NodeInfo::new(host, Service::default(), NodeCounts::default()),
+        length,
+    };
+    rig.store.execute(rig.at(), op).unwrap();
+}
+
+/// Somebody else, whose words this node does not hear, keeps a message.
+fn append_elsewhere(rig: &mut Rig, body: &str) -> MessageId {
+    let op = StoreOp::Append {
+        alias: "m_1".into(),
+        body: Json::text(body),
+        ttl: Ttl::default(),
+        only_known: false,
+    };
+    match rig.store.execute(rig.at(), op) {
+        Ok(StoreReply::Appended(appended)) => appended.mid,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The alias moves to node 2, and the kick is lost.
+fn claim_elsewhere(rig: &mut Rig) {
+    let op = StoreOp::Claim {
+        alias: "m_1".into(),
+        owner: Owner::new(NodeId(2), Transport::Tcp),
+    };
+    rig.store.execute(rig.at(), op).unwrap();
+}
+
+fn bodies(rig: &mut Rig, link: u64) -> Vec<String> {
+    let heard = rig.heard(link).into_iter();
+    let bodies = heard.filter_map(|json| {
+        let (_, body) = json.split_once(r#""msg":""#)?;
+        Some(body.split('"').next()?.to_owned())
+    });
+    bodies.collect()
+}
+
+const REPLACED: [&str; 2] = [r#"{"t":0,"error":"replaced","code":"replaced"}"#, "closed"];
+
+#[test]
+fn a_broker_that_is_alone_needs_no_lease() {
+    let mut rig = Rig::new(config());
+    rig.wait(secs(3600));
+    assert!(!rig.platform.is_fenced() && rig.log.is_empty());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node MUST NOT send or pull what is kept from `fence` before its lease ends on, counted from
+//# when it asked for that.
+fn what_is_kept_is_not_sent_from_two_seconds_before_the_lease_ends_on() {
+    let mut rig = node_with_link();
+    rig.wait(Duration::from_millis(500));
+    rig.fails = true;
+    // The last lease is of the start: it ends after eight seconds.
+    rig.wait(Duration::from_millis(5_499));
+    assert!(!rig.platform.is_fenced());
+    rig.wait(Duration::from_millis(1));
+    assert!(rig.platform.is_fenced());
+    assert_eq!(rig.events(), [Event::Fenced]);
+    // The store can be read again, and has something, but the lease is not back.
+    let mid = append_elsewhere(&mut rig, "one");
+    rig.fails = false;
+    let alias = Text::from("m_1");
+    let message = NodeMessage::Nudge { alias, mid };
+    rig.is_held = true;
+    let node = NodeId(2);
+    rig.input(Input::FromNode { node, message });
+    rig.says(1, r#"{"t":4,"num":"a"}"#);
+    let said = rig.heard(1);
+    assert_eq!(
+        said,
+        [
+            r#"{"t":0,"error":"store unavailable, try again later","code":"store_unavailable","num":"a"}"#
+        ]
+    );
+    assert!(
+        !rig.asked
+            .iter()
+            .any(|(_, op)| matches!(op, StoreOp::Load { .. }))
+    );
+    rig.is_held = false;
+    rig.wait(secs(2));
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+    assert_eq!(rig.events(), [Event::Leased]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node MUST NOT send or pull what is kept from `fence` before its lease ends on, counted from
+//# when it asked for that.
+fn what_was_read_or_sent_before_the_fence_is_not_sent_behind_it() {
+    let mut rig = node_with_link();
+    let mid = append_elsewhere(&mut rig, "read before");
+    rig.is_held = true;
+    let alias = Text::from("m_1");
+    let (node, message) = (NodeId(2), NodeMessage::Nudge { alias, mid });
+    rig.input(Input::FromNode { node, message });
+    let (seq, load) = rig.asked.pop().unwrap();
+    let loaded = rig.store.execute(rig.at(), load);
+    rig.wait(secs(7));
+    rig.is_held = false;
+    rig.fails = true;
+    rig.answer(seq, loaded);
+    assert!(rig.platform.is_fenced());
+    assert!(bodies(&mut rig, 1).is_empty());
+
+    // One that waits for its acknowledgement is not sent again either.
+    let mut rig = node_with_link();
+    rig.says(
+        1,
+        r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"sent","num":"1"}"#,
+    );
+    assert_eq!(bodies(&mut rig, 1), ["sent"]);
+    for _ in 0..4 {
+        rig.wait(secs(6));
+        rig.says(1, r#"{"t":1,"alias":"m_1"}"#);
+    }
+    rig.fails = true;
+    rig.wait(secs(8));
+    assert!(rig.platform.is_fenced() && bodies(&mut rig, 1).is_empty());
+    rig.fails = false;
+    rig.wait(secs(31));
+    assert_eq!(bodies(&mut rig, 1), ["sent"]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node without a lease MUST answer `store_unavailable` to who wants an alias.
+fn a_node_without_a_lease_gives_no_alias() {
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    rig.fails = true;
+    rig.bind(1, "m_1");
+    let refusal =
+        [r#"{"t":0,"error":"store unavailable, try again later","code":"store_unavailable"}"#];
+    assert_eq!(rig.heard(1), refusal);
+    rig.fails = false;
+    rig.is_held = true;
+    rig.wait(secs(1));
+    rig.says(1, r#"{"t":14,"alias":"m_1"}"#);
+    assert_eq!(rig.heard(1), refusal);
+    rig.is_held = false;
+    rig.answer_all();
+    rig.says(1, r#"{"t":14,"alias":"m_1"}"#);
+    assert_eq!(rig.heard(1), [r#"{"t":-14,"alias":"m_1"}"#]);
+}
+
+#[test]
+fn a_lease_that_came_too_late_is_none() {
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    rig.is_held = true;
+    rig.wait(secs(0));
+    let (seq, op) = rig.asked.pop().unwrap();
+    let renewed = rig.store.execute(rig.at(), op);
+    rig.wait(secs(6));
+    rig.answer(seq, renewed);
+    assert!(rig.platform.is_fenced() && rig.events().is_empty());
+    rig.answer_all();
+    assert!(!rig.platform.is_fenced());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node whose lease had ended MUST ask the store which of its links still have their alias, and
+//# look at their queues again, before it sends what is kept.
+fn whoever_comes_back_finds_out_what_has_moved_and_what_has_come() {
+    let mut rig = node_with_link();
+    rig.bind(2, "m_2");
+    rig.heard(2);
+    rig.fails = true;
+    rig.wait(secs(8));
+    append_elsewhere(&mut rig, "for the other link");
+    claim_elsewhere(&mut rig);
+    let op = StoreOp::Append {
+        alias: "m_2".into(),
+        body: Json::text("missed"),
+        ttl: Ttl::default(),
+        only_known: false,
+    };
+    rig.store.execute(rig.at(), op).unwrap();
+    rig.fails = false;
+    rig.wait(secs(1));
+    assert_eq!(rig.heard(1), REPLACED);
+    assert_eq!(bodies(&mut rig, 2), ["missed"]);
+    // What moved is not taken back.
+    let status = StoreOp::Status {
+        alias: "m_1".into(),
+    };
+    let Ok(StoreReply::Status { owner, .. }) = rig.store.execute(rig.at(), status) else {
+        panic!("no status");
+    };
+    assert_eq!(owner, Some(Owner::new(NodeId(2), Transport::Tcp)));
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node whose lease had ended MUST ask the store which of its links still have their alias, and
+//# look at their queues again, before it sends what is kept.
+fn nothing_is_sent_on_a_link_of_which_the_store_cannot_tell() {
+    let mut rig = node_with_link();
+    rig.fails = true;
+    rig.wait(secs(8));
+    append_elsewhere(&mut rig, "one");
+    // The lease comes back, but nothing else can be read.
+    rig.is_held = true;
+    rig.fails = false;
+    rig.wait(secs(1));
+    let (seq, renew) = rig.asked.remove(0);
+    let renewed = rig.store.execute(rig.at(), renew);
+    rig.answer(seq, renewed);
+    let (seq, load) = rig.asked.remove(0);
+    assert!(matches!(load, StoreOp::Load { limit: 0, .. }), "{load:?}");
+    rig.answer(seq, Err(StoreError::Unavailable));
+    rig.says(
+        1,
+        r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"two","num":"1"}"#,
+    );
+    let (seq, append) = rig.asked.remove(0);
+    let appended = rig.store.execute(rig.at(), append);
+    rig.answer(seq, appended);
+    assert!(bodies(&mut rig, 1).is_empty());
+    rig.is_held = false;
+    rig.answer_all();
+    rig.wait(secs(1));
+    assert_eq!(bodies(&mut rig, 1), ["one", "two"]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node without a lease for `leave_after` MUST close the links that have an alias, over
+//# `drain_over`.
+fn links_find_another_node_when_theirs_stays_without_a_lease() {
+    let mut rig = node();
+    for link in 1..=20 {
+        rig.bind(link, &format!("m_{link}"));
+    }
+    rig.connect(21);
+    rig.fails = true;
+    let beat = |rig: &mut Rig| {
+        rig.wait(secs(5));
+        for link in 1..=20 {
+            rig.says(link, r#"{"t":1}"#);
+        }
+    };
+    for _ in 0..13 {
+        beat(&mut rig);
+    }
+    rig.events();
+    let open = |rig: &Rig| rig.platform.snapshot().tcp_links;
+    assert_eq!(
+        open(&rig),
+        21,
+        "the lease ended six seconds after it was asked for last"
+    );
+    let mut left = vec![open(&rig)];
+    for _ in 0..6 {
+        rig.wait(secs(1));
+        left.push(open(&rig));
+    }
+    assert_eq!(*left.last().unwrap(), 1, "{left:?}: who has no alias stays");
+    left.dedup();
+    assert!(left.len() > 3, "{left:?}: not all at once");
+    let ends = rig.events();
+    let fenced = |event: &Event| matches!(event, Event::Offline(_, _, LinkEnd::Fenced));
+    assert_eq!(ends.iter().filter(|event| fenced(event)).count(), 20);
+}
+
+#[test]
+fn links_stay_when_the_lease_comes_back_in_time() {
+    let mut rig = node_with_link();
+    rig.fails = true;
+    for _ in 0..13 {
+        rig.wait(secs(5));
+        rig.says(1, r#"{"t":1}"#);
+    }
+    rig.wait(secs(1));
+    rig.fails = false;
+    rig.wait(secs(30));
+    assert_eq!(rig.platform.snapshot().tcp_links, 1);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node MUST ask the store who has an alias when that says of a link of this node that another
+//# one has it, or none.
+fn a_link_whose_alias_has_moved_is_closed_when_a_message_is_kept_for_it() {
+    let mut rig = node_with_link();
+    claim_elsewhere(&mut rig);
+    rig.connect(2);
+    rig.says(
+        2,
+        r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"hi","num":"1"}"#,
+    );
+    assert_eq!(rig.heard(1), REPLACED);
+    let nudged = |output: &Output| {
+        let node = NodeId(2);
+        matches!(output, Output::Relay { node: to, message: NodeMessage::Nudge { .. } } if *to == node)
+    };
+    assert!(rig.log.iter().any(nudged));
+
+    // Others have given the alias to nobody, because this node seemed to be dead.
+    let mut rig = node_with_link();
+    let alias = rig.store.aliases.get_mut("m_1").unwrap();
+    (alias.owner, alias.epoch) = (None, alias.epoch + 1);
+    rig.connect(2);
+    rig.says(
+        2,
+        r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"hi","num":"1"}"#,
+    );
+    assert_eq!(rig.heard(1), REPLACED);
+}
+
+#[test]
+fn a_later_epoch_is_noticed_by_whatever_is_read() {
+    let mut rig = node_with_link();
+    let mid = append_elsewhere(&mut rig, "one");
+    claim_elsewhere(&mut rig);
+    let alias = Text::from("m_1");
+    let (node, message) = (NodeId(2), NodeMessage::Nudge { alias, mid });
+    rig.input(Input::FromNode { node, message });
+    assert_eq!(rig.heard(1), REPLACED);
+
+    let mut rig = node_with_link();
+    append_elsewhere(&mut rig, "one");
+    claim_elsewhere(&mut rig);
+    rig.says(1, r#"{"t":4,"num":"a"}"#);
+    assert_eq!(rig.heard(1), REPLACED);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# When the lease of another node has ended, every queue MUST be looked at again: that node may
+//# have kept a message and told nobody.
+fn what_a_node_kept_and_told_nobody_is_found_when_it_is_gone() {
+    let mut rig = node_with_link();
+    renew(&mut rig, 2, secs(3));
+    append_elsewhere(&mut rig, "one");
+    rig.wait(Duration::from_millis(2_900));
+    assert!(bodies(&mut rig, 1).is_empty());
+    rig.wait(secs(2));
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+    // Nobody asks for ever.
+    let asked = rig.platform.snapshot().confirmed;
+    rig.wait(secs(60));
+    assert_eq!(rig.platform.snapshot().confirmed, asked);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node that may have missed what another one has said MUST look at every queue again.
+fn what_was_missed_is_found() {
+    let node = NodeId(2);
+    let message = NodeMessage::Missed;
+    for input in [Input::Missed, Input::FromNode { node, message }] {
+        let mut rig = node_with_link();
+        append_elsewhere(&mut rig, "one");
+        rig.input(input);
+        assert_eq!(bodies(&mut rig, 1), ["one"]);
+    }
+}
+
+#[test]
+fn what_is_missed_while_the_store_is_asked_is_asked_again() {
+    let mut rig = node_with_link();
+    rig.is_held = true;
+    rig.input(Input::Missed);
+    let (seq, load) = rig.asked.pop().unwrap();
+    let before = rig.store.execute(rig.at(), load);
+    append_elsewhere(&mut rig, "one");
+    rig.input(Input::Missed);
+    rig.input(Input::Missed);
+    assert!(rig.asked.is_empty());
+    rig.is_held = false;
+    rig.answer(seq, before);
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# An alias whose node has lost its lease MUST NOT be called online.
+fn an_alias_of_a_dead_node_is_offline() {
+    let mut rig = node();
+    claim_elsewhere(&mut rig);
+    let mut status = || {
+        rig.calls(1, Call::Status("m_1".into()));
+        let status = rig.replied(1).remove(0).1;
+        renew(&mut rig, 2, Duration::from_millis(1));
+        rig.wait(secs(2));
+        status
+    };
+    assert_eq!(status(), r#"{"list":[],"status":"online"}"#);
+    assert_eq!(status(), r#"{"list":[],"status":"offline"}"#);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#presence
+//= type=test
+//# A client MUST NOT be sent to a node without a lease.
+fn a_node_without_a_lease_sends_clients_to_others() {
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    rig.fails = true;
+    rig.calls(1, Call::Servers);
+    assert_eq!(rig.replied(1)[0].0, 503);
+    let node = NodeId(2);
+    let info = NodeInfo::new("192.0.2.2", Service::default(), NodeCounts::new(900, 0, 0));
+    let message = NodeMessage::Announce(info);
+    rig.input(Input::FromNode { node, message });
+    rig.calls(2, Call::Servers);
+    assert!(rig.replied(2)[0].1.contains("192.0.2.2"));
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#presence
+//= type=test
+//# Nodes with the same host MUST be counted together.
+fn nodes_of_one_host_are_one_line_of_the_counts() {
+    let mut rig = node_with_link();
+    let node = NodeId(3);
+    let info = NodeInfo::new("192.0.2.1", Service::default(), NodeCounts::new(1, 2, 3));
+    let message = NodeMessage::Announce(info);
+    rig.input(Input::FromNode { node, message });
+    rig.calls(1, Call::Info);
+    let told = rig.replied(1).remove(0).1;
+    let own =
+        r#""192.0.2.1":{"webSocketSize":1,"channelSize":3,"onlineAllSize":7,"socketIOSize":3}"#;
+    assert!(told.contains(own), "{told}");
+    assert_eq!(told.matches("192.0.2.1").count(), 1);
+    assert_eq!(told.matches("192.0.2.2").count(), 1);
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A broker that drains or has ended MUST tell the other nodes so.
+fn other_nodes_hear_that_one_drains_and_ends() {
+    let mut rig = node_with_link();
+    let now = rig.now;
+    rig.platform.drain(now);
+    rig.drain();
+    let mut relayed = || {
+        let mut relayed = Vec::new();
+        for output in rig.log.drain(..) {
+            if let Output::Relay { node, message } = output {
+                assert_eq!(node, NodeId(2));
+                relayed.push(message);
+            }
+        }
+        rig.wait(secs(10));
+        relayed
+    };
+    let told = relayed();
+    assert!(
+        matches!(&told[..], [NodeMessage::Announce(info)] if info.is_draining),
+        "{told:?}"
+    );
+    assert_eq!(relayed(), [NodeMessage::Gone]);
+    assert!(rig.platform.is_closed() && rig.platform.poll_timeout().is_none());
+}
+
+#[test]
+fn links_that_end_while_they_are_in_doubt_leave_nothing_behind() {
+    let mut rig = node();
+    for link in 1..=3 {
+        rig.bind(link, &format!("m_{link}"));
+    }
+    rig.is_held = true;
+    rig.input(Input::Missed);
+    rig.input(Input::Disconnected(LinkId(2)));
+    rig.is_held = false;
+    rig.fails = true;
+    rig.answer_all();
+    rig.input(Input::Disconnected(LinkId(3)));
+    rig.fails = false;
+    rig.wait(secs(5));
+    let counters = rig.platform.snapshot();
+    assert_eq!((counters.online, counters.store_requests), (1, 0));
+    assert_eq!(counters, rig.platform.recount());
+}
