@@ -7,7 +7,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use zzw_push_proto::platform::ClientToken;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use zzw_push_proto::platform::{ClientToken, Event};
 
 /// Serves the zzw push system: REST, Socket.IO, lines over TCP and relay rooms.
 ///
@@ -39,6 +41,9 @@ struct Args {
     /// Where messages are kept [default: in memory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The Redis or Valkey that several nodes share, in place of --data
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    cluster: Option<String>,
     /// The name under which clients reach this server; needed if --bind is every address
     /// [default: as --bind]
     #[arg(long, value_name = "HOST")]
@@ -57,7 +62,7 @@ async fn run(args: Args) -> io::Result<()> {
     // An optional token keeps nobody out (K-1).
     let is_closed = options.broker.client_token == ClientToken::Required;
     let is_exposed = !options.bind.is_loopback() && !is_closed;
-    let data = options.data.clone();
+    let (data, is_node) = (options.data.clone(), options.redis.is_some());
     cli::open_many_files();
     let told_to_end = cli::told_to_end();
     let server = Server::start(options).await?;
@@ -68,7 +73,11 @@ async fn run(args: Args) -> io::Result<()> {
              doors; write client_token = \"required\" under [broker], or --bind 127.0.0.1"
         );
     }
+    for note in server.notes() {
+        eprintln!("warning: {note}");
+    }
     match data {
+        _ if is_node => follow(server.news()),
         Some(folder) => {
             let kept = server.kept();
             let (messages, aliases, folder) = (kept.messages, kept.aliases, folder.display());
@@ -84,6 +93,24 @@ async fn run(args: Args) -> io::Result<()> {
         ended = server.stop() => ended,
         () = told_again => Err(io::Error::other("ended at once; links were not let go")),
     }
+}
+
+/// Tells when this node loses its place among the others, and when it has it again.
+fn follow(mut news: Receiver<Event>) {
+    eprintln!("cluster: joined; messages are kept in Redis");
+    tokio::spawn(async move {
+        loop {
+            match news.recv().await {
+                Ok(Event::Fenced) => eprintln!(
+                    "cluster: Redis has not been reached for too long; nothing that is kept is sent, \
+                     and nothing more is kept, until it is"
+                ),
+                Ok(Event::Leased) => eprintln!("cluster: joined again; every queue is looked at"),
+                Err(RecvError::Closed) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+            }
+        }
+    });
 }
 
 /// The first lines are for programs, the others for people.
@@ -118,7 +145,11 @@ fn options(args: Args) -> io::Result<Options> {
     ports.push = args.push_port.unwrap_or(ports.push);
     ports.relay = args.relay_port.unwrap_or(ports.relay);
     ports.admin = args.admin_port.or(ports.admin);
+    if args.data.is_some() {
+        options.redis = None;
+    }
     options.data = args.data.or(options.data);
+    options.redis = args.cluster.or(options.redis);
     options.advertise = args.advertise.or(options.advertise);
     Ok(options)
 }

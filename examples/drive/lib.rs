@@ -10,6 +10,7 @@
 pub mod analyst;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod demo;
 pub mod face;
 pub mod faces;

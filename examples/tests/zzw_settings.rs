@@ -24,6 +24,8 @@ fn every_field_can_be_written_and_stands_in_the_sample() {
     let sections = [
         ("ports", format!("{:#?}", options.ports)),
         ("store", format!("{:#?}", options.store)),
+        ("cluster", format!("{:#?}", options.cluster)),
+        ("lease", format!("{:#?}", options.lease)),
         ("broker", format!("{:#?}", options.broker)),
         ("broker.rules", format!("{:#?}", options.broker.rules)),
         ("rooms", format!("{:#?}", options.rooms)),
@@ -32,7 +34,7 @@ fn every_field_can_be_written_and_stands_in_the_sample() {
         ("socketio", format!("{:#?}", options.socketio)),
     ];
     // What this node is called is not the user's, and the ports are told where they are.
-    let own = ["node", "host", "service", "seed", "rules"];
+    let own = ["node", "host", "service", "seed", "rules", "lease"];
     for (section, shown) in sections {
         let (_, part) = SAMPLE.split_once(&format!("\n[{section}]\n")).unwrap();
         let part = part.split("\n[").next().unwrap();

@@ -231,6 +231,7 @@ impl Core {
     pub(super) fn tell(&self, inputs: impl IntoIterator<Item = Input>) {
         let mut inner = self.inner();
         let now = now();
+        inner.platform.handle_timeout(now);
         for input in inputs {
             inner.platform.handle_input(now, input);
         }
@@ -300,6 +301,15 @@ impl Core {
         self.inner().store.take()
     }
 
+    /// What the operator should know about the store.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let inner = self.inner();
+        let store = inner.store.as_ref();
+        store
+            .map(|store| store.notes().to_vec())
+            .unwrap_or_default()
+    }
+
     /// What happens from now on.
     pub(super) fn news(&self) -> broadcast::Receiver<Event> {
         self.news.subscribe()
@@ -344,6 +354,8 @@ impl Core {
 
     /// Fires the machines' timers, for ever.
     pub(super) async fn keep_time(self: Arc<Self>) {
+        // A node asks for its lease when it hears what time it is.
+        self.tell([]);
         loop {
             let armed = {
                 let mut inner = self.inner();
@@ -425,6 +437,11 @@ impl Core {
                 message,
                 is_authorised,
             } => inner.signal(link, received, &message, is_authorised),
+            Output::Relay { node, message } => {
+                if let Some(store) = &inner.store {
+                    store.tell(node, message);
+                }
+            }
             Output::Store(seq, op) => {
                 let answer = inner.store.as_ref().and_then(|store| store.submit(seq, op));
                 if let Some(input) = answer {

@@ -23,6 +23,7 @@ mod settings;
 mod socketio;
 mod tokens;
 
+use crate::cluster;
 use crate::http;
 use crate::zzw::store::{self, Store};
 use core::{Core, Judge};
@@ -37,7 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use xtea_token::Key;
-use zzw_push_proto::platform::{self, ClientToken, Event, NodeId, Rule, Scopes, Verdict};
+use zzw_push_proto::platform::{self, ClientToken, Event, Lease, NodeId, Rule, Scopes, Verdict};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
@@ -61,6 +62,13 @@ pub struct Options {
     pub keys: Keys,
     /// Where messages are kept; in memory.
     pub data: Option<PathBuf>,
+    /// The Redis in which messages are kept with those of other nodes; none. It goes before
+    /// [`Self::data`].
+    pub redis: Option<String>,
+    /// How it is used.
+    pub cluster: cluster::Settings,
+    /// How this node holds its place among the others.
+    pub lease: Lease,
     /// Limits of what is kept.
     pub store: store::Settings,
     /// Settings of the broker. Host, ports and node are filled in.
@@ -143,6 +151,9 @@ struct Listeners {
     admin: Option<TcpListener>,
 }
 
+/// How long a node waits for its place among the others before it gives up.
+const FIRST_LEASE: Duration = Duration::from_secs(10);
+
 /// How long links may take for their last words, all together.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -160,6 +171,9 @@ impl Options {
             advertise: None,
             keys,
             data: None,
+            redis: None,
+            cluster: cluster::Settings::default(),
+            lease: Lease::default(),
             store: store::Settings::default(),
             broker: broker(),
             push: Push::default(),
@@ -213,6 +227,9 @@ impl Server {
             advertise,
             keys,
             data,
+            redis,
+            cluster,
+            lease,
             store,
             mut broker,
             push: of_lines,
@@ -229,6 +246,11 @@ impl Server {
         let listeners = Listeners::bind(bind, ports).await?;
         let addresses = listeners.addresses()?;
         broker.host = host(advertise, bind)?.into();
+        if redis.is_some() {
+            broker.node = random_node()?;
+            broker.lease = Some(lease);
+        }
+        let node = broker.node;
         broker.service = addresses.service();
         let client_token = broker.client_token;
         let of_lines = of_lines.allowing(broker.frame_rate);
@@ -237,13 +259,22 @@ impl Server {
             rooms.clone(),
             doors.judge(),
             Arc::clone(&tokens),
-            |answer| match data {
-                Some(folder) => Store::open(&folder, store, answer).map_err(io::Error::other),
-                None => Ok(Store::memory(store, answer)),
+            |answer| match (&redis, data) {
+                (Some(url), _) => Store::shared(url, cluster, store, node, answer),
+                (None, Some(folder)) => {
+                    Store::open(&folder, store, answer).map_err(io::Error::other)
+                }
+                (None, None) => Ok(Store::memory(store, answer)),
             },
         )?;
         let mut tasks = JoinSet::new();
+        let mut news = core.news();
         tasks.spawn(Arc::clone(&core).keep_time());
+        if redis.is_some() {
+            // Before that it could give nobody an alias.
+            let leased = tokio::time::timeout(FIRST_LEASE, has_lease(&mut news));
+            leased.await.map_err(|_| no_lease())?;
+        }
         tasks.spawn(Arc::clone(&core).write());
         let core_of = || Arc::clone(&core);
         tasks.spawn(lines::serve(listeners.push, core_of(), lenience, of_lines));
@@ -314,6 +345,11 @@ impl Server {
         self.core.snapshot().broker
     }
 
+    /// What the operator should know about the store, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        self.core.notes()
+    }
+
     /// How the store stands.
     pub fn kept(&self) -> store::Figures {
         self.core.snapshot().store
@@ -370,6 +406,26 @@ impl Drop for Server {
         self.core.close();
         drop(self.core.take_store());
     }
+}
+
+/// Waits until this node has its place among the others.
+async fn has_lease(news: &mut broadcast::Receiver<Event>) {
+    while !matches!(news.recv().await, Ok(Event::Leased)) {}
+}
+
+fn no_lease() -> io::Error {
+    let text = "Redis gives this node no place among the others; see whether it can be written";
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+/// A name that no other run of any node has.
+fn random_node() -> io::Result<NodeId> {
+    let mut bytes = [0; 8];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    let filled = random.fill(&mut bytes);
+    filled.map_err(|_| io::Error::other("the system has no random numbers"))?;
+    // Redis' scripts, and people, read it more easily.
+    Ok(NodeId(u64::from_le_bytes(bytes) >> 12))
 }
 
 /// What clients are told (Z-31).

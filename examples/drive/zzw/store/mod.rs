@@ -1,6 +1,7 @@
-//! What the broker keeps: queues, topics, and who has which alias; in memory or in a file.
+//! What the broker keeps: queues, topics, and who has which alias; in memory, in a file, or in Redis,
+//! where other brokers keep theirs.
 //!
-//! Both do the same for every request, see [`Store::submit`].
+//! All do the same for every request, see [`Store::submit`].
 
 mod clock;
 mod desk;
@@ -11,10 +12,13 @@ mod roll;
 mod shelf;
 mod thread;
 
+use crate::cluster::{self, Cluster};
 pub use crate::store::{Folder, Medium, OpenError};
 pub use desk::Answer;
+pub(crate) use desk::written;
 pub use kept::Kept;
 pub use memory::Memory;
+pub(crate) use thread::parts;
 
 use desk::{Limits, Tally, Totals};
 use owners::Owners;
@@ -23,7 +27,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thread::Thread;
-use zzw_push_proto::platform::{Input, Seq, StoreOp, UnixMillis};
+use zzw_push_proto::platform::{Input, NodeId, NodeMessage, Seq, StoreOp, UnixMillis};
 
 /// What keeps the broker's messages. Dropped, it is closed as [`Self::close`] does.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub struct Store(Place);
 enum Place {
     Memory(Box<Mutex<Memory>>),
     Disk(Thread),
+    Shared(Cluster),
 }
 
 /// What a store allows itself. What it refuses, it refuses with a
@@ -140,6 +145,38 @@ impl Store {
         Ok(Self(Place::Disk(thread)))
     }
 
+    /// The store that this node shares with others. `answer` is called on the store's thread.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user, see [`Cluster::start`].
+    pub fn shared(
+        url: &str,
+        settings: cluster::Settings,
+        limits: Settings,
+        node: NodeId,
+        answer: impl FnMut(Vec<Input>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let cluster = Cluster::start(url, settings, limits, node, answer)?;
+        Ok(Self(Place::Shared(cluster)))
+    }
+
+    /// Says something to another node. Where there are none, nobody hears it.
+    pub fn tell(&self, node: NodeId, message: NodeMessage) {
+        match &self.0 {
+            Place::Shared(cluster) => cluster.tell(node, message),
+            Place::Memory(_) | Place::Disk(_) => {}
+        }
+    }
+
+    /// What the operator should know, in sentences.
+    pub fn notes(&self) -> &[String] {
+        match &self.0 {
+            Place::Shared(cluster) => cluster.notes(),
+            Place::Memory(_) | Place::Disk(_) => &[],
+        }
+    }
+
     /// Asks for something. The answer is returned, or it comes later, whatever happens.
     ///
     /// Requests are carried out in the order in which they are submitted. A body is kept as it is:
@@ -157,6 +194,7 @@ impl Store {
                 Some(input(seq, memory.execute(now, wall, &op)))
             }
             Place::Disk(thread) => thread.submit(seq, op),
+            Place::Shared(cluster) => cluster.submit(seq, op),
         }
     }
 
@@ -168,6 +206,7 @@ impl Store {
                 memory.figures()
             }
             Place::Disk(thread) => thread.figures(),
+            Place::Shared(cluster) => cluster.figures(),
         }
     }
 
@@ -180,6 +219,7 @@ impl Store {
         match self.0 {
             Place::Memory(_) => Ok(()),
             Place::Disk(thread) => thread.close(),
+            Place::Shared(cluster) => cluster.close(),
         }
     }
 }

@@ -198,7 +198,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
 /// Members that are told together.
 const PART: usize = 500;
 
-fn parts(seq: Seq, members: Vec<(Text, Appended)>) -> impl Iterator<Item = Input> {
+pub(crate) fn parts(seq: Seq, members: Vec<(Text, Appended)>) -> impl Iterator<Item = Input> {
     let mut left = members.into_iter();
     std::iter::from_fn(move || {
         let members: Vec<_> = left.by_ref().take(PART).collect();

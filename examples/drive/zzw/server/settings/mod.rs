@@ -10,7 +10,7 @@ pub use keys::KeyArgs;
 
 use super::{DoorPolicy, Options};
 use keys::Keyring;
-use sections::{Broker, Ports, Push, Relay, Rooms, SocketIo, Store};
+use sections::{Broker, Cluster, Lease, Ports, Push, Relay, Rooms, SocketIo, Store};
 use serde::Deserialize;
 use std::io;
 use std::net::IpAddr;
@@ -36,6 +36,8 @@ struct File {
     ports: Ports,
     keys: Keyring,
     store: Store,
+    cluster: Cluster,
+    lease: Lease,
     broker: Broker,
     push: Push,
     rooms: Rooms,
@@ -113,6 +115,9 @@ impl Settings {
         file.ports.apply(&mut options.ports);
         options.data = file.store.folder.as_ref().map(|data| folder.join(data));
         file.store.apply(&mut options.store);
+        options.redis.clone_from(&file.cluster.redis);
+        file.cluster.apply(&mut options.cluster);
+        file.lease.apply(&mut options.lease);
         file.broker.apply(&mut options.broker);
         file.push.apply(&mut options.push);
         file.rooms.apply(&mut options.rooms);

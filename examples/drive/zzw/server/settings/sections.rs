@@ -1,6 +1,6 @@
 //! What stands under which heading of the file. Names are those of the fields they are for.
 
-use super::super::{self as server, store};
+use super::super::{self as server, cluster, store};
 use super::units::{Size, Span};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -53,6 +53,24 @@ section!(Store for store::Settings {
     quick_repair_above: Size,
 } besides {
     folder: Option<PathBuf>,
+});
+
+section!(Cluster for cluster::Settings {
+    prefix: String,
+    group: usize,
+    max_inbox: usize,
+    timeout: Span,
+    max_skew: Span,
+    sweep_after: Span,
+} besides {
+    redis: Option<String>,
+});
+
+section!(Lease for platform::Lease {
+    length: Span,
+    renew_every: Span,
+    fence: Span,
+    leave_after: Span,
 });
 
 section!(BrokerItself for platform::Config {

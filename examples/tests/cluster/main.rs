@@ -1,0 +1,16 @@
+//! The store that several nodes share, on a real redis-server.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "processes are waited for by the clock"
+)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+mod ledger;
+#[path = "../zzw_store/model.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a fuzz target may use it")]
+mod model;
+#[path = "../../../crates/zzw-push-proto/tests/platform_kit/store.rs"]
+#[allow(dead_code, unreachable_pub, reason = "another test's")]
+mod naive;
+mod redis;
