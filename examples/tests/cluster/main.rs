@@ -4,9 +4,13 @@
     reason = "processes are waited for by the clock"
 )]
 
+mod fake;
 #[path = "../kit/mod.rs"]
 mod kit;
+#[path = "../kit_zzw/mod.rs"]
+mod kit_zzw;
 mod ledger;
+mod lost;
 #[path = "../zzw_store/model.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a fuzz target may use it")]
 mod model;
@@ -14,3 +18,4 @@ mod model;
 #[allow(dead_code, unreachable_pub, reason = "another test's")]
 mod naive;
 mod redis;
+mod start;

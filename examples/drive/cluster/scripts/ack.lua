@@ -13,6 +13,7 @@ for at = 2, #ARGV do
   elseif redis.call('XDEL', queue, id) == 1 then
     if redis.call('HINCRBY', record, 'n', -1) <= 0 then
       redis.call('HDEL', record, 's', 'n', 'x')
+      redis.call('DEL', queue)
     end
   end
 end

@@ -59,6 +59,7 @@ local function take(record, queue, entries, freed)
   end
   if redis.call('HINCRBY', record, 'n', -#entries) <= 0 then
     redis.call('HDEL', record, 's', 'n', 'x')
+    redis.call('DEL', queue)
   end
 end
 

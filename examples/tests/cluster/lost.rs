@@ -1,0 +1,140 @@
+//! Redis is away for half a minute.
+
+use crate::kit_zzw::{Caller, ask, serve, soon};
+use crate::redis::Redis;
+use drive::zzw::server::Server;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Two nodes over one server.
+async fn two(redis: &Redis) -> [Server; 2] {
+    let node = |address: [u8; 4]| {
+        let url = redis.url();
+        serve(move |options| {
+            options.bind = address.into();
+            options.redis = Some(url);
+        })
+    };
+    [node([127, 0, 0, 1]).await, node([127, 0, 0, 2]).await]
+}
+
+async fn publish(server: &Server, alias: &str, text: &str, ttl: Option<u32>) -> Value {
+    let mut body = json!({
+        "t": 6, "method": "publish_to_alias", "alias": [alias], "msg": text, "num": "1",
+    });
+    if let Some(ttl) = ttl {
+        body["opts"] = json!({"time_to_live": ttl});
+    }
+    let path = format!("/push/{}", server.token().unwrap());
+    let answer = ask(server.addresses().rest, "POST", &path, body.to_string()).await;
+    answer.json()
+}
+
+async fn call(server: &Server, path: &str) -> Value {
+    let path = format!("{path}/{}", server.token().unwrap());
+    ask(server.addresses().rest, "GET", &path, "").await.json()
+}
+
+async fn delivered(caller: &mut Caller) -> String {
+    let delivery = caller.hears().await;
+    assert_eq!(delivery["t"], 5, "{delivery}");
+    let ack = json!({"t": -5, "mid": delivery["mid"]});
+    caller.says(&ack).await;
+    delivery["msg"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= docs/spec/zzw-push-proto.md#store
+//= type=test
+//# A failure of the store MUST be answered with `store_unavailable` and never become a -6.
+async fn half_a_minute_without_redis_loses_nothing_that_was_acknowledged() {
+    let Some(mut redis) = Redis::start("lost", &["--appendfsync", "always"]) else {
+        return;
+    };
+    let servers = two(&redis).await;
+    let [one, two] = &servers;
+    let mut here = Caller::bound(one, "m_1").await;
+    let mut there = Caller::bound(two, "m_2").await;
+    let kept = json!({"t": -6, "num": "1"});
+    assert_eq!(publish(one, "away", "先", None).await, kept);
+    assert_eq!(publish(one, "m_2", "一", None).await, kept);
+    assert_eq!(delivered(&mut there).await, "一");
+    assert_eq!(publish(two, "m_1", "未确认", None).await, kept);
+    let unacked = here.hears().await;
+    assert_eq!(unacked["msg"], "未确认");
+
+    redis.kill();
+    let lost_at = Instant::now();
+    let mut rounds = 0;
+    while lost_at.elapsed() < Duration::from_secs(30) {
+        rounds += 1;
+        let refused = publish(one, "m_1", "持久", None).await;
+        assert_eq!(refused["t"], 0, "{refused}");
+        assert_eq!(refused["code"], "store_unavailable", "{refused}");
+        let text = format!("此刻 {rounds}");
+        assert_eq!(publish(one, "m_1", &text, Some(0)).await, kept);
+        assert_eq!(here.hears().await["msg"], text);
+        there.says(&json!({"t": 1, "alias": "m_2"})).await;
+        assert_eq!(there.hears().await, json!({"t": -1, "alias": "m_2"}));
+        let info = call(one, "/info").await;
+        if rounds > 2 {
+            assert_eq!(info["stale"], true, "{info}");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // Whoever comes now is told, and may come again.
+    let mut newcomer = Caller::dial(one).await;
+    let refused = newcomer.asks(&json!({"t": 14, "alias": "away"})).await;
+    assert_eq!(refused["code"], "store_unavailable");
+
+    redis.restart();
+    let is_back = async {
+        while publish(one, "m_2", "二", None).await != kept {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    soon("Redis", is_back).await;
+    // Both links are still there, and what comes now comes to them.
+    assert_eq!(delivered(&mut there).await, "二");
+    soon("the node's lease", async {
+        while call(one, "/info").await["stale"] == true {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    let answer = newcomer.asks(&json!({"t": 14, "alias": "away"})).await;
+    assert_eq!(answer, json!({"t": -14, "alias": "away"}));
+    assert_eq!(delivered(&mut newcomer).await, "先");
+    // What was not acknowledged is there, and comes again to the next link.
+    let mut again = Caller::bound(two, "m_1").await;
+    assert_eq!(delivered(&mut again).await, "未确认");
+    assert_eq!(here.hears().await["code"], "replaced");
+    for server in servers {
+        server.stop().await.unwrap();
+    }
+    let left = redis.ask(&["KEYS", "zzw:n*"]);
+    assert_eq!(left, "", "nodes that have ended leave nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_is_gone_at_once_and_one_that_comes_is_there_soon() {
+    let Some(redis) = Redis::start("coming", &[]) else {
+        return;
+    };
+    let [one, two] = two(&redis).await;
+    let hosts = |info: &Value| {
+        info.as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let both = async { while hosts(&call(&one, "/info").await).len() < 2 {} };
+    soon("the other node", both).await;
+    two.stop().await.unwrap();
+    let gone = async { while hosts(&call(&one, "/info").await) != ["127.0.0.1"] {} };
+    soon("its end", gone).await;
+    let servers = call(&one, "/info/servers").await;
+    assert_eq!(servers["host"], "127.0.0.1");
+    one.stop().await.unwrap();
+}
