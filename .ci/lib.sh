@@ -33,6 +33,7 @@ DEBIAN_PACKAGES=(
   mosquitto mosquitto-clients jq          # a foreign broker, its clients, a reader that rounds ids
   valgrind                                # instruction counts
   strace                                  # disks that fail
+  redis-server redis-tools                # the store of a cluster
   libz3-4 libxml2 libedit2                # what the older compiler's LLVM links to
   libssl-dev pkg-config                   # duvet links to OpenSSL
 )

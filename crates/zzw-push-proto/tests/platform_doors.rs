@@ -199,3 +199,35 @@ fn a_late_door_command_is_dropped() {
     doorstep.decide(ask, Verdict::Allow);
     assert_eq!(doorstep.opened, 1);
 }
+
+#[test]
+//= docs/spec/zzw-push-proto.md#permission
+//= type=test
+//# The same MUST become of one that may have waited so long because the process stood still.
+fn what_may_have_waited_while_the_process_stood_still_opens_no_door() {
+    let pause = |seconds| Input::Paused(secs(seconds));
+    let mut doorstep = Doorstep::new(Rule::Allow);
+    // Shorter than what a command may take: it was not too late when it came.
+    doorstep.rig.input(pause(2));
+    doorstep.rig.says(1, OPEN);
+    doorstep.carry();
+    assert_eq!(doorstep.opened, 1);
+    doorstep.rig.input(pause(11));
+    doorstep.rig.says(1, OPEN);
+    doorstep.carry();
+    assert_eq!(doorstep.opened, 1);
+    assert!(
+        doorstep
+            .rig
+            .events()
+            .contains(&Event::DoorTooLate(LinkId(1)))
+    );
+    assert_eq!(doorstep.rig.platform.snapshot().late, 1);
+    // Whoever announces itself is there all the same.
+    doorstep.rig.says(2, r#"{"t":10,"r":"1203","u":"d_1203"}"#);
+    // What comes later was sent later.
+    doorstep.rig.wait(Duration::from_millis(2_500));
+    doorstep.rig.says(1, OPEN);
+    doorstep.carry();
+    assert_eq!(doorstep.opened, 2);
+}

@@ -4,6 +4,7 @@
 use super::books::Books;
 use super::inbox::{BLOCK, Inbox};
 use super::lane::Lane;
+use super::reply::Trouble;
 use super::scripts::Loaded;
 use super::{Answer, Settings, groups, join, server};
 use crate::clock;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use zzw_push_proto::platform::{
     Input, NodeId, NodeMessage, Seq, StoreError, StoreOp, StoreReply, UnixMillis,
 };
@@ -324,17 +326,21 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         }
         let inbox = inbox.get_or_insert_with(|| Inbox::new(&books.keys, self.node, begun));
         self.shared.figures().broken = None;
+        let (is_deaf, deaf) = oneshot::channel();
         let read = async {
-            loop {
+            let what = loop {
                 match inbox.read(&mut reading).await {
                     Ok(inputs) if inputs.is_empty() => {}
                     Ok(inputs) => self.tell_machine(inputs),
-                    Err(trouble) => return End::Lost(format!("{trouble:?}")),
+                    Err(trouble) => break trouble.to_string(),
                 }
-            }
+            };
+            // What is being asked is to be answered all the same.
+            let _ = is_deaf.send(what);
+            std::future::pending().await
         };
         tokio::select! {
-            end = self.serve(books, asked, &mut asking) => end,
+            end = self.serve(books, asked, &mut asking, deaf) => end,
             end = read => end,
         }
     }
@@ -345,11 +351,16 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         books: &Books,
         asked: &mut UnboundedReceiver<Ask>,
         connection: &mut MultiplexedConnection,
+        mut deaf: oneshot::Receiver<String>,
     ) -> End {
         let mut batch = Vec::new();
         let most = self.settings.group.max(1);
         loop {
-            if asked.recv_many(&mut batch, most).await == 0 {
+            let count = tokio::select! {
+                count = asked.recv_many(&mut batch, most) => count,
+                what = &mut deaf => return End::Lost(what.unwrap_or_default()),
+            };
+            if count == 0 {
                 let _ = self.alone(books, connection, Books::leave).await;
                 return End::Closed;
             }
@@ -411,7 +422,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
             self.renewed(books);
         }
         if lane.is_lost() {
-            return Err("it does not answer".to_owned());
+            return Err(Trouble::Lost.to_string());
         }
         books.trouble.borrow_mut().take().map_or(Ok(()), Err)
     }
@@ -447,7 +458,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
                 let told = lane.run(connection, tell).await;
                 if !matches!(told.first(), Some(Ok(_))) {
                     self.has_lost_words.set(true);
-                    return Err("it does not answer".to_owned());
+                    return Err(Trouble::Lost.to_string());
                 }
             }
         }
@@ -470,7 +481,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
                 }
                 Some(Ok(false)) if asked.is_empty() => {}
                 Some(Ok(false)) => return Ok(()),
-                _ => return Err("it does not answer".to_owned()),
+                _ => return Err(Trouble::Lost.to_string()),
             }
         }
         Ok(())
@@ -481,14 +492,14 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         &self,
         books: &'b Books,
         connection: &mut MultiplexedConnection,
-        what: impl AsyncFn(&'b Books, &Lane) -> Result<T, super::reply::Trouble>,
+        what: impl AsyncFn(&'b Books, &Lane) -> Result<T, Trouble>,
     ) -> Result<T, String> {
         let lane = Lane::default();
         let mut done = lane.run(connection, vec![what(books, &lane)]).await;
         match done.pop() {
             Some(Ok(done)) => Ok(done),
-            Some(Err(trouble)) => Err(format!("{trouble:?}")),
-            None => Err("it does not answer".to_owned()),
+            Some(Err(trouble)) => Err(trouble.to_string()),
+            None => Err(Trouble::Lost.to_string()),
         }
     }
 

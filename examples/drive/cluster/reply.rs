@@ -1,6 +1,7 @@
 //! Reading what Redis answers.
 
 use redis::Value;
+use std::fmt;
 use zzw_push_proto::platform::{NodeId, Owner, StoreError, Transport};
 use zzw_push_proto::wire::{Json, Text};
 
@@ -97,6 +98,16 @@ impl Replies {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.len() == 0
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost => f.write_str("it does not answer"),
+            Self::Full => f.write_str("it has no memory left"),
+            Self::Said(what) => f.write_str(what),
+        }
     }
 }
 

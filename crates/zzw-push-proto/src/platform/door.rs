@@ -1,11 +1,21 @@
 //! Frames for the relay rooms: handed on at once or not at all.
 
 use super::vocabulary::{Event, Output};
-use super::{LinkId, Platform};
+use super::{LinkId, Platform, later};
 use crate::wire::{Code, Message, Num};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Platform {
+    /// After a pause, nobody knows when what is read was sent. What is read later than half of a
+    /// command's life after it was not there before; and if the pause was shorter than the other
+    /// half, nothing is too old.
+    pub(super) fn paused(&mut self, now: Instant, pause: Duration) {
+        let half = self.config.door_life / 2;
+        if pause >= half {
+            self.paused_until = self.paused_until.max(later(now, half));
+        }
+    }
+
     /// `t:8`, `t:9`, `t:10` (Z-13): never kept, never answered.
     pub(super) fn door(
         &mut self,
@@ -24,7 +34,11 @@ impl Platform {
         //= docs/spec/zzw-push-proto.md#permission
         //# A command to open a door that has waited for `door_life` MUST be dropped, counted and
         //# reported even if it is allowed.
-        if is_authorised && is_command && waited >= self.config.door_life {
+        //= docs/spec/zzw-push-proto.md#permission
+        //# The same MUST become of one that may have waited so long because the process stood still.
+        let may_be_old = self.paused_until.is_some_and(|until| received < until);
+        let is_late = waited >= self.config.door_life || may_be_old;
+        if is_authorised && is_command && is_late {
             self.counters.late = self.counters.late.saturating_add(1);
             return self.tell(Event::DoorTooLate(link));
         }

@@ -87,6 +87,8 @@ pub struct Platform {
     asked: BTreeMap<AskId, Asked>,
     releases: Releases,
     presence: Presence,
+    /// Until then, what is read may have waited during a pause.
+    paused_until: Option<Instant>,
     /// What time it was by the wall clock when that was heard last.
     clock: Option<(Instant, UnixMillis)>,
     /// Sessions that wait for memory.
@@ -121,6 +123,7 @@ impl Platform {
             asked: BTreeMap::new(),
             releases: Releases::default(),
             presence: Presence::default(),
+            paused_until: None,
             clock: None,
             starved: BTreeSet::new(),
             swept_at: None,
@@ -163,6 +166,7 @@ impl Platform {
             Input::StoreFailed(seq, error) => self.store_failed(now, seq, error),
             Input::Rooms(rooms) => self.rooms = rooms,
             Input::Missed => self.doubt_all(),
+            Input::Paused(pause) => self.paused(now, pause),
             Input::FromNode { node, message } => self.node_says(now, node, message),
         }
         self.feed_the_starved(now);

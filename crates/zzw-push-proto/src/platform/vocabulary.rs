@@ -11,7 +11,7 @@ use crate::rooms::LinkId;
 use crate::wire::{Code, Json, Message, NodeCounts, Publish, Service, Text, Token};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Names a REST call. The driver chooses it and does not use it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,8 @@ pub enum Input {
     Rooms(RoomCounts),
     /// What other nodes have said has been lost, or may have been.
     Missed,
+    /// The process stood still for so long: what is read next may have waited as long.
+    Paused(Duration),
     /// Another node says something.
     FromNode {
         /// Which.

@@ -77,6 +77,9 @@ const GATHERED_PER_LINK: Duration = Duration::from_micros(16);
 /// The same for all of them together.
 const MAX_GATHERED: Duration = Duration::from_millis(20);
 
+/// Nothing in this process happens less often.
+const PULSE: Duration = Duration::from_millis(250);
+
 /// News that nobody has read yet; older ones are dropped, and whoever reads is told how many.
 const MAX_NEWS: usize = 1024;
 
@@ -103,6 +106,7 @@ impl Core {
                 counted: RoomCounts::default(),
                 next_signal: 0,
                 armed: None,
+                pulse: now(),
             }),
             due: Notify::new(),
             next_link: AtomicU64::new(1),
@@ -153,6 +157,7 @@ impl Core {
     ) -> Instant {
         let mut inner = self.inner();
         let now = now();
+        inner.feel_pulse(now);
         inner.platform.handle_input(now, received(link, message));
         self.obey_all(&mut inner);
         now
@@ -231,6 +236,7 @@ impl Core {
     pub(super) fn tell(&self, inputs: impl IntoIterator<Item = Input>) {
         let mut inner = self.inner();
         let now = now();
+        inner.feel_pulse(now);
         inner.platform.handle_timeout(now);
         for input in inputs {
             inner.platform.handle_input(now, input);
@@ -362,10 +368,12 @@ impl Core {
                 inner.armed = inner.next_timer();
                 inner.armed
             };
+            let beat = now() + PULSE;
             tokio::select! {
-                () = sleep_until(armed) => {
+                () = sleep_until(Some(armed.map_or(beat, |armed| armed.min(beat)))) => {
                     let mut inner = self.inner();
                     let now = now();
+                    inner.feel_pulse(now);
                     inner.platform.handle_timeout(now);
                     inner.rooms.handle_timeout(now);
                     self.carry_out(inner);

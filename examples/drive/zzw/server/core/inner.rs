@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::zzw::store::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use zzw_push_proto::platform::{
     ExchangeId, Input, LinkId, Parcel, Platform, Question, RoomCounts, Verdict,
@@ -31,12 +31,27 @@ pub(super) struct Inner {
     pub(super) counted: RoomCounts,
     pub(super) next_signal: u64,
     pub(super) armed: Option<Instant>,
+    /// When something has happened last.
+    pub(super) pulse: Instant,
 }
+
+/// A process in which nothing happens for so long stands still: four times the time between beats.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Decides what the rules leave to the application.
 pub(in super::super) type Judge = Box<dyn Fn(&Question) -> Verdict + Send>;
 
 impl Inner {
+    /// Tells the broker if the process stood still since something has happened last: nothing else
+    /// would, since no clock of its own has stood still.
+    pub(super) fn feel_pulse(&mut self, now: Instant) {
+        let pause = now.saturating_duration_since(self.pulse);
+        self.pulse = now;
+        if pause >= PAUSE {
+            self.platform.handle_input(now, Input::Paused(pause));
+        }
+    }
+
     pub(super) fn next_timer(&self) -> Option<Instant> {
         let timers = [self.platform.poll_timeout(), self.rooms.poll_timeout()];
         timers.into_iter().flatten().min()
