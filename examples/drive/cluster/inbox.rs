@@ -38,7 +38,10 @@ impl Inbox {
         read.arg("COUNT").arg(AT_ONCE);
         read.arg("BLOCK").arg(super::books::millis(BLOCK));
         read.arg("STREAMS").arg(&self.key).arg(self.last.as_str());
-        let said: Value = read.query_async(connection).await.map_err(lost)?;
+        let said: Value = read
+            .query_async(connection)
+            .await
+            .map_err(|error| lost(&error))?;
         let mut inputs = Vec::new();
         let mut streams = Replies::of(said)?;
         while !streams.is_empty() {
@@ -60,7 +63,10 @@ impl Inbox {
         if !inputs.is_empty() {
             let mut trim = cmd("XTRIM");
             trim.arg(&self.key).arg("MINID").arg(behind(&self.last));
-            let _: Value = trim.query_async(connection).await.map_err(lost)?;
+            let _: Value = trim
+                .query_async(connection)
+                .await
+                .map_err(|error| lost(&error))?;
         }
         Ok(inputs)
     }
@@ -73,6 +79,6 @@ fn behind(id: &str) -> String {
     format!("{ms}-{seq}")
 }
 
-fn lost(error: redis::RedisError) -> Trouble {
+fn lost(error: &redis::RedisError) -> Trouble {
     Trouble::Said(super::join::plain(error))
 }

@@ -74,7 +74,10 @@ pub(super) async fn look_at(
 }
 
 async fn info(connection: &mut impl ConnectionLike) -> Result<HashMap<String, String>, String> {
-    let said: String = cmd("INFO").query_async(connection).await.map_err(plain)?;
+    let said: String = cmd("INFO")
+        .query_async(connection)
+        .await
+        .map_err(|error| plain(&error))?;
     let lines = said.lines().filter_map(|line| line.split_once(':'));
     Ok(lines
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
@@ -84,7 +87,10 @@ async fn info(connection: &mut impl ConnectionLike) -> Result<HashMap<String, St
 async fn nodes_of_cluster(connection: &mut impl ConnectionLike) -> Result<u64, String> {
     let mut info = cmd("CLUSTER");
     info.arg("INFO");
-    let said: String = info.query_async(connection).await.map_err(plain)?;
+    let said: String = info
+        .query_async(connection)
+        .await
+        .map_err(|error| plain(&error))?;
     let known = said
         .lines()
         .find_map(|line| line.strip_prefix("cluster_known_nodes:"));
@@ -96,7 +102,10 @@ async fn nodes_of_cluster(connection: &mut impl ConnectionLike) -> Result<u64, S
 /// By how many milliseconds the server's clock is ahead.
 async fn skew(connection: &mut impl ConnectionLike, wall: UnixMillis) -> Result<i64, String> {
     let time = cmd("TIME");
-    let said = time.query_async(connection).await.map_err(plain)?;
+    let said = time
+        .query_async(connection)
+        .await
+        .map_err(|error| plain(&error))?;
     let read = || -> Result<u64, Trouble> {
         let mut time = Replies::of(said)?;
         Ok(time.number()? * 1000 + time.number()? / 1000)
@@ -112,6 +121,6 @@ fn parts(version: &str) -> Option<(u32, u32)> {
 }
 
 /// What Redis or the network says, in one line.
-pub(super) fn plain(error: redis::RedisError) -> String {
+pub(super) fn plain(error: &redis::RedisError) -> String {
     error.to_string().replace('\n', " ")
 }

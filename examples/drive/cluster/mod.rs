@@ -13,7 +13,9 @@ mod lane;
 mod peers;
 mod reply;
 mod scripts;
+mod topics;
 mod words;
+mod worker;
 
 pub use driver::Cluster;
 
@@ -94,7 +96,7 @@ impl Ledger {
         node: NodeId,
     ) -> io::Result<Self> {
         let (client, name) = server(url).map_err(io::Error::other)?;
-        let wrong = |error| io::Error::other(format!("Redis at {name}: {}", join::plain(error)));
+        let wrong = |error| io::Error::other(format!("Redis at {name}: {}", join::plain(&error)));
         let connection = client.get_multiplexed_async_connection().await;
         let mut connection = connection.map_err(wrong)?;
         let scripts = Loaded::load(&mut connection).await.map_err(wrong)?;
@@ -140,10 +142,7 @@ impl Ledger {
 }
 
 /// Requests that may go out together, in order.
-fn groups<'b, T>(
-    batch: &'b [T],
-    is_for_many: impl Fn(&T) -> bool,
-) -> impl Iterator<Item = &'b [T]> {
+fn groups<T>(batch: &[T], is_for_many: impl Fn(&T) -> bool) -> impl Iterator<Item = &[T]> {
     let mut rest = batch;
     std::iter::from_fn(move || {
         let few = rest.iter().take_while(|item| !is_for_many(item));

@@ -78,7 +78,7 @@ impl Ledger {
     pub(crate) fn judge(&self, sleepers: usize) {
         let (kept, got) = (self.kept.lock().unwrap(), self.got.lock().unwrap());
         for (alias, got) in &*got {
-            self.judge_one(*alias, got, &kept, *alias < sleepers);
+            judge_one(*alias, got, &kept, *alias < sleepers);
         }
         for ((publisher, number), sent) in &*kept {
             let wanted = Got {
@@ -108,30 +108,24 @@ impl Ledger {
             "a door was opened twice"
         );
     }
+}
 
-    fn judge_one(
-        &self,
-        alias: usize,
-        got: &[Got],
-        kept: &BTreeMap<(usize, usize), Sent>,
-        is_sleeper: bool,
-    ) {
-        let mut last: BTreeMap<usize, usize> = BTreeMap::new();
-        for (nth, Got { publisher, number }) in got.iter().enumerate() {
-            let again = got[..nth].iter().any(|it| it == &got[nth]);
-            assert!(!again, "{number} of {publisher} came twice to {alias}");
-            // What was not answered may be kept late: by a node that was paused.
-            let Some(sent) = kept.get(&(*publisher, *number)) else {
-                continue;
-            };
-            assert_eq!(sent.alias, alias);
-            let before = last.insert(*publisher, *number).unwrap_or_default();
-            assert!(
-                *number > before,
-                "{number} of {publisher} came behind {before} to {alias}"
-            );
-            let is_late = sent.is_short && is_sleeper;
-            assert!(!is_late, "{number} of {publisher} came after its time");
-        }
+fn judge_one(alias: usize, got: &[Got], kept: &BTreeMap<(usize, usize), Sent>, is_sleeper: bool) {
+    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+    for (nth, Got { publisher, number }) in got.iter().enumerate() {
+        let again = got[..nth].iter().any(|it| it == &got[nth]);
+        assert!(!again, "{number} of {publisher} came twice to {alias}");
+        // What was not answered may be kept late: by a node that was paused.
+        let Some(sent) = kept.get(&(*publisher, *number)) else {
+            continue;
+        };
+        assert_eq!(sent.alias, alias);
+        let before = last.insert(*publisher, *number).unwrap_or_default();
+        assert!(
+            *number > before,
+            "{number} of {publisher} came behind {before} to {alias}"
+        );
+        let is_late = sent.is_short && is_sleeper;
+        assert!(!is_late, "{number} of {publisher} came after its time");
     }
 }

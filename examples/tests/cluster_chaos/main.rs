@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// What `/info` tells is true after so long.
 const TRUE_AFTER: Duration = Duration::from_secs(10);
 
+const ALL: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+
 type Nodes = Arc<Mutex<Vec<Node>>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +100,6 @@ async fn whichever_node_is_lost_every_kept_message_arrives_once_in_order() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    const ALL: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
     shows(1, &ALL).await;
 
     until(1).await;

@@ -86,7 +86,9 @@ impl Node {
         }
         let program = Program::start(command);
         let token = program.out.line_with("token ");
-        self.token = token.trim_start_matches("token ").to_owned();
+        token
+            .trim_start_matches("token ")
+            .clone_into(&mut self.token);
         for (name, port) in NAMES.into_iter().zip(&mut self.ports) {
             let line = program.out.line_with(&format!("{name} "));
             *port = line.rsplit(':').next().unwrap().parse().unwrap();

@@ -10,7 +10,7 @@ impl Platform {
     /// command's life after it was not there before; and if the pause was shorter than the other
     /// half, nothing is too old.
     pub(super) fn paused(&mut self, now: Instant, pause: Duration) {
-        let half = self.config.door_life / 2;
+        let half = self.config.door_life.checked_div(2).unwrap_or_default();
         if pause >= half {
             self.paused_until = self.paused_until.max(later(now, half));
         }
