@@ -17,5 +17,6 @@ mod model;
 #[path = "../../../crates/zzw-push-proto/tests/platform_kit/store.rs"]
 #[allow(dead_code, unreachable_pub, reason = "another test's")]
 mod naive;
+#[allow(dead_code, reason = "each test uses its part")]
 mod redis;
 mod start;
