@@ -5,8 +5,11 @@ mod platform_kit;
 use platform_kit::{Rig, config, secs};
 use std::sync::Arc;
 use std::time::Duration;
-use zzw_push_proto::platform::{AskId, Event, Input, LinkId, Output, Rule, Verdict};
+use zzw_push_proto::platform::{
+    AskId, Event, Input, LinkId, NodeId, NodeInfo, NodeMessage, Output, Rule, Verdict,
+};
 use zzw_push_proto::rooms::{self, Rooms, Signal, SignalDrop, SignalId, SignalKind};
+use zzw_push_proto::wire::{NodeCounts, Service};
 
 const OPEN: &str = r#"{"t":8,"r":"1203","u":"m_2"}"#;
 
@@ -230,4 +233,44 @@ fn what_may_have_waited_while_the_process_stood_still_opens_no_door() {
     doorstep.rig.says(1, OPEN);
     doorstep.carry();
     assert_eq!(doorstep.opened, 2);
+}
+
+#[test]
+fn a_frame_for_the_rooms_of_other_nodes_keeps_its_age() {
+    let message = platform_kit::message(OPEN);
+    let mut doorstep = Doorstep::new(Rule::Allow);
+    let rig = &mut doorstep.rig;
+    let info = NodeInfo::new("192.0.2.2", Service::default(), NodeCounts::default());
+    let from = |message| Input::FromNode {
+        node: NodeId(2),
+        message,
+    };
+    rig.input(from(NodeMessage::Announce(info)));
+    let received = rig.now;
+    rig.wait(secs(1));
+    let now = rig.now;
+    rig.platform.relay_door(now, received, &message);
+    rig.drain();
+    let told = rig.log.pop();
+    let Some(Output::Relay { node, message }) = told else {
+        panic!("{told:?}");
+    };
+    let age = secs(1);
+    assert_eq!(node, NodeId(2));
+    let NodeMessage::Door { age: told, .. } = &message else {
+        panic!("{message:?}");
+    };
+    assert_eq!(*told, age);
+    rig.input(from(message.clone()));
+    let handed_over = rig.log.pop();
+    let Some(Output::FarDoor { received, .. }) = handed_over else {
+        panic!("{handed_over:?}");
+    };
+    assert_eq!(received, now - age);
+    // Nobody knows how long it has waited by now.
+    rig.input(Input::Paused(secs(11)));
+    rig.input(from(message));
+    let is_far = |output: &Output| matches!(output, Output::FarDoor { .. });
+    assert!(!rig.log.iter().any(is_far));
+    assert_eq!(rig.platform.snapshot().late, 1);
 }

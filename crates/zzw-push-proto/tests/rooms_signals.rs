@@ -241,3 +241,79 @@ fn a_signal_goes_out_as_the_message_it_came_as() {
         assert_eq!(again.as_ref(), Some(&*signal));
     }
 }
+
+/// The rooms of a node among others, with a door as link 1.
+fn node() -> Relay {
+    let mut config = Config::new();
+    config.has_others = true;
+    let mut relay = Relay::new(config);
+    relay.announce(1, SignalKind::Door, "1203");
+    relay.drain();
+    relay
+}
+
+fn relayed(outputs: &[Output]) -> usize {
+    let relayed = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Relay(_)));
+    relayed.count()
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#door
+//= type=test
+//# A door frame that is let through MUST be told to the other nodes, which send it on to their links
+//# by the same rules, and to no node.
+fn what_one_node_lets_through_others_send_on_once_in_time_and_to_no_node() {
+    let mut here = node();
+    let signal = here.signal(SignalKind::OpenDoor, "1203");
+    here.hand_over(2, &signal, true);
+    let outputs = here.drain();
+    assert_eq!(short(&outputs), ["1<t8"]);
+    assert_eq!(relayed(&outputs), 1);
+    // The door may be elsewhere: that nobody is here is no loss.
+    let elsewhere = here.signal(SignalKind::OpenDoor, "1204");
+    here.hand_over(2, &elsewhere, true);
+    assert_eq!(relayed(&here.drain()), 1);
+
+    let mut there = node();
+    there.input(Input::FarSignal(signal.clone()));
+    let outputs = there.drain();
+    assert_eq!(
+        (short(&outputs), relayed(&outputs)),
+        (vec!["1<t8".into()], 0)
+    );
+    assert!(outputs.contains(&Output::Event(Event::FarSignal(signal.clone(), Ok(1)))));
+    there.input(Input::FarSignal(signal.clone()));
+    let again = Event::FarSignal(signal, Err(SignalDrop::Repeated));
+    assert_eq!(there.drain(), [Output::Event(again)]);
+    let late = there.signal(SignalKind::OpenDoor, "1203");
+    there.wait(secs(5));
+    there.input(Input::FarSignal(late.clone()));
+    let late = Event::FarSignal(late, Err(SignalDrop::Late));
+    assert_eq!(there.drain(), [Output::Event(late)]);
+    assert_eq!(there.rooms.counters().signals_dropped, 2);
+}
+
+#[test]
+fn what_is_not_let_through_is_told_to_no_node() {
+    let mut relay = node();
+    let denied = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &denied, false);
+    let wrong_side = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(1, &wrong_side, true);
+    let late = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.wait(secs(6));
+    relay.hand_over(2, &late, true);
+    assert_eq!(relayed(&relay.drain()), 0);
+}
+
+#[test]
+fn who_announces_itself_elsewhere_is_not_announced_here() {
+    let mut relay = node();
+    let door = relay.signal(SignalKind::Door, "1203");
+    relay.input(Input::FarSignal(door));
+    let command = relay.signal(SignalKind::OpenDoor, "1203");
+    relay.hand_over(2, &command, true);
+    assert_eq!(relay.heard(), ["1<t8"], "one door, which is here");
+}

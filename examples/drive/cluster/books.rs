@@ -9,7 +9,7 @@ use crate::zzw::store;
 use redis::{Cmd, cmd};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zzw_push_proto::platform::{
     Appended, Entry, MessageId, NodeId, Owner, StoreError, StoreOp, StoreReply, Transport,
     UnixMillis,
@@ -33,6 +33,8 @@ pub(super) struct Books {
     pub(super) dead: RefCell<BTreeSet<NodeId>>,
     /// This node was not known when it renewed its lease last: others have cleared up behind it.
     pub(super) is_forgotten: Cell<bool>,
+    /// What time it was by the clock of Redis when that was asked last, and when the answer came.
+    pub(super) clock: Cell<Option<(UnixMillis, Instant)>>,
     pub(super) next_body: Cell<u64>,
     /// What Redis has said that it should not.
     pub(super) trouble: RefCell<Option<String>>,
@@ -66,6 +68,7 @@ impl Books {
             living: RefCell::default(),
             dead: RefCell::default(),
             is_forgotten: Cell::new(false),
+            clock: Cell::new(None),
             next_body: Cell::new(0),
             trouble: RefCell::default(),
             tally: Tally::default(),
@@ -349,6 +352,13 @@ impl Books {
     pub(super) fn script(&self, script: Script, keys: &[String]) -> Cmd {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         self.scripts.call(script, &keys)
+    }
+
+    /// The time by the clock of Redis, or somewhat before: counted from when that was told, which is
+    /// later than when it was read.
+    pub(super) fn redis_now(&self) -> Option<UnixMillis> {
+        let (at, told) = self.clock.get()?;
+        Some(UnixMillis(at.0.saturating_add(millis(told.elapsed()))))
     }
 
     /// The time that scripts are given.

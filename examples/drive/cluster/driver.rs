@@ -8,6 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zzw_push_proto::platform::{Input, NodeId, NodeMessage, Seq, StoreError, StoreOp};
 
@@ -31,7 +32,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) enum Ask {
     Store(Seq, StoreOp),
-    Tell(NodeId, NodeMessage),
+    /// And since when.
+    Tell(NodeId, NodeMessage, Instant),
 }
 
 impl Cluster {
@@ -96,7 +98,7 @@ impl Cluster {
     /// not.
     pub fn tell(&self, node: NodeId, message: NodeMessage) {
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if !self.send(Ask::Tell(node, message)) {
+        if !self.send(Ask::Tell(node, message, Instant::now())) {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }

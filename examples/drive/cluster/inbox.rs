@@ -6,7 +6,7 @@ use super::words::{self, Word};
 use redis::aio::MultiplexedConnection;
 use redis::{Value, cmd};
 use std::time::Duration;
-use zzw_push_proto::platform::{Input, NodeId};
+use zzw_push_proto::platform::{Input, NodeId, NodeMessage};
 use zzw_push_proto::wire::Text;
 
 /// The inbox of a node, as it is read.
@@ -42,7 +42,7 @@ impl Inbox {
             .query_async(connection)
             .await
             .map_err(|error| lost(&error))?;
-        let mut inputs = Vec::new();
+        let (mut inputs, mut doors) = (Vec::new(), Vec::new());
         let mut streams = Replies::of(said)?;
         while !streams.is_empty() {
             let mut stream = streams.array()?;
@@ -55,10 +55,22 @@ impl Inbox {
                     Some(Word::Said(node, message)) => {
                         inputs.push(Input::FromNode { node, message });
                     }
+                    Some(Word::Door(node, message, came)) => doors.push((node, message, came)),
                     Some(Word::Missed(_)) => inputs.push(Input::Missed),
                     Some(Word::Begun) | None => {}
                 }
             }
+        }
+        if !doors.is_empty() {
+            // However long it has waited there, or here: it gets no younger.
+            let time = cmd("TIME").query_async(connection).await;
+            let mut time = Replies::of(time.map_err(|error| lost(&error))?)?;
+            let now = time.number()? * 1000 + time.number()? / 1000;
+            inputs.extend(doors.into_iter().map(|(node, message, came)| {
+                let age = Duration::from_millis(now.saturating_sub(came));
+                let message = NodeMessage::Door { message, age };
+                Input::FromNode { node, message }
+            }));
         }
         if !inputs.is_empty() {
             let mut trim = cmd("XTRIM");

@@ -6,8 +6,8 @@ use super::reply::{Replies, Trouble};
 use super::scripts::Script;
 use super::words;
 use redis::cmd;
-use std::time::Duration;
-use zzw_push_proto::platform::{NodeId, NodeInfo, NodeMessage, StoreReply};
+use std::time::{Duration, Instant};
+use zzw_push_proto::platform::{NodeId, NodeInfo, NodeMessage, StoreReply, UnixMillis};
 use zzw_push_proto::wire::Text;
 
 /// What a node has left behind, of which so many aliases are seen to at once.
@@ -29,6 +29,7 @@ impl Books {
         renew.arg(words::info_text(info)).arg(millis(length));
         let mut renewed = Replies::new(lane.call([renew]).await?).array()?;
         let at = renewed.number()?;
+        self.clock.set(Some((UnixMillis(at), Instant::now())));
         if renewed.number()? == 0 {
             self.is_forgotten.set(true);
         }
@@ -51,16 +52,19 @@ impl Books {
         Ok(StoreReply::Renewed { nodes })
     }
 
-    /// Says something to a node; false if there is none.
+    /// Says something to a node; false if there is none. It has waited for so long.
     pub(super) async fn tell(
         &self,
         lane: &Lane,
         to: NodeId,
         message: &NodeMessage,
+        waited: Duration,
     ) -> Result<bool, Trouble> {
         let mut tell = self.script(Script::Tell, &[self.keys.inbox(to)]);
         tell.arg(self.settings.max_inbox);
-        if !words::write(self.node, message, &mut tell) {
+        let now = self.redis_now();
+        let then = now.map(|now| UnixMillis(now.0.saturating_sub(millis(waited))));
+        if !words::write(self.node, message, then, &mut tell) {
             return Ok(false);
         }
         Ok(Replies::new(lane.call([tell]).await?).number()? == 1)

@@ -1,10 +1,12 @@
 //! What nodes write down for each other.
 
+use super::books::millis;
 use super::reply::{Replies, Trouble};
+use bytes::Bytes;
 use redis::Cmd;
 use serde::{Deserialize, Serialize};
-use zzw_push_proto::platform::{MessageId, NodeId, NodeInfo, NodeMessage};
-use zzw_push_proto::wire::{Json, NodeCounts, Service, Text};
+use zzw_push_proto::platform::{MessageId, NodeId, NodeInfo, NodeMessage, UnixMillis};
+use zzw_push_proto::wire::{Json, Lenience, Message, NodeCounts, Service, Text};
 
 /// How a node is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ struct Told {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Word {
     Said(NodeId, NodeMessage),
+    /// A door frame, and when it came to that node by the clock of Redis, or before.
+    Door(NodeId, Message, u64),
     /// So many words were thrown away unread.
     Missed(u64),
     /// The inbox has been made.
@@ -61,8 +65,14 @@ pub(super) fn info(text: &str) -> Option<NodeInfo> {
     Some(info)
 }
 
-/// Adds a message as fields of a stream entry; false if it cannot be said.
-pub(super) fn write(from: NodeId, message: &NodeMessage, out: &mut Cmd) -> bool {
+/// Adds a message as fields of a stream entry; false if it cannot be said. `now` is the time by the
+/// clock of Redis, if that is known.
+pub(super) fn write(
+    from: NodeId,
+    message: &NodeMessage,
+    now: Option<UnixMillis>,
+    out: &mut Cmd,
+) -> bool {
     out.arg("f").arg(from.0);
     match message {
         NodeMessage::Nudge { alias, mid } => {
@@ -80,6 +90,14 @@ pub(super) fn write(from: NodeId, message: &NodeMessage, out: &mut Cmd) -> bool 
             out.arg(&["k", "direct", "a", alias]).arg("m").arg(mid.0);
             out.arg("b").arg(body.as_bytes());
             out.arg("t").arg(topic.as_deref().unwrap_or_default());
+        }
+        NodeMessage::Door { message, age } => {
+            // Whoever reads it could not tell how old it is.
+            let Some(now) = now else { return false };
+            let mut text = Vec::new();
+            message.encode(&mut text);
+            out.arg(&["k", "door", "b"]).arg(text);
+            out.arg("m").arg(now.0.saturating_sub(millis(*age)));
         }
         NodeMessage::Missed => {
             out.arg(&["k", "missed"]);
@@ -120,8 +138,17 @@ pub(super) fn read(mut fields: Replies) -> Result<Option<Word>, Trouble> {
             _ => None,
         });
     };
+    if kind.as_str() == "door" {
+        return Ok(door(from, body, number));
+    }
     let message = message(&kind, alias, number, body, topic, info_text.as_deref());
     Ok(message.map(|message| Word::Said(from, message)))
+}
+
+fn door(from: NodeId, body: Option<Json>, came: Option<u64>) -> Option<Word> {
+    let body = Bytes::copy_from_slice(body?.as_bytes());
+    let decoded = Message::decode(body, Lenience::Strict).ok()?;
+    Some(Word::Door(from, decoded.message, came?))
 }
 
 fn message(

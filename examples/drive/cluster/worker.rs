@@ -270,8 +270,9 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         let each = group.iter().map(|ask| async {
             match ask {
                 Ask::Store(_, op) => Some(books.answer(&lane, op).await),
-                Ask::Tell(node, message) => {
-                    if books.tell(&lane, *node, message).await.is_err() {
+                Ask::Tell(node, message, since) => {
+                    let told = books.tell(&lane, *node, message, since.elapsed());
+                    if told.await.is_err() {
                         self.has_lost_words.set(true);
                     }
                     None
@@ -332,7 +333,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
             let others = books.living.borrow().clone();
             for node in others.into_iter().filter(|node| *node != self.node) {
                 let lane = Lane::default();
-                let tell = vec![books.tell(&lane, node, &NodeMessage::Missed)];
+                let tell = vec![books.tell(&lane, node, &NodeMessage::Missed, Duration::ZERO)];
                 let told = lane.run(connection, tell).await;
                 if !matches!(told.first(), Some(Ok(_))) {
                     self.has_lost_words.set(true);

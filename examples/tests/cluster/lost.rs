@@ -6,8 +6,8 @@ use drive::zzw::server::Server;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Two nodes over one server.
-async fn two(redis: &Redis) -> [Server; 2] {
+/// Two nodes over one server, which know each other.
+pub(crate) async fn two(redis: &Redis) -> [Server; 2] {
     let node = |address: [u8; 4]| {
         let url = redis.url();
         serve(move |options| {
@@ -15,7 +15,16 @@ async fn two(redis: &Redis) -> [Server; 2] {
             options.redis = Some(url);
         })
     };
-    [node([127, 0, 0, 1]).await, node([127, 0, 0, 2]).await]
+    let nodes = [node([127, 0, 0, 1]).await, node([127, 0, 0, 2]).await];
+    for node in &nodes {
+        let both = async { while hosts(&call(node, "/info").await).len() < 2 {} };
+        soon("the other node", both).await;
+    }
+    nodes
+}
+
+fn hosts(info: &Value) -> Vec<String> {
+    info.as_object().unwrap().keys().cloned().collect()
 }
 
 async fn publish(server: &Server, alias: &str, text: &str, ttl: Option<u32>) -> Value {
@@ -122,15 +131,6 @@ async fn a_node_that_ends_is_gone_at_once_and_one_that_comes_is_there_soon() {
         return;
     };
     let [one, two] = two(&redis).await;
-    let hosts = |info: &Value| {
-        info.as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let both = async { while hosts(&call(&one, "/info").await).len() < 2 {} };
-    soon("the other node", both).await;
     two.stop().await.unwrap();
     let gone = async { while hosts(&call(&one, "/info").await) != ["127.0.0.1"] {} };
     soon("its end", gone).await;

@@ -4,6 +4,7 @@
     reason = "processes are waited for by the clock"
 )]
 
+mod doors;
 mod fake;
 #[path = "../kit/mod.rs"]
 mod kit;

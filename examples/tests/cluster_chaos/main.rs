@@ -275,10 +275,11 @@ async fn publish(publisher: usize, options: DeviceOptions, ledger: Arc<Ledger>) 
     handle.0.abort();
 }
 
-/// A door that announces itself, and a phone that asks it to open, again and again, both at one node.
+/// A door that announces itself at one node, and a phone that asks it to open at another, again and
+/// again.
 fn doors(nodes: &Nodes, ledger: &Arc<Ledger>) -> (JoinHandle<()>, JoinHandle<()>) {
-    let place = place(&nodes.lock().unwrap()[1].push());
-    let mut options = DeviceOptions::new("门口机", Via::Tcp, place.clone(), 77);
+    let at = |node: usize| place(&nodes.lock().unwrap()[node].push());
+    let mut options = DeviceOptions::new("门口机", Via::Tcp, at(1), 77);
     options.door = Some("3-2".into());
     let asked = Arc::clone(ledger);
     let door = tokio::spawn(async move {
@@ -289,7 +290,7 @@ fn doors(nodes: &Nodes, ledger: &Arc<Ledger>) -> (JoinHandle<()>, JoinHandle<()>
             }
         }
     });
-    let (_reader, control) = attended(DeviceOptions::new("手机", Via::Tcp, place, 78));
+    let (_reader, control) = attended(DeviceOptions::new("手机", Via::Tcp, at(2), 78));
     let asking = Arc::clone(ledger);
     let phone = tokio::spawn(async move {
         for number in 0.. {

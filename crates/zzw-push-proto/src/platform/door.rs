@@ -1,6 +1,6 @@
 //! Frames for the relay rooms: handed on at once or not at all.
 
-use super::vocabulary::{Event, Output};
+use super::vocabulary::{Event, NodeMessage, Output};
 use super::{LinkId, Platform, later};
 use crate::wire::{Code, Message, Num};
 use std::time::{Duration, Instant};
@@ -13,6 +13,27 @@ impl Platform {
         let half = self.config.door_life.checked_div(2).unwrap_or_default();
         if pause >= half {
             self.paused_until = self.paused_until.max(later(now, half));
+        }
+    }
+
+    /// Tells the other nodes of a frame that the rooms of this one have let through.
+    pub fn relay_door(&mut self, now: Instant, received: Instant, message: &Message) {
+        let age = now.saturating_duration_since(received);
+        let message = message.clone();
+        self.tell_nodes(&NodeMessage::Door { message, age });
+    }
+
+    /// One that the rooms of another node have let through.
+    pub(super) fn far_door(&mut self, now: Instant, message: Message, age: Duration) {
+        let is_command = matches!(message, Message::OpenDoor(_));
+        //= docs/spec/zzw-push-proto.md#permission
+        //# The same MUST become of one that may have waited so long because the process stood still.
+        let may_be_old = self.paused_until.is_some_and(|until| now < until);
+        match now.checked_sub(age) {
+            Some(received) if !(is_command && may_be_old) => {
+                self.out.push(Output::FarDoor { received, message });
+            }
+            _ => self.counters.late = self.counters.late.saturating_add(1),
         }
     }
 

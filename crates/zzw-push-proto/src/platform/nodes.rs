@@ -52,6 +52,7 @@ impl Platform {
                 }
             }
             NodeMessage::Missed => self.doubt_all(),
+            NodeMessage::Door { message, age } => self.far_door(now, message, age),
             NodeMessage::Announce(info) => {
                 let is_known = self.nodes.contains_key(&node);
                 if node != self.config.node && (is_known || self.nodes.len() < MAX_NODES) {

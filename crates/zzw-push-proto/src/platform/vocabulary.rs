@@ -114,6 +114,13 @@ pub enum Output {
         /// Whether it was found to be allowed.
         is_authorised: bool,
     },
+    /// Hand a frame of type 8, 9 or 10 to the rooms that those of another node have let through.
+    FarDoor {
+        /// When it came there, or before.
+        received: Instant,
+        /// The frame.
+        message: Message,
+    },
     /// Is this token valid, and this alias' own? [`super::Platform::verified`] is due within
     /// [`Config::ask_timeout`](super::Config::ask_timeout).
     Verify(AskId, Presented),
@@ -163,6 +170,13 @@ pub enum NodeMessage {
     },
     /// What the other node has said before may have been lost.
     Missed,
+    /// A frame of type 8, 9 or 10 that the rooms of the other node have let through.
+    Door {
+        /// The frame.
+        message: Message,
+        /// How long ago it came there: at least so long.
+        age: Duration,
+    },
     /// How the other node is.
     Announce(NodeInfo),
     /// The other node has ended.

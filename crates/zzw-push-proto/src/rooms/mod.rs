@@ -137,6 +137,9 @@ impl Rooms {
                 self.switchboard
                     .signal(now, link, &signal, is_authorised, desk);
             }
+            Input::FarSignal(signal) => {
+                self.switchboard.far_signal(now, &signal, &mut self.desk);
+            }
         }
     }
 

@@ -105,15 +105,48 @@ impl Switchboard {
         //= docs/spec/zzw-push-proto.md#door
         //# A link that sends type 9 MUST be announced as a phone of the room, and one that sends
         //# type 10 as its door.
-        let (to, announced) = match signal.kind {
-            SignalKind::OpenDoor => (Role::Zero, None),
-            SignalKind::Phone => (Role::Zero, Some(Role::One)),
-            SignalKind::Door => (Role::One, Some(Role::Zero)),
-        };
+        let (to, announced) = signal.kind.sides();
         // Who is there is true however late it is told; the link is still open.
         if let Some(role) = announced {
             self.announce(from, room, role, desk)?;
         }
+        let deadline = self.admit(now, signal, desk)?;
+        let links = self.rooms.get(room);
+        if links.and_then(|links| links.get(&from)) == Some(&to) {
+            //= docs/spec/zzw-push-proto.md#door
+            //# A link that has announced a door MUST NOT open it.
+            return Err(SignalDrop::WrongSide);
+        }
+        let receivers = self.send(to, signal, deadline, desk);
+        if desk.config.has_others {
+            //= docs/spec/zzw-push-proto.md#door
+            //# A door frame that is let through MUST be told to the other nodes, which send it on to
+            //# their links by the same rules, and to no node.
+            desk.out.push_back(Output::Relay(Arc::clone(signal)));
+            return Ok(receivers);
+        }
+        //= docs/spec/zzw-push-proto.md#door
+        //# A door frame MUST be sent on at once or never.
+        if receivers == 0 && signal.kind == SignalKind::OpenDoor {
+            return Err(SignalDrop::NoReceiver);
+        }
+        Ok(receivers)
+    }
+
+    /// A signal that another node has let through: who announces itself is there, not here.
+    pub(super) fn far_signal(&mut self, now: Instant, signal: &Arc<Signal>, desk: &mut Desk) {
+        let passed = self.admit(now, signal, desk).map(|deadline| {
+            let (to, _) = signal.kind.sides();
+            self.send(to, signal, deadline, desk)
+        });
+        if passed.is_err() {
+            count(&mut desk.counters.signals_dropped, 1);
+        }
+        desk.tell(Event::FarSignal(Arc::clone(signal), passed));
+    }
+
+    /// Lets a signal through once and in time; tells until when it may be sent.
+    fn admit(&mut self, now: Instant, signal: &Signal, desk: &Desk) -> Result<Instant, SignalDrop> {
         // A time beyond all time has no end that could be kept.
         let end = after(signal.received, desk.config.door_ttl).ok_or(SignalDrop::Late)?;
         //= docs/spec/zzw-push-proto.md#door
@@ -132,12 +165,12 @@ impl Switchboard {
             _ => &mut self.others,
         };
         seen.note(now, end, signal.id, desk.config.max_signals)?;
-        let links = self.rooms.get(room);
-        if links.and_then(|links| links.get(&from)) == Some(&to) {
-            //= docs/spec/zzw-push-proto.md#door
-            //# A link that has announced a door MUST NOT open it.
-            return Err(SignalDrop::WrongSide);
-        }
+        Ok(deadline)
+    }
+
+    /// To those on one side of its room; returns how many.
+    fn send(&self, to: Role, signal: &Arc<Signal>, deadline: Instant, desk: &mut Desk) -> usize {
+        let links = self.rooms.get(&signal.door.room);
         let mut receivers = 0_usize;
         for (link, role) in links.into_iter().flatten() {
             let is_slow = self.links.get(link).is_some_and(|one| one.is_slow);
@@ -154,12 +187,7 @@ impl Switchboard {
                 });
             }
         }
-        //= docs/spec/zzw-push-proto.md#door
-        //# A door frame MUST be sent on at once or never.
-        if receivers == 0 && signal.kind == SignalKind::OpenDoor {
-            return Err(SignalDrop::NoReceiver);
-        }
-        Ok(receivers)
+        receivers
     }
 
     fn announce(
@@ -216,5 +244,16 @@ impl Seen {
         self.ids.insert(id);
         self.until.insert((end, id));
         Ok(())
+    }
+}
+
+impl SignalKind {
+    /// Whom it is for, and where its sender is said to be.
+    fn sides(self) -> (Role, Option<Role>) {
+        match self {
+            Self::OpenDoor => (Role::Zero, None),
+            Self::Phone => (Role::Zero, Some(Role::One)),
+            Self::Door => (Role::One, Some(Role::Zero)),
+        }
     }
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub struct Config {
     /// Whether rooms of many are served; false.
     pub many_to_many: bool,
+    /// Whether other nodes have links that announce themselves in rooms of the same names; false.
+    pub has_others: bool,
     /// Longest frame of a camera, in bytes; 1 MiB.
     pub max_picture: usize,
     /// Longest other frame, in bytes; 64 KiB.
@@ -83,6 +85,8 @@ pub enum Input {
         /// Whether it was found to be allowed (K-3, K-4). If not, it is dropped.
         is_authorised: bool,
     },
+    /// A signal that another node has let through, see [`Output::Relay`].
+    FarSignal(Arc<Signal>),
 }
 
 /// What the machine asks of the world, in order.
@@ -100,6 +104,8 @@ pub enum Output {
         /// At most [`Config::door_ttl`] from when it came.
         deadline: Instant,
     },
+    /// Tell a signal to the other nodes at once, or never; only if [`Config::has_others`].
+    Relay(Arc<Signal>),
     /// Close a link. No [`Input::Disconnected`] is needed.
     Disconnect(LinkId, CloseCode),
     /// Tell the application.
@@ -165,6 +171,8 @@ pub enum Event {
         /// Why.
         why: SignalDrop,
     },
+    /// A signal of another node was sent on to so many links, or thrown away.
+    FarSignal(Arc<Signal>, Result<usize, SignalDrop>),
     /// The machine has ended; nothing follows.
     Closed(Reason),
 }
@@ -308,6 +316,7 @@ impl Config {
     pub fn new() -> Self {
         Self {
             many_to_many: false,
+            has_others: false,
             max_picture: 1 << 20,
             max_frame: 64 << 10,
             queue: 64 << 10,

@@ -445,6 +445,7 @@ impl Core {
                 message,
                 is_authorised,
             } => inner.signal(link, received, &message, is_authorised),
+            Output::FarDoor { received, message } => inner.far_signal(received, &message),
             Output::Relay { node, message } => {
                 if let Some(store) = &inner.store {
                     store.tell(node, message);

@@ -233,7 +233,7 @@ impl Server {
             store,
             mut broker,
             push: of_lines,
-            rooms,
+            mut rooms,
             relay: gate,
             lenience,
             socketio: sockets,
@@ -249,6 +249,7 @@ impl Server {
         if redis.is_some() {
             broker.node = random_node()?;
             broker.lease = Some(lease);
+            rooms.has_others = true;
         }
         let node = broker.node;
         broker.service = addresses.service();

@@ -111,6 +111,15 @@ impl Inner {
         }
     }
 
+    /// One that the rooms of another node have let through.
+    pub(super) fn far_signal(&mut self, received: Instant, message: &Message) {
+        self.next_signal += 1;
+        if let Some(signal) = Signal::of(SignalId(self.next_signal), message, received) {
+            let input = rooms::Input::FarSignal(Arc::new(signal));
+            self.rooms.handle_input(now(), input);
+        }
+    }
+
     pub(super) fn obey_rooms(&mut self, output: rooms::Output) {
         match output {
             rooms::Output::Send(link, frame) => {
@@ -130,6 +139,10 @@ impl Inner {
                 Some(Outlet::Events(outbox)) => outbox.signal(&signal.to_message(), deadline),
                 Some(Outlet::Room(_)) | None => {}
             },
+            rooms::Output::Relay(signal) => {
+                let (received, message) = (signal.received, signal.to_message());
+                self.platform.relay_door(now(), received, &message);
+            }
             rooms::Output::Disconnect(link, code) => self.hang_up(link, code),
             _ => {}
         }
