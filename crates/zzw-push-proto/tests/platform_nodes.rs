@@ -199,3 +199,63 @@ fn addresses_that_pause_make_room_for_others() {
     rig.wait(secs(1));
     assert!(sent_to(&mut rig, address(65_536)).is_some());
 }
+
+/// Where a node sends those who want into a room; none if it is here.
+fn home(rig: &Rig, room: &str) -> Option<String> {
+    let home = rig.platform.home_of(room);
+    home.map(|servers| servers.host.to_string())
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# The links of a relay room MUST meet at one node, which is the same whichever node is asked, and
+//# another one only if that is gone or a new one has come.
+fn every_node_names_the_same_home_of_a_room_and_only_rooms_of_one_that_goes_move() {
+    let nodes = [node(1), node(2), node(3)];
+    let mut without_three = node(1);
+    let gone = NodeMessage::Gone;
+    without_three.input(Input::FromNode {
+        node: NodeId(3),
+        message: gone,
+    });
+    let mut draining = node(1);
+    let mut info = idle(3);
+    info.is_draining = true;
+    hears(&mut draining, 3, &info);
+    assert_eq!(draining.platform.node_changes(), 3);
+    hears(&mut draining, 3, &info);
+    assert_eq!(draining.platform.node_changes(), 3, "it is news once");
+    let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..3_000 {
+        let room = format!("capture-小区-{number}-1");
+        let told = (1..=3).zip(&nodes).map(|(own, rig)| {
+            let elsewhere = home(rig, &room);
+            elsewhere.unwrap_or_else(|| host(own))
+        });
+        let told: Vec<String> = told.collect();
+        assert!(told.iter().all(|host| *host == told[0]), "{told:?}");
+        *shares.entry(told[0].clone()).or_default() += 1;
+        for rig in [&without_three, &draining] {
+            let after = home(rig, &room).unwrap_or_else(|| host(1));
+            assert!(after == told[0] || told[0] == host(3));
+            assert_ne!(after, host(3));
+        }
+    }
+    assert!(
+        shares.values().all(|share| (850..1_150).contains(share)),
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn a_node_that_drains_has_no_rooms_and_one_that_is_alone_has_all() {
+    let mut alone = Rig::new(config());
+    assert_eq!(home(&alone, "1203"), None);
+    alone.platform.drain(alone.now);
+    assert_eq!(home(&alone, "1203"), None);
+    let mut rig = node(1);
+    rig.platform.drain(rig.now);
+    let rooms = (0..100).map(|number| format!("{number}"));
+    assert!(rooms.into_iter().all(|room| home(&rig, &room).is_some()));
+}

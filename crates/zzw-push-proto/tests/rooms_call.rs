@@ -316,3 +316,38 @@ fn all_rooms_together_hold_so_much_and_no_more() {
     assert_eq!(relay.heard(), ["2!1013"]);
     assert_eq!(relay.rooms.held_bytes(), 64);
 }
+
+#[test]
+fn a_room_that_has_another_home_is_closed_and_only_that() {
+    let targets = [
+        "/1203/0/android",
+        "/1203/1/ios",
+        "/1204/0/android",
+        "/capture-7-3-2/0",
+        "/capture-7-3-2/1",
+    ];
+    let mut relay = Relay::with(Config::new(), &targets);
+    let rooms: Vec<_> = relay.rooms.rooms().map(|(kind, _)| kind).collect();
+    assert_eq!(rooms.len(), 3);
+    let now = relay.now;
+    relay
+        .rooms
+        .move_out(now, RoomKind::OneToOne, &"1203".into());
+    let outputs = relay.drain();
+    assert_eq!(short(&outputs), ["1!1001", "2!1001"]);
+    let moved = |output: &&Output| {
+        let left = Event::Left(LinkId(1), Departure::Moved);
+        **output == Output::Event(left)
+    };
+    assert_eq!(outputs.iter().filter(moved).count(), 1);
+    relay
+        .rooms
+        .move_out(now, RoomKind::OneToMany, &"capture-7-3-2".into());
+    assert_eq!(relay.heard(), ["4!1001", "5!1001"]);
+    assert_eq!(relay.rooms.sizes().links, 1);
+    // None of that name and kind.
+    relay
+        .rooms
+        .move_out(now, RoomKind::OneToMany, &"1204".into());
+    assert!(relay.heard().is_empty());
+}

@@ -2,20 +2,24 @@
 
 use crate::kit_zzw::{Caller, ask, serve, soon};
 use crate::redis::Redis;
-use drive::zzw::server::Server;
+use drive::zzw::server::{Options, Server};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Two nodes over one server, which know each other.
 pub(crate) async fn two(redis: &Redis) -> [Server; 2] {
-    let node = |address: [u8; 4]| {
-        let url = redis.url();
-        serve(move |options| {
-            options.bind = address.into();
-            options.redis = Some(url);
-        })
-    };
-    let nodes = [node([127, 0, 0, 1]).await, node([127, 0, 0, 2]).await];
+    two_with(redis, |_| {}).await
+}
+
+/// The same, but for what is changed in the second.
+pub(crate) async fn two_with(redis: &Redis, change: impl FnOnce(&mut Options)) -> [Server; 2] {
+    let one = serve(|options| options.redis = Some(redis.url())).await;
+    let two = serve(|options| {
+        options.bind = [127, 0, 0, 2].into();
+        options.redis = Some(redis.url());
+        change(options);
+    });
+    let nodes = [one, two.await];
     for node in &nodes {
         let both = async { while hosts(&call(node, "/info").await).len() < 2 {} };
         soon("the other node", both).await;
@@ -39,7 +43,7 @@ async fn publish(server: &Server, alias: &str, text: &str, ttl: Option<u32>) -> 
     answer.json()
 }
 
-async fn call(server: &Server, path: &str) -> Value {
+pub(crate) async fn call(server: &Server, path: &str) -> Value {
     let path = format!("{path}/{}", server.token().unwrap());
     ask(server.addresses().rest, "GET", &path, "").await.json()
 }

@@ -20,4 +20,5 @@ mod model;
 mod naive;
 #[allow(dead_code, reason = "each test uses its part")]
 mod redis;
+mod rooms;
 mod start;

@@ -45,6 +45,20 @@ impl Platform {
         }
     }
 
+    /// Where the links of a relay room meet, if that is another node. Every node that knows of
+    /// the same ones says the same; one that drains has no rooms.
+    //= docs/spec/zzw-push-proto.md#node
+    //# The links of a relay room MUST meet at one node, which is the same whichever node is asked,
+    //# and another one only if that is gone or a new one has come.
+    pub fn home_of(&self, room: &str) -> Option<Servers> {
+        let others = self.nodes.iter().filter(|(_, node)| !node.is_draining);
+        let best = others.max_by_key(|(id, _)| (liking(**id, room), **id));
+        let (id, node) = best?;
+        let own = (liking(self.config.node, room), self.config.node);
+        let is_here = !self.is_draining() && own > (liking(*id, room), *id);
+        (!is_here).then(|| Servers::new(node.host.clone(), node.service.clone()))
+    }
+
     /// The node with the least links for its weight, of those that take any.
     ///
     /// Among equals each address has its own order: counts are some seconds old, and all clients of
@@ -70,6 +84,14 @@ impl Platform {
         })?;
         Some(Servers::new(node.host.clone(), node.service.clone()))
     }
+}
+
+/// How much a room likes a node.
+fn liking(node: NodeId, room: &str) -> u64 {
+    let room = room
+        .bytes()
+        .fold(0, |mixed, byte| mix(mixed ^ u64::from(byte)));
+    mix(room ^ mix(node.0))
 }
 
 /// Links for each unit of weight, without a division.

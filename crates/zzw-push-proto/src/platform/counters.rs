@@ -84,6 +84,8 @@ pub struct Counters {
     pub unreleased: u64,
     /// Links that were too slow.
     pub slow: u64,
+    /// How often other nodes have come, gone, or begun to drain.
+    pub node_changes: u64,
     /// How often this node has lost its lease.
     pub fences: u64,
     /// How often the store was asked whether a link still has its alias.
@@ -108,8 +110,14 @@ impl Platform {
         }
     }
 
-    /// The same, with what is counted anew by walking over everything: for whoever doubts that
-    /// [`Self::snapshot`] is right (I6). It takes as long as there are links.
+    /// [`Counters::node_changes`], for whoever looks often: when it has grown, rooms may have another
+    /// home, see [`Self::home_of`].
+    pub fn node_changes(&self) -> u64 {
+        self.counters.node_changes
+    }
+
+    /// What [`Self::snapshot`] tells, with what is counted anew by walking over everything: for whoever doubts that
+    /// that is right (I6). It takes as long as there are links.
     pub fn recount(&self) -> Counters {
         let mut now = self.snapshot();
         (now.tcp_links, now.socketio_links, now.online) = (0, 0, 0);

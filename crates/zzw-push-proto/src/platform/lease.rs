@@ -135,6 +135,13 @@ impl Platform {
         let nodes = nodes.into_iter().filter(|(node, _)| *node != own);
         let nodes: BTreeMap<NodeId, NodeInfo> = nodes.take(nodes::MAX_NODES).collect();
         let before = std::mem::replace(&mut self.nodes, nodes);
+        let open = |nodes: &BTreeMap<NodeId, NodeInfo>| -> Vec<NodeId> {
+            let open = nodes.iter().filter(|(_, node)| !node.is_draining);
+            open.map(|(id, _)| *id).collect()
+        };
+        if open(&before) != open(&self.nodes) {
+            self.nodes_changed();
+        }
         //= docs/spec/zzw-push-proto.md#node
         //# When the lease of another node has ended, every queue MUST be looked at again: that node
         //# may have kept a message and told nobody.

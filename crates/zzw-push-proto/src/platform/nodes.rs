@@ -56,15 +56,26 @@ impl Platform {
             NodeMessage::Announce(info) => {
                 let is_known = self.nodes.contains_key(&node);
                 if node != self.config.node && (is_known || self.nodes.len() < MAX_NODES) {
-                    self.nodes.insert(node, info);
+                    let is_draining = info.is_draining;
+                    let before = self.nodes.insert(node, info);
+                    if before.is_none_or(|before| before.is_draining != is_draining) {
+                        self.nodes_changed();
+                    }
                 }
             }
             //= docs/spec/zzw-push-proto.md#node
             //# A node that is gone MUST NOT be shown any more.
             NodeMessage::Gone => {
-                self.nodes.remove(&node);
+                if self.nodes.remove(&node).is_some() {
+                    self.nodes_changed();
+                }
             }
         }
+    }
+
+    /// Other nodes have come, gone, or begun to drain.
+    pub(super) fn nodes_changed(&mut self) {
+        self.counters.node_changes = self.counters.node_changes.saturating_add(1);
     }
 
     /// The same to every other node.

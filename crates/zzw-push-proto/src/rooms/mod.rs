@@ -23,6 +23,7 @@ pub use vocabulary::{
     SignalDrop, Sizes,
 };
 
+use crate::wire::Text;
 use desk::{Desk, Key, count};
 use many_to_many::ManyToMany;
 use one_to_many::OneToMany;
@@ -196,6 +197,29 @@ impl Rooms {
         //= docs/spec/zzw-push-proto.md#device-link
         //# A machine that is closed MUST report so once, and no other event after that.
         self.desk.tell(Event::Closed(Reason::Local));
+    }
+
+    /// Every room that is there.
+    pub fn rooms(&self) -> impl Iterator<Item = (RoomKind, &Text)> {
+        self.open.keys().map(|key| (key.kind, &key.name))
+    }
+
+    /// Closes the links of a room that has another home now, so that they look for it there; what
+    /// waits in it is thrown away.
+    pub fn move_out(&mut self, now: Instant, kind: RoomKind, room: &Text) {
+        self.handle_timeout(now);
+        let name = room.clone();
+        let key = Key { kind, name };
+        let links = self.desk.links.iter();
+        let links: Vec<LinkId> = links
+            .filter(|(_, place)| place.key == key)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.with_room(now, link, |room, link, key, desk| {
+                room.leave(now, link, Departure::Moved, key, desk);
+            });
+        }
     }
 
     /// True once [`Event::Closed`] has been queued.

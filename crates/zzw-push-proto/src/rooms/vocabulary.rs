@@ -212,6 +212,8 @@ pub enum Departure {
     Overflow,
     /// It sent a frame that was too long: 1009.
     TooBig,
+    /// Its room has another home: 1001.
+    Moved,
     /// The machine was closed: 1001.
     Closed,
 }
@@ -402,7 +404,7 @@ impl Departure {
             Self::Alone | Self::Idle | Self::TooLongCall => CloseCode::Normal,
             Self::Stalled | Self::Overflow => CloseCode::TryAgainLater,
             Self::TooBig => CloseCode::TooBig,
-            Self::Closed => CloseCode::GoingAway,
+            Self::Moved | Self::Closed => CloseCode::GoingAway,
         })
     }
 }

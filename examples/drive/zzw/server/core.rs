@@ -25,7 +25,7 @@ use zzw_push_proto::platform::{
     Refused, RoomCounts, UnixMillis,
 };
 use zzw_push_proto::rooms::{self, CloseCode, Rooms, Sizes};
-use zzw_push_proto::wire::{Message, Publish};
+use zzw_push_proto::wire::{Message, Publish, Servers};
 
 /// The machines and the ways out.
 ///
@@ -107,6 +107,7 @@ impl Core {
                 next_signal: 0,
                 armed: None,
                 pulse: now(),
+                node_changes: 0,
             }),
             due: Notify::new(),
             next_link: AtomicU64::new(1),
@@ -223,6 +224,11 @@ impl Core {
             .rooms
             .handle_input(now(), rooms::Input::Connected(link, path));
         self.carry_out(inner);
+    }
+
+    /// Where a room is, if at another node.
+    pub(super) fn home_of(&self, room: &str) -> Option<Servers> {
+        self.inner().platform.home_of(room)
     }
 
     /// Tells the rooms what has happened.
@@ -408,6 +414,7 @@ impl Core {
                 is_idle = false;
                 self.obey(inner, output);
             }
+            inner.move_rooms();
             while let Some(output) = inner.rooms.poll_output() {
                 is_idle = false;
                 inner.obey_rooms(output);

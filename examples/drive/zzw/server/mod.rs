@@ -346,6 +346,11 @@ impl Server {
         self.core.snapshot().broker
     }
 
+    /// How many relay rooms and links in them there are here.
+    pub fn sizes(&self) -> rooms::Sizes {
+        self.core.snapshot().sizes
+    }
+
     /// What the operator should know about the store, in sentences.
     pub fn notes(&self) -> Vec<String> {
         self.core.notes()

@@ -1,6 +1,7 @@
 //! Port 9000: relay rooms over WebSocket, and pictures that cameras post.
 
 mod link;
+mod passage;
 
 pub(super) use link::Outbox;
 
@@ -14,6 +15,7 @@ use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use link::{Link, Seat};
+use passage::{PASSED_ON, pass_on};
 use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
@@ -90,6 +92,14 @@ async fn answer(hall: &Hall, request: Request<Incoming>, from: IpAddr) -> Respon
     };
     if let Err(refusal) = hall.judge(request.uri()) {
         return *refusal;
+    }
+    let is_passed_on = request.headers().contains_key(PASSED_ON);
+    let home = hall.core.home_of(path.room()).filter(|_| !is_passed_on);
+    if let Some(home) = home {
+        let Some(seat) = hall.seats.take(from) else {
+            return crowded();
+        };
+        return pass_on(&hall.core, request, &home, seat).await;
     }
     match *request.method() {
         Method::GET | Method::HEAD => hall.let_in(request, path, from),
@@ -171,8 +181,7 @@ impl Hall {
             return http::text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing");
         }
         let Some(place) = self.seats.take(from) else {
-            let line = "too many links; close some of this address, or come again later";
-            return http::text(StatusCode::SERVICE_UNAVAILABLE, line);
+            return crowded();
         };
         let max = if (path.kind(), path.role()) == (RoomKind::OneToMany, Some(Role::Zero)) {
             self.max_picture
@@ -233,6 +242,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn crowded() -> Response<Body> {
+    let line = "too many links; close some of this address, or come again later";
+    http::text(StatusCode::SERVICE_UNAVAILABLE, line)
 }
 
 /// What the query says about something, percent-decoded; what is not UTF-8 then is no token.

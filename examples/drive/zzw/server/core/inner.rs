@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub(super) armed: Option<Instant>,
     /// When something has happened last.
     pub(super) pulse: Instant,
+    /// [`Platform::node_changes`] when rooms were last looked at.
+    pub(super) node_changes: u64,
 }
 
 /// A process in which nothing happens for so long stands still: four times the time between beats.
@@ -158,6 +160,20 @@ impl Inner {
         // What it has announced there ends with it.
         self.rooms
             .handle_input(now(), rooms::Input::Disconnected(link));
+    }
+
+    /// Rooms whose home is another node now are closed here.
+    pub(super) fn move_rooms(&mut self) {
+        let changes = self.platform.node_changes();
+        if std::mem::replace(&mut self.node_changes, changes) == changes {
+            return;
+        }
+        let rooms = self.rooms.rooms();
+        let gone = rooms.filter(|(_, room)| self.platform.home_of(room).is_some());
+        let gone: Vec<_> = gone.map(|(kind, room)| (kind, room.clone())).collect();
+        for (kind, room) in gone {
+            self.rooms.move_out(now(), kind, &room);
+        }
     }
 
     /// The broker tells how many rooms there are, so it has to know.
