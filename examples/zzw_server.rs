@@ -38,6 +38,9 @@ struct Args {
     /// Port of /metrics and /healthz [default: none]
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
+    /// How many cores share the work [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    shards: Option<u16>,
     /// Where messages are kept [default: in memory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -150,6 +153,7 @@ fn options(args: Args) -> io::Result<Options> {
     }
     options.data = args.data.or(options.data);
     options.redis = args.cluster.or(options.redis);
+    options.shards = args.shards.map_or(options.shards, usize::from);
     options.advertise = args.advertise.or(options.advertise);
     Ok(options)
 }

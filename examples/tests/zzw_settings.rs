@@ -33,15 +33,24 @@ fn every_field_can_be_written_and_stands_in_the_sample() {
         ("relay", format!("{:#?}", options.relay)),
         ("socketio", format!("{:#?}", options.socketio)),
     ];
-    // What this node is called is not the user's, and the ports are told where they are.
-    let own = ["node", "host", "service", "seed", "rules", "lease"];
+    // What this node is called, and whether it is alone, is not the user's; the ports are told where they
+    // are.
+    let own = [
+        "node",
+        "host",
+        "service",
+        "seed",
+        "rules",
+        "lease",
+        "has_others",
+    ];
     for (section, shown) in sections {
         let (_, part) = SAMPLE.split_once(&format!("\n[{section}]\n")).unwrap();
         let part = part.split("\n[").next().unwrap();
         let fields: Vec<&str> = shown.lines().filter_map(field).collect();
         assert!(fields.len() > 2, "{section}: {shown}");
         for field in fields {
-            if section == "broker" && own.contains(&field) {
+            if ["broker", "rooms"].contains(&section) && own.contains(&field) {
                 continue;
             }
             let line = format!("\n{field} = ");

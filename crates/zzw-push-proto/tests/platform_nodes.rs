@@ -203,7 +203,7 @@ fn addresses_that_pause_make_room_for_others() {
 /// Where a node sends those who want into a room; none if it is here.
 fn home(rig: &Rig, room: &str) -> Option<String> {
     let home = rig.platform.home_of(room);
-    home.map(|servers| servers.host.to_string())
+    home.map(|(_, servers)| servers.host.to_string())
 }
 
 #[test]

@@ -105,6 +105,7 @@ async fn whichever_node_is_lost_every_kept_message_arrives_once_in_order() {
     until(1).await;
     node(0, &Node::kill);
     shows(1, &ALL[1..]).await;
+    shows(2, &ALL[1..]).await;
     for _ in 0..5 {
         let sent_to = nodes.lock().unwrap()[2].call("/info/servers").unwrap();
         assert_ne!(sent_to["host"], nodes.lock().unwrap()[0].host());

@@ -81,6 +81,10 @@ impl Node {
         let mut command = example("zzw_server");
         command.args(["--key", KEY, "--config", &self.settings]);
         command.args(["--cluster", &self.redis, "--bind", &self.host]);
+        // One of them is two nodes to the others.
+        if self.host == "127.0.0.1" {
+            command.args(["--shards", "2"]);
+        }
         for (name, port) in NAMES.into_iter().zip(self.ports) {
             command.args([&format!("--{name}-port"), &port.to_string()]);
         }

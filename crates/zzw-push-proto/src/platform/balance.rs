@@ -50,13 +50,13 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#node
     //# The links of a relay room MUST meet at one node, which is the same whichever node is asked,
     //# and another one only if that is gone or a new one has come.
-    pub fn home_of(&self, room: &str) -> Option<Servers> {
+    pub fn home_of(&self, room: &str) -> Option<(NodeId, Servers)> {
         let others = self.nodes.iter().filter(|(_, node)| !node.is_draining);
         let best = others.max_by_key(|(id, _)| (liking(**id, room), **id));
         let (id, node) = best?;
         let own = (liking(self.config.node, room), self.config.node);
         let is_here = !self.is_draining() && own > (liking(*id, room), *id);
-        (!is_here).then(|| Servers::new(node.host.clone(), node.service.clone()))
+        (!is_here).then(|| (*id, Servers::new(node.host.clone(), node.service.clone())))
     }
 
     /// The node with the least links for its weight, of those that take any.

@@ -140,6 +140,60 @@ impl Platform {
     }
 }
 
+impl Counters {
+    /// Those of two brokers together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        let mut ended = self.ended;
+        for (sum, more) in ended.0.iter_mut().zip(other.ended.0) {
+            *sum = sum.saturating_add(more);
+        }
+        Self {
+            ended,
+            tcp_links: self.tcp_links.saturating_add(other.tcp_links),
+            socketio_links: self.socketio_links.saturating_add(other.socketio_links),
+            online: self.online.saturating_add(other.online),
+            held_bytes: self.held_bytes.saturating_add(other.held_bytes),
+            unacked: self.unacked.saturating_add(other.unacked),
+            publishing: self.publishing.saturating_add(other.publishing),
+            store_requests: self.store_requests.saturating_add(other.store_requests),
+            releases: self.releases.saturating_add(other.releases),
+            questions: self.questions.saturating_add(other.questions),
+            starved: self.starved.saturating_add(other.starved),
+            nodes: self.nodes.saturating_add(other.nodes),
+            accepted: self.accepted.saturating_add(other.accepted),
+            refused: self.refused.saturating_add(other.refused),
+            bound: self.bound.saturating_add(other.bound),
+            received: self.received.saturating_add(other.received),
+            calls: self.calls.saturating_add(other.calls),
+            published: self.published.saturating_add(other.published),
+            unpublished: self.unpublished.saturating_add(other.unpublished),
+            delivered: self.delivered.saturating_add(other.delivered),
+            direct: self.direct.saturating_add(other.direct),
+            redelivered: self.redelivered.saturating_add(other.redelivered),
+            pulled: self.pulled.saturating_add(other.pulled),
+            acked: self.acked.saturating_add(other.acked),
+            expired: self.expired.saturating_add(other.expired),
+            evicted: self.evicted.saturating_add(other.evicted),
+            dropped: self.dropped.saturating_add(other.dropped),
+            late: self.late.saturating_add(other.late),
+            garbled: self.garbled.saturating_add(other.garbled),
+            busy: self.busy.saturating_add(other.busy),
+            denied: self.denied.saturating_add(other.denied),
+            presence: self.presence.saturating_add(other.presence),
+            presence_lost: self.presence_lost.saturating_add(other.presence_lost),
+            tokens_accepted: self.tokens_accepted.saturating_add(other.tokens_accepted),
+            tokens_rejected: self.tokens_rejected.saturating_add(other.tokens_rejected),
+            store_failures: self.store_failures.saturating_add(other.store_failures),
+            unreleased: self.unreleased.saturating_add(other.unreleased),
+            slow: self.slow.saturating_add(other.slow),
+            node_changes: self.node_changes.saturating_add(other.node_changes),
+            fences: self.fences.saturating_add(other.fences),
+            confirmed: self.confirmed.saturating_add(other.confirmed),
+        }
+    }
+}
+
 impl Ends {
     /// For that reason.
     pub fn of(&self, why: LinkEnd) -> u64 {

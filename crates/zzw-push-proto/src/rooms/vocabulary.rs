@@ -281,6 +281,19 @@ pub struct Sizes {
     pub links: u64,
 }
 
+impl Sizes {
+    /// Those of two relays together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            one_to_one: self.one_to_one.saturating_add(other.one_to_one),
+            one_to_many: self.one_to_many.saturating_add(other.one_to_many),
+            many_to_many: self.many_to_many.saturating_add(other.many_to_many),
+            links: self.links.saturating_add(other.links),
+        }
+    }
+}
+
 /// What has been counted since the start. A frame for many counts once for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -311,6 +324,28 @@ pub struct Counters {
     pub signalled: u64,
     /// Signals that were dropped.
     pub signals_dropped: u64,
+}
+
+impl Counters {
+    /// Those of two relays together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            joined: self.joined.saturating_add(other.joined),
+            left: self.left.saturating_add(other.left),
+            refused: self.refused.saturating_add(other.refused),
+            received: self.received.saturating_add(other.received),
+            sent: self.sent.saturating_add(other.sent),
+            missed: self.missed.saturating_add(other.missed),
+            overflowed: self.overflowed.saturating_add(other.overflowed),
+            expired: self.expired.saturating_add(other.expired),
+            unheard: self.unheard.saturating_add(other.unheard),
+            unfit: self.unfit.saturating_add(other.unfit),
+            left_behind: self.left_behind.saturating_add(other.left_behind),
+            signalled: self.signalled.saturating_add(other.signalled),
+            signals_dropped: self.signals_dropped.saturating_add(other.signals_dropped),
+        }
+    }
 }
 
 impl Config {

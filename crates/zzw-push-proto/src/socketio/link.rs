@@ -47,6 +47,21 @@ pub struct Counters {
     pub not_folded: u64,
 }
 
+impl Counters {
+    /// Those of two links together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            binary: self.binary.saturating_add(other.binary),
+            attachments: self.attachments.saturating_add(other.attachments),
+            foreign: self.foreign.saturating_add(other.foreign),
+            garbled: self.garbled.saturating_add(other.garbled),
+            folded: self.folded.saturating_add(other.folded),
+            not_folded: self.not_folded.saturating_add(other.not_folded),
+        }
+    }
+}
+
 impl Decoder {
     /// A decoder for a new link, which takes packets of up to [`MAX_PACKET`] bytes.
     pub fn new(revision: Revision, opening: Opening) -> Self {

@@ -1,6 +1,7 @@
 //! The port for those who run the server: `/metrics` and `/healthz`, to this machine only (G-6).
 
-use super::core::{Core, Snapshot};
+use super::core::Snapshot;
+use super::shards::Shards;
 use crate::http::{self, Body, Limits, Request, Response, Server, StatusCode};
 use hyper::Method;
 use hyper::body::Incoming;
@@ -11,14 +12,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// Answers until the server is stopped or dropped.
-pub(super) fn serve(listener: TcpListener, core: Arc<Core>) -> io::Result<Server> {
+pub(super) fn serve(listener: TcpListener, shards: Arc<Shards>) -> io::Result<Server> {
     http::serve(listener, Limits::DEFAULT, move |request, peer| {
-        let answer = answer(&core, &request, peer.ip());
+        let answer = answer(&shards, &request, peer.ip());
         async move { answer }
     })
 }
 
-fn answer(core: &Core, request: &Request<Incoming>, from: IpAddr) -> Response<Body> {
+fn answer(shards: &Shards, request: &Request<Incoming>, from: IpAddr) -> Response<Body> {
     if !from.to_canonical().is_loopback() {
         let line = "this port answers to its own machine only";
         return http::text(StatusCode::FORBIDDEN, line);
@@ -29,23 +30,30 @@ fn answer(core: &Core, request: &Request<Incoming>, from: IpAddr) -> Response<Bo
     match request.uri().path() {
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
-            http::answer(StatusCode::OK, kind, metrics(&core.snapshot()))
+            http::answer(StatusCode::OK, kind, metrics(&sum(shards.snapshots())))
         }
-        "/healthz" => health(core),
+        "/healthz" => health(shards),
         _ => http::text(StatusCode::NOT_FOUND, "there are /metrics and /healthz"),
     }
 }
 
 /// 503 while no new links are taken, or nothing can be kept.
-fn health(core: &Core) -> Response<Body> {
-    let store = core.snapshot().store;
-    if core.is_draining() {
+fn health(shards: &Shards) -> Response<Body> {
+    let store = shards.first().snapshot().store;
+    if shards.first().is_draining() {
         http::text(StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if let Some(why) = store.broken {
         http::text(StatusCode::SERVICE_UNAVAILABLE, &format!("store: {why}"))
     } else {
         http::text(StatusCode::OK, "ok")
     }
+}
+
+/// How all cores stand together. The store is that of the first, who shares it with the others, or has
+/// one that is like theirs.
+fn sum(snapshots: Vec<Snapshot>) -> Snapshot {
+    let sum = snapshots.into_iter().reduce(|sum, more| sum.plus(&more));
+    sum.unwrap_or_default()
 }
 
 /// Prometheus' text format.

@@ -7,13 +7,14 @@ pub(super) use exchange::Exchange;
 pub(super) use inner::Judge;
 
 use super::lines;
+use super::shards::Corridor;
 use super::tokens::Tokens;
+use super::vault::Vault;
 use super::{relay, socketio};
 use crate::clock::{self, now, sleep_until};
-use crate::zzw::store::{Figures, Store};
+use crate::zzw::store::Figures;
 use inner::Inner;
 use std::collections::HashMap;
-use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use zzw_push_proto::WireError;
 use zzw_push_proto::platform::{
-    Call, Config, Counters, Event, ExchangeId, Input, LinkId, Output, Peer, Platform, PublishId,
-    Refused, RoomCounts, UnixMillis,
+    Call, Config, Counters, Event, ExchangeId, Input, LinkId, NodeId, NodeInfo, Output, Peer,
+    Platform, PublishId, Refused, RoomCounts, UnixMillis,
 };
 use zzw_push_proto::rooms::{self, CloseCode, Rooms, Sizes};
 use zzw_push_proto::wire::{Message, Publish, Servers};
@@ -33,6 +34,8 @@ use zzw_push_proto::wire::{Message, Publish, Servers};
 /// what they answer into the queues of links, which are written when the lock is free again. So
 /// nothing is reordered, and a link that takes nothing holds up nobody.
 pub(super) struct Core {
+    node: NodeId,
+    corridor: Arc<Corridor>,
     inner: Mutex<Inner>,
     due: Notify, // the next timer is earlier than what the timekeeper sleeps for
     next_link: AtomicU64,
@@ -60,7 +63,7 @@ pub(super) enum Outlet {
 pub(super) struct Stay(Arc<Core>);
 
 /// How everything stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Snapshot {
     pub(super) broker: Counters,
     pub(super) rooms: rooms::Counters,
@@ -68,6 +71,20 @@ pub(super) struct Snapshot {
     pub(super) store: Figures,
     pub(super) socketio: zzw_push_proto::socketio::Counters,
     pub(super) lost: lines::Lost,
+}
+
+impl Snapshot {
+    /// How two cores stand together, over the store of the first.
+    pub(super) fn plus(self, other: &Self) -> Self {
+        Self {
+            broker: self.broker.plus(&other.broker),
+            rooms: self.rooms.plus(other.rooms),
+            sizes: self.sizes.plus(other.sizes),
+            store: self.store,
+            socketio: self.socketio.plus(other.socketio),
+            lost: self.lost.plus(other.lost),
+        }
+    }
 }
 
 /// How long what is for others may be gathered, for each of them: writing to one costs a few
@@ -81,18 +98,22 @@ const MAX_GATHERED: Duration = Duration::from_millis(20);
 const PULSE: Duration = Duration::from_millis(250);
 
 /// News that nobody has read yet; older ones are dropped, and whoever reads is told how many.
-const MAX_NEWS: usize = 1024;
+pub(super) const MAX_NEWS: usize = 1024;
 
 impl Core {
-    /// `open` is given whom to tell what the store has done.
-    pub(super) fn start(
+    /// A core without a store, which [`Self::furnish`] gives it.
+    pub(super) fn new(
         config: Config,
         rooms: rooms::Config,
         judge: Judge,
         tokens: Arc<Tokens>,
-        open: impl FnOnce(Box<dyn FnMut(Vec<Input>) + Send>) -> io::Result<Store>,
-    ) -> io::Result<Arc<Self>> {
-        let core = Arc::new(Self {
+        corridor: Arc<Corridor>,
+        news: broadcast::Sender<Event>,
+    ) -> Arc<Self> {
+        let node = config.node;
+        Arc::new(Self {
+            node,
+            corridor,
             inner: Mutex::new(Inner {
                 platform: Platform::new(config),
                 rooms: Rooms::new(rooms),
@@ -114,19 +135,26 @@ impl Core {
             next_call: AtomicU64::new(1),
             closed: watch::Sender::new(false),
             links: watch::Sender::new(0),
-            news: broadcast::Sender::new(MAX_NEWS),
+            news,
             socketio: socketio::Totals::default(),
             unwritten: lines::Unwritten::default(),
             losses: Arc::default(),
-        });
-        let told = Arc::downgrade(&core);
-        let store = open(Box::new(move |inputs| {
-            if let Some(core) = told.upgrade() {
-                core.tell(inputs);
-            }
-        }))?;
-        core.inner().store = Some(store);
-        Ok(core)
+        })
+    }
+
+    /// From now on, what is to be kept is kept there.
+    pub(super) fn furnish(&self, vault: Vault) {
+        self.inner().store = Some(vault);
+    }
+
+    /// Its name among nodes.
+    pub(super) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// How it is.
+    pub(super) fn info(&self) -> NodeInfo {
+        self.inner().platform.info()
     }
 
     /// A number for a new link.
@@ -227,7 +255,7 @@ impl Core {
     }
 
     /// Where a room is, if at another node.
-    pub(super) fn home_of(&self, room: &str) -> Option<Servers> {
+    pub(super) fn home_of(&self, room: &str) -> Option<(NodeId, Servers)> {
         self.inner().platform.home_of(room)
     }
 
@@ -309,7 +337,7 @@ impl Core {
     }
 
     /// The store, once, to be closed.
-    pub(super) fn take_store(&self) -> Option<Store> {
+    pub(super) fn take_store(&self) -> Option<Vault> {
         self.inner().store.take()
     }
 
@@ -318,13 +346,8 @@ impl Core {
         let inner = self.inner();
         let store = inner.store.as_ref();
         store
-            .map(|store| store.notes().to_vec())
+            .map(|vault| vault.store().notes().to_vec())
             .unwrap_or_default()
-    }
-
-    /// What happens from now on.
-    pub(super) fn news(&self) -> broadcast::Receiver<Event> {
-        self.news.subscribe()
     }
 
     /// Writes to links over lines, for ever.
@@ -348,7 +371,11 @@ impl Core {
             broker: inner.platform.snapshot(),
             rooms: inner.rooms.counters(),
             sizes: inner.rooms.sizes(),
-            store: inner.store.as_ref().map(Store::figures).unwrap_or_default(),
+            store: inner
+                .store
+                .as_ref()
+                .map(|vault| vault.store().figures())
+                .unwrap_or_default(),
             socketio: self.socketio.sums(),
             lost: self.losses.sums(),
         }
@@ -454,8 +481,9 @@ impl Core {
             } => inner.signal(link, received, &message, is_authorised),
             Output::FarDoor { received, message } => inner.far_signal(received, &message),
             Output::Relay { node, message } => {
-                if let Some(store) = &inner.store {
-                    store.tell(node, message);
+                let message = self.corridor.tell(self.node, node, message);
+                if let Some((vault, message)) = inner.store.as_ref().zip(message) {
+                    vault.store().tell(node, message);
                 }
             }
             Output::Store(seq, op) => {

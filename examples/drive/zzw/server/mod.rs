@@ -20,14 +20,17 @@ mod relay;
 mod rest;
 mod seats;
 mod settings;
+mod shards;
 mod socketio;
 mod tokens;
+mod vault;
 
 use crate::cluster;
 use crate::http;
 use crate::zzw::store::{self, Store};
 use core::{Core, Judge};
 use futures_util::future::join_all;
+use shards::{Corridor, Shards, deliver};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -37,6 +40,7 @@ use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
+use vault::Vault;
 use xtea_token::Key;
 use zzw_push_proto::platform::{self, ClientToken, Event, Lease, NodeId, Rule, Scopes, Verdict};
 use zzw_push_proto::rooms;
@@ -60,6 +64,9 @@ pub struct Options {
     pub advertise: Option<String>,
     /// Keys of tokens.
     pub keys: Keys,
+    /// How many cores share the work, each with links of its own; 1. What one address may do, it may
+    /// do at each.
+    pub shards: usize,
     /// Where messages are kept; in memory.
     pub data: Option<PathBuf>,
     /// The Redis in which messages are kept with those of other nodes; none. It goes before
@@ -135,7 +142,8 @@ pub struct Addresses {
 /// A running server. Dropped, it stops at once; see [`Self::stop`].
 #[derive(Debug)]
 pub struct Server {
-    core: Arc<Core>,
+    shards: Arc<Shards>,
+    news: broadcast::Sender<Event>,
     tokens: Arc<Tokens>,
     addresses: Addresses,
     https: Vec<http::Server>,
@@ -170,6 +178,7 @@ impl Options {
             ports: Ports::default(),
             advertise: None,
             keys,
+            shards: 1,
             data: None,
             redis: None,
             cluster: cluster::Settings::default(),
@@ -226,6 +235,7 @@ impl Server {
             ports,
             advertise,
             keys,
+            shards,
             data,
             redis,
             cluster,
@@ -246,46 +256,64 @@ impl Server {
         let listeners = Listeners::bind(bind, ports).await?;
         let addresses = listeners.addresses()?;
         broker.host = host(advertise, bind)?.into();
-        if redis.is_some() {
-            broker.node = random_node()?;
-            broker.lease = Some(lease);
-            rooms.has_others = true;
-        }
-        let node = broker.node;
         broker.service = addresses.service();
         let client_token = broker.client_token;
         let of_lines = of_lines.allowing(broker.frame_rate);
-        let core = Core::start(
-            broker,
-            rooms.clone(),
-            doors.judge(),
-            Arc::clone(&tokens),
-            |answer| match (&redis, data) {
-                (Some(url), _) => Store::shared(url, cluster, store, node, answer),
-                (None, Some(folder)) => {
-                    Store::open(&folder, store, answer).map_err(io::Error::other)
-                }
-                (None, None) => Ok(Store::memory(store, answer)),
-            },
-        )?;
+        let news = broadcast::Sender::new(core::MAX_NEWS);
+        let nodes = nodes(shards, redis.is_some())?;
+        rooms.has_others = redis.is_some() || nodes.len() > 1;
+        broker.lease = redis.is_some().then_some(lease);
+        let (corridor, ends) = Corridor::between(&nodes);
+        let cores = nodes.iter().map(|node| {
+            let mut broker = broker.clone();
+            broker.node = *node;
+            let (corridor, tokens) = (Arc::clone(&corridor), Arc::clone(&tokens));
+            Core::new(
+                broker,
+                rooms.clone(),
+                doors.judge(),
+                tokens,
+                corridor,
+                news.clone(),
+            )
+        });
+        let shards = Arc::new(Shards::new(cores.collect()));
+        shards.furnish(redis.is_none(), |shard, answer| match (&redis, &data) {
+            (Some(url), _) => {
+                Store::shared(url, cluster.clone(), store.clone(), nodes[shard], answer)
+            }
+            (None, Some(folder)) => {
+                Store::open(folder, store.clone(), answer).map_err(io::Error::other)
+            }
+            (None, None) => Ok(Store::memory(store.clone(), answer)),
+        })?;
         let mut tasks = JoinSet::new();
-        let mut news = core.news();
-        tasks.spawn(Arc::clone(&core).keep_time());
-        if redis.is_some() {
-            // Before that it could give nobody an alias.
-            let leased = tokio::time::timeout(FIRST_LEASE, has_lease(&mut news));
-            leased.await.map_err(|_| no_lease())?;
+        let mut heard = news.subscribe();
+        for (core, end) in shards.iter().zip(ends) {
+            tasks.spawn(Arc::clone(core).keep_time());
+            tasks.spawn(Arc::clone(core).write());
+            tasks.spawn(deliver(Arc::clone(core), Arc::clone(&corridor), end));
         }
-        tasks.spawn(Arc::clone(&core).write());
-        let core_of = || Arc::clone(&core);
-        tasks.spawn(lines::serve(listeners.push, core_of(), lenience, of_lines));
+        if redis.is_some() {
+            leases(nodes.len(), &mut heard).await?;
+        } else if nodes.len() > 1 {
+            shards.acquaint();
+            tasks.spawn(Arc::clone(&shards).keep_acquainted());
+        }
+        let shards_of = || Arc::clone(&shards);
         let tokens_of = || Arc::clone(&tokens);
+        tasks.spawn(lines::serve(
+            listeners.push,
+            shards_of(),
+            lenience,
+            of_lines,
+        ));
         let mut https = vec![
-            socketio::serve(listeners.socketio, core_of(), lenience, sockets)?,
-            rest::serve(listeners.rest, core_of(), tokens_of(), lenience)?,
+            socketio::serve(listeners.socketio, shards_of(), lenience, sockets)?,
+            rest::serve(listeners.rest, shards_of(), tokens_of(), lenience)?,
             relay::serve(
                 listeners.relay,
-                core_of(),
+                shards_of(),
                 tokens_of(),
                 client_token,
                 gate,
@@ -293,10 +321,11 @@ impl Server {
             )?,
         ];
         if let Some(admin) = listeners.admin {
-            https.push(admin::serve(admin, core_of())?);
+            https.push(admin::serve(admin, shards_of())?);
         }
         Ok(Self {
-            core,
+            shards,
+            news,
             tokens,
             addresses,
             https,
@@ -328,47 +357,51 @@ impl Server {
         &self,
         publish: Publish,
     ) -> Result<platform::PublishId, platform::Refused<Publish>> {
-        self.core.publish(publish)
+        self.shards.first().publish(publish)
     }
 
     /// What happens from now on.
     pub fn news(&self) -> broadcast::Receiver<Event> {
-        self.core.news()
+        self.news.subscribe()
     }
 
     /// True if the alias has a link.
     pub fn is_online(&self, alias: &Text) -> bool {
-        self.core.is_online(alias)
+        self.shards.iter().any(|core| core.is_online(alias))
     }
 
     /// What the broker has counted.
     pub fn counters(&self) -> platform::Counters {
-        self.core.snapshot().broker
+        let brokers = self.shards.snapshots().into_iter().map(|it| it.broker);
+        brokers.fold(platform::Counters::default(), |sum, more| sum.plus(&more))
     }
 
     /// How many relay rooms and links in them there are here.
     pub fn sizes(&self) -> rooms::Sizes {
-        self.core.snapshot().sizes
+        let sizes = self.shards.snapshots().into_iter().map(|it| it.sizes);
+        sizes.fold(rooms::Sizes::default(), rooms::Sizes::plus)
     }
 
     /// What the operator should know about the store, in sentences.
     pub fn notes(&self) -> Vec<String> {
-        self.core.notes()
+        self.shards.first().notes()
     }
 
     /// How the store stands.
     pub fn kept(&self) -> store::Figures {
-        self.core.snapshot().store
+        self.shards.first().snapshot().store
     }
 
     /// Waits until the broker has ended by itself, which it does only when told to.
     pub async fn closed(&self) {
-        self.core.closed().await;
+        join_all(self.shards.iter().map(|core| core.closed())).await;
     }
 
     /// Takes no new links, and begins to let those there are go.
     pub fn drain(&self) {
-        self.core.drain();
+        for core in self.shards.iter() {
+            core.drain();
+        }
     }
 
     /// Takes no new links, lets those there are go over some seconds, and closes the store.
@@ -377,8 +410,8 @@ impl Server {
     ///
     /// If the store is broken: what was acknowledged is kept even so.
     pub async fn stop(self) -> io::Result<()> {
-        self.core.drain();
-        self.core.closed().await;
+        self.drain();
+        self.closed().await;
         self.end().await
     }
 
@@ -388,18 +421,28 @@ impl Server {
     ///
     /// As [`Self::stop`].
     pub async fn stop_now(self) -> io::Result<()> {
-        self.core.close();
         self.end().await
     }
 
+    fn close(&self) {
+        for core in self.shards.iter() {
+            core.close();
+        }
+    }
+
     async fn end(mut self) -> io::Result<()> {
-        self.core.close();
+        self.close();
         let https = join_all(self.https.drain(..).map(http::Server::stop));
         // A link gets some seconds by itself; this is for one whose task got no time.
-        let links = tokio::time::timeout(LAST_WORDS, self.core.left());
+        let left = join_all(self.shards.iter().map(|core| core.left()));
+        let links = tokio::time::timeout(LAST_WORDS, left);
         let _ = tokio::join!(https, links);
-        let store = self.core.take_store();
-        let closed = tokio::task::spawn_blocking(move || store.map_or(Ok(()), Store::close));
+        let vaults: Vec<_> = self.shards.iter().map(|core| core.take_store()).collect();
+        // The last that has a store has it for itself.
+        let stores = vaults.into_iter().flatten().filter_map(Vault::into_store);
+        let stores: Vec<Store> = stores.collect();
+        let close = move || stores.into_iter().try_for_each(Store::close);
+        let closed = tokio::task::spawn_blocking(close);
         closed.await.map_err(io::Error::other)??;
         self.tasks.shutdown().await;
         Ok(())
@@ -409,29 +452,41 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The tasks of links hold on to it, and so on to the store.
-        self.core.close();
-        drop(self.core.take_store());
+        self.close();
+        for core in self.shards.iter() {
+            drop(core.take_store());
+        }
     }
 }
 
-/// Waits until this node has its place among the others.
-async fn has_lease(news: &mut broadcast::Receiver<Event>) {
-    while !matches!(news.recv().await, Ok(Event::Leased)) {}
-}
-
-fn no_lease() -> io::Error {
+/// Waits until so many nodes have their places among the others: before that they could give nobody
+/// an alias.
+async fn leases(nodes: usize, news: &mut broadcast::Receiver<Event>) -> io::Result<()> {
+    let leased = async {
+        let mut leased = 0;
+        while leased < nodes {
+            leased += usize::from(matches!(news.recv().await, Ok(Event::Leased)));
+        }
+    };
     let text = "Redis gives this node no place among the others; see whether it can be written";
-    io::Error::new(io::ErrorKind::TimedOut, text)
+    let in_time = tokio::time::timeout(FIRST_LEASE, leased).await;
+    in_time.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
-/// A name that no other run of any node has.
-fn random_node() -> io::Result<NodeId> {
-    let mut bytes = [0; 8];
+/// Names for so many nodes: among others, names that no other run of any node has.
+fn nodes(shards: usize, has_others: bool) -> io::Result<Vec<NodeId>> {
     let random = rustls::crypto::ring::default_provider().secure_random;
-    let filled = random.fill(&mut bytes);
-    filled.map_err(|_| io::Error::other("the system has no random numbers"))?;
-    // Redis' scripts, and people, read it more easily.
-    Ok(NodeId(u64::from_le_bytes(bytes) >> 12))
+    let name = |shard: usize| {
+        if !has_others {
+            return Ok(NodeId(shard as u64));
+        }
+        let mut bytes = [0; 8];
+        let filled = random.fill(&mut bytes);
+        filled.map_err(|_| io::Error::other("the system has no random numbers"))?;
+        // Redis' scripts, and people, read it more easily.
+        Ok(NodeId(u64::from_le_bytes(bytes) >> 12))
+    };
+    (1..=shards.max(1)).map(name).collect()
 }
 
 /// What clients are told (Z-31).

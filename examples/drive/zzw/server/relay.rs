@@ -7,6 +7,7 @@ pub(super) use link::Outbox;
 
 use super::core::Core;
 use super::seats::Seats;
+use super::shards::{Home, Shards};
 use super::tokens::Tokens;
 use crate::http::{self, Body, BodyError, BodyReader, Limits, Pace, Request, Response, Server};
 use crate::http::{StatusCode, Uri};
@@ -42,7 +43,7 @@ pub struct Settings {
 
 /// What all links share.
 struct Hall {
-    core: Arc<Core>,
+    shards: Arc<Shards>,
     tokens: Arc<Tokens>,
     asks: ClientToken,
     settings: Settings,
@@ -63,14 +64,14 @@ const LIMITS: Limits = Limits {
 /// Serves rooms until the server is stopped or dropped.
 pub(super) fn serve(
     listener: TcpListener,
-    core: Arc<Core>,
+    shards: Arc<Shards>,
     tokens: Arc<Tokens>,
     asks: ClientToken,
     settings: Settings,
     rooms: &rooms::Config,
 ) -> io::Result<Server> {
     let hall = Arc::new(Hall {
-        core,
+        shards,
         tokens,
         asks,
         settings,
@@ -94,19 +95,22 @@ async fn answer(hall: &Hall, request: Request<Incoming>, from: IpAddr) -> Respon
         return *refusal;
     }
     let is_passed_on = request.headers().contains_key(PASSED_ON);
-    let home = hall.core.home_of(path.room()).filter(|_| !is_passed_on);
-    if let Some(home) = home {
-        let Some(seat) = hall.seats.take(from) else {
-            return crowded();
-        };
-        return pass_on(&hall.core, request, &home, seat).await;
-    }
+    let core = match hall.shards.home_of(path.room()) {
+        Home::Here(core) => core,
+        Home::Elsewhere(_) if is_passed_on => hall.shards.first(),
+        Home::Elsewhere(home) => {
+            let Some(seat) = hall.seats.take(from) else {
+                return crowded();
+            };
+            return pass_on(hall.shards.first(), request, &home, seat).await;
+        }
+    };
     match *request.method() {
-        Method::GET | Method::HEAD => hall.let_in(request, path, from),
+        Method::GET | Method::HEAD => hall.let_in(core, request, path, from),
         //= docs/spec/zzw-push-proto.md#room-path
         //# A GET without an upgrade MUST be answered with status 426, and a POST to another place
         //# than a camera's with 405.
-        Method::POST if path.takes_posts() => hall.take_picture(request, path).await,
+        Method::POST if path.takes_posts() => hall.take_picture(core, request, path).await,
         _ => {
             let line = "GET with an upgrade to WebSocket enters a room; POST is for pictures, \
                         to /capture-<community>-<building>-<unit>/0";
@@ -133,7 +137,7 @@ impl Hall {
     //# tokens are required.
     fn judge(&self, uri: &Uri) -> Result<(), Box<Response<Body>>> {
         let refuse = |status, line| Err(Box::new(http::text(status, line)));
-        if self.core.is_draining() {
+        if self.shards.first().is_draining() {
             return refuse(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "draining; use another server",
@@ -160,7 +164,13 @@ impl Hall {
     }
 
     /// The answer to who wants into a room; the link then lives on by itself.
-    fn let_in(&self, request: Request<Incoming>, path: RoomPath, from: IpAddr) -> Response<Body> {
+    fn let_in(
+        &self,
+        core: &Arc<Core>,
+        request: Request<Incoming>,
+        path: RoomPath,
+        from: IpAddr,
+    ) -> Response<Body> {
         let headers = request.headers();
         let version = headers.get(SEC_WEBSOCKET_VERSION);
         let is_known = version.is_none_or(|version| version == "13");
@@ -188,7 +198,7 @@ impl Hall {
         } else {
             self.max_frame
         };
-        let (seat, settings) = (Seat::take(&self.core, path), self.settings);
+        let (seat, settings) = (Seat::take(core, path), self.settings);
         tokio::spawn(async move {
             // Who leaves during the upgrade leaves the room, too.
             if let Ok((stream, early)) = connection.await {
@@ -202,7 +212,12 @@ impl Hall {
     }
 
     /// The answer to a camera that posts (Z-40).
-    async fn take_picture(&self, request: Request<Incoming>, path: RoomPath) -> Response<Body> {
+    async fn take_picture(
+        &self,
+        core: &Core,
+        request: Request<Incoming>,
+        path: RoomPath,
+    ) -> Response<Body> {
         let (_, mut body) = BodyReader::open(request, Pace::DEFAULT);
         match body.read(self.max_picture as u64).await {
             Ok(picture) if picture.is_empty() => http::text(
@@ -211,7 +226,7 @@ impl Hall {
             ),
             Ok(picture) => {
                 let picture = Input::Posted(path, RoomFrame::Binary(picture));
-                self.core.tell_rooms(picture);
+                core.tell_rooms(picture);
                 http::text(StatusCode::OK, "taken")
             }
             Err(BodyError::Outgrown) => {

@@ -1,6 +1,7 @@
 //! Port 9900: calls over REST, each with a token at the end of its path.
 
 use super::core::Core;
+use super::shards::Shards;
 use super::tokens::{Asked, Tokens};
 use crate::http::{self, Body, Limits, Request, Response, Server, StatusCode};
 use bytes::Bytes;
@@ -29,12 +30,12 @@ const LIMITS: Limits = Limits {
 /// Answers calls until the server is stopped or dropped.
 pub(super) fn serve(
     listener: TcpListener,
-    core: Arc<Core>,
+    shards: Arc<Shards>,
     tokens: Arc<Tokens>,
     lenience: Lenience,
 ) -> io::Result<Server> {
     http::serve(listener, LIMITS, move |request, peer| {
-        let (core, tokens) = (Arc::clone(&core), Arc::clone(&tokens));
+        let (core, tokens) = (Arc::clone(shards.next()), Arc::clone(&tokens));
         async move { answer(&core, &tokens, lenience, request, peer.ip()).await }
     })
 }

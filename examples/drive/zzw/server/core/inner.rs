@@ -3,9 +3,9 @@
 use super::super::lines::Taken;
 use super::super::socketio;
 use super::super::tokens::Tokens;
+use super::super::vault::Vault;
 use super::Outlet;
 use crate::clock::now;
-use crate::zzw::store::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use zzw_push_proto::wire::Message;
 pub(super) struct Inner {
     pub(super) platform: Platform,
     pub(super) rooms: Rooms,
-    pub(super) store: Option<Store>, // none once it has been closed
+    pub(super) store: Option<Vault>, // none once it has been closed
     pub(super) outlets: HashMap<LinkId, Outlet>,
     pub(super) unwritten: Vec<LinkId>, // over lines, with something that has not been handed over
     pub(super) calls: HashMap<ExchangeId, oneshot::Sender<RestReply>>,

@@ -21,6 +21,18 @@ pub(in super::super) struct Lost {
     pub(in super::super) late_signals: u64,
 }
 
+impl Lost {
+    /// Those of both.
+    #[must_use]
+    pub(in super::super) fn plus(self, other: Self) -> Self {
+        Self {
+            cut_off: self.cut_off.saturating_add(other.cut_off),
+            surplus_signals: self.surplus_signals.saturating_add(other.surplus_signals),
+            late_signals: self.late_signals.saturating_add(other.late_signals),
+        }
+    }
+}
+
 impl Losses {
     pub(super) fn cut_off(&self) {
         self.cut_off.fetch_add(1, Ordering::Relaxed);

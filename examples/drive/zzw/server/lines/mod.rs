@@ -14,9 +14,9 @@ pub(super) use losses::{Losses, Lost};
 pub(super) use outlet::{Outlet, Taken};
 pub(super) use unwritten::Unwritten;
 
-use super::core::Core;
 use super::pace::Pace;
 use super::seats::Seats;
+use super::shards::Shards;
 use link::Link;
 use outbox::Outbox;
 use std::io;
@@ -46,7 +46,7 @@ const TURN: Duration = Duration::from_micros(200);
 /// Takes links until it is dropped.
 pub(super) async fn serve(
     listener: TcpListener,
-    core: Arc<Core>,
+    shards: Arc<Shards>,
     lenience: Lenience,
     settings: Settings,
 ) {
@@ -64,7 +64,7 @@ pub(super) async fn serve(
             continue;
         };
         let pace = Pace::new(settings.per_second);
-        let link = Link::new(stream, Arc::clone(&core), lenience, pace);
+        let link = Link::new(stream, Arc::clone(shards.next()), lenience, pace);
         tokio::spawn(link.run(seat));
     }
 }

@@ -31,6 +31,7 @@ pub struct Settings {
 struct File {
     bind: Option<IpAddr>,
     advertise: Option<String>,
+    shards: Option<u16>,
     lenience: Option<LenienceName>,
     doors: Option<DoorName>,
     ports: Ports,
@@ -101,6 +102,7 @@ impl Settings {
             options.bind = bind;
         }
         options.advertise = file.advertise;
+        options.shards = file.shards.map_or(options.shards, usize::from);
         options.lenience = match file.lenience {
             None => options.lenience,
             Some(LenienceName::Vendor) => Lenience::Vendor,

@@ -6,7 +6,7 @@ use super::lock;
 use super::outbox::{GOODBYE, Outbox, Session, Style};
 use super::port::Node;
 use super::requests::reply_to;
-use crate::zzw::server::core::Outlet;
+use crate::zzw::server::core::{Core, Outlet};
 use bytes::Bytes;
 use engineioxide::{DisconnectReason, ProtocolVersion, TransportType};
 use std::net::IpAddr;
@@ -21,6 +21,7 @@ use zzw_push_proto::wire::{Code, Failure, Goodbye, Lenience, Message, MessageKin
 #[derive(Debug)]
 pub(in super::super) struct Link {
     node: Arc<Node>,
+    core: Arc<Core>,
     id: LinkId,
     address: IpAddr,
     outbox: Arc<Outbox>,
@@ -84,9 +85,11 @@ impl Link {
             escapes: decoder.wants_escapes(),
             delivery: Arc::clone(&node.delivery),
         };
+        let core = Arc::clone(node.shards.next());
         let link = Arc::new(Self {
             node: Arc::clone(node),
-            id: node.core.new_link(),
+            id: core.new_link(),
+            core,
             address: visitor.seat.address(),
             outbox: Arc::new(Outbox::new(session, style, node.runtime.clone())),
             state: Mutex::new(State {
@@ -135,10 +138,7 @@ impl Link {
         }
         let before = state.decoder.counters();
         let packet = state.decoder.text(text);
-        self.node
-            .core
-            .socketio()
-            .add(before, state.decoder.counters());
+        self.core.socketio().add(before, state.decoder.counters());
         let revision = state.decoder.revision();
         let is_opening = matches!(state.stage, Stage::Opening(_));
         drop(state);
@@ -168,10 +168,7 @@ impl Link {
         let mut state = lock(&self.state);
         let before = state.decoder.counters();
         let is_expected = state.decoder.binary().is_ok();
-        self.node
-            .core
-            .socketio()
-            .add(before, state.decoder.counters());
+        self.core.socketio().add(before, state.decoder.counters());
         drop(state);
         if !is_expected {
             self.refuse();
@@ -181,14 +178,14 @@ impl Link {
     /// All that was sent has been written.
     pub(super) fn written(&self) {
         if self.outbox.written() {
-            self.node.core.drained(self.id);
+            self.core.drained(self.id);
         }
     }
 
     /// Packets of these lengths have been fetched by a poll.
     pub(super) fn fetched(&self, packets: impl Iterator<Item = usize>) {
         if self.outbox.fetched(packets) {
-            self.node.core.drained(self.id);
+            self.core.drained(self.id);
         }
     }
 
@@ -206,7 +203,7 @@ impl Link {
     pub(super) fn gone(&self) {
         let stage = std::mem::replace(&mut lock(&self.state).stage, Stage::Gone);
         if matches!(stage, Stage::Connected) {
-            self.node.core.disconnected(self.id);
+            self.core.disconnected(self.id);
         }
         self.outbox.end();
     }
@@ -251,7 +248,7 @@ impl Link {
             peer = peer.with_token(Token::new(token));
         }
         let outlet = Outlet::Events(Arc::clone(&self.outbox));
-        self.node.core.connect(self.id, peer, outlet);
+        self.core.connect(self.id, peer, outlet);
     }
 
     fn event(&self, event: &Event) {
@@ -268,13 +265,13 @@ impl Link {
         match asked {
             Asked::Message(message) => {
                 let is_told = !matches!(message, Message::Ack(_));
-                self.node.core.received(self.id, Ok(message));
+                self.core.received(self.id, Ok(message));
                 if !is_told {
                     // An acknowledgement that is in order is answered with nothing (Z-4).
                     self.outbox.settle(&reply_to(name));
                 }
             }
-            Asked::Garbled(error) => self.node.core.received(self.id, Err(error)),
+            Asked::Garbled(error) => self.core.received(self.id, Err(error)),
         }
     }
 
@@ -305,7 +302,7 @@ impl Link {
     fn goodbye(&self) {
         self.outbox.ask(GOODBYE.into(), Num::Absent, None);
         let goodbye = Message::Goodbye(Goodbye::default());
-        self.node.core.received(self.id, Ok(goodbye));
+        self.core.received(self.id, Ok(goodbye));
     }
 }
 

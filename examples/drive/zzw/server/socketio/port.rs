@@ -7,7 +7,7 @@ use super::outbox::{QUEUE, Session};
 use super::{Settings, lock};
 use crate::http::{self, Body, Limits, Request, Response, Server, StatusCode};
 use crate::ws;
-use crate::zzw::server::core::Core;
+use crate::zzw::server::shards::Shards;
 use bytes::Bytes;
 use engineioxide::config::EngineIoConfig;
 use engineioxide::handler::EngineIoHandler;
@@ -35,7 +35,7 @@ use zzw_push_proto::wire::Lenience;
 
 /// What every link needs.
 pub(super) struct Node {
-    pub(super) core: Arc<Core>,
+    pub(super) shards: Arc<Shards>,
     pub(super) lenience: Lenience,
     pub(super) delivery: Arc<str>,
     pub(super) connect_timeout: Duration,
@@ -62,7 +62,7 @@ struct Port {
 /// If the listener has no address.
 pub(in super::super) fn serve(
     listener: TcpListener,
-    core: Arc<Core>,
+    shards: Arc<Shards>,
     lenience: Lenience,
     settings: Settings,
 ) -> io::Result<Server> {
@@ -78,7 +78,7 @@ pub(in super::super) fn serve(
         .ws_max_frame_size(MAX_PACKET)
         .build();
     let node = Arc::new(Node {
-        core,
+        shards,
         lenience,
         delivery: settings.delivery_event.into(),
         connect_timeout: settings.connect_timeout,
