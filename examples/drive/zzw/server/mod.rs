@@ -33,7 +33,7 @@ use futures_util::future::join_all;
 use shards::{Corridor, Shards, deliver};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokens::Tokens;
@@ -42,7 +42,9 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use vault::Vault;
 use xtea_token::Key;
-use zzw_push_proto::platform::{self, ClientToken, Event, Lease, NodeId, Rule, Scopes, Verdict};
+use zzw_push_proto::platform::{
+    self, ClientToken, Event, Input, Lease, NodeId, Rule, Scopes, Verdict,
+};
 use zzw_push_proto::rooms;
 use zzw_push_proto::wire::{Lenience, Publish, Service, Text};
 
@@ -278,14 +280,9 @@ impl Server {
             )
         });
         let shards = Arc::new(Shards::new(cores.collect()));
-        shards.furnish(redis.is_none(), |shard, answer| match (&redis, &data) {
-            (Some(url), _) => {
-                Store::shared(url, cluster.clone(), store.clone(), nodes[shard], answer)
-            }
-            (None, Some(folder)) => {
-                Store::open(folder, store.clone(), answer).map_err(io::Error::other)
-            }
-            (None, None) => Ok(Store::memory(store.clone(), answer)),
+        shards.furnish(redis.is_none(), |shard, answer| match &redis {
+            Some(url) => Store::shared(url, cluster.clone(), store.clone(), nodes[shard], answer),
+            None => open(data.as_deref(), store.clone(), answer),
         })?;
         let mut tasks = JoinSet::new();
         let mut heard = news.subscribe();
@@ -456,6 +453,18 @@ impl Drop for Server {
         for core in self.shards.iter() {
             drop(core.take_store());
         }
+    }
+}
+
+/// The store that is this server's own.
+fn open(
+    folder: Option<&Path>,
+    settings: store::Settings,
+    answer: Box<dyn FnMut(Vec<Input>) + Send>,
+) -> io::Result<Store> {
+    match folder {
+        Some(folder) => Store::open(folder, settings, answer).map_err(io::Error::other),
+        None => Ok(Store::memory(settings, answer)),
     }
 }
 
