@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example demo                       then open http://127.0.0.1:8800
 //! cargo run --release --example demo -- --seconds 20       without a person: exit status 0 if nothing was lost
+//! cargo run --release --example demo -- --cluster redis://127.0.0.1:6379       three nodes of the push server over Redis or Valkey
 //! ```
 
 use clap::Parser;
@@ -25,6 +26,10 @@ struct Args {
     /// Decides who is seen
     #[arg(long, value_name = "S", default_value_t = 5)]
     seed: u64,
+    /// Run three nodes of the push server over this Redis or Valkey, with switches that kill one;
+    /// without it, one server for each of its flows and no Redis
+    #[arg(long, value_name = "URL")]
+    cluster: Option<String>,
 }
 
 #[tokio::main]
@@ -34,6 +39,7 @@ async fn main() -> ExitCode {
         listen: args.listen,
         lasts: args.seconds.map(Duration::from_secs),
         seed: args.seed,
+        cluster: args.cluster,
     };
     let announce = |address: SocketAddr| {
         if args.listen.is_none() && address.port() != demo::PORT {

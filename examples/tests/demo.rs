@@ -5,8 +5,12 @@
 )]
 
 mod kit;
+#[path = "cluster/redis.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod redis;
 
 use kit::{Program, example, is_there};
+use redis::Redis;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -29,6 +33,111 @@ fn without_a_person_everything_arrives_across_a_cut_and_a_table_says_so() {
         assert_eq!(sent, arrived, "{row:?}");
         assert_eq!(gaps != "0", flow != "token", "{row:?}");
         assert!(repaired != "0" || !flow.starts_with("face"), "{row:?}");
+    }
+}
+
+#[test]
+fn node_that_dies_loses_nothing_that_was_acknowledged_and_the_table_says_so() {
+    let Some(redis) = Redis::start("demo", &[]) else {
+        return;
+    };
+    let url = redis.url();
+    let mut demo = start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--cluster",
+        &url,
+        "--seconds",
+        "20",
+    ]);
+    assert!(demo.finish().success(), "{}", demo.said());
+    let row = |flow: &str| {
+        let row = demo.out.line_with(flow);
+        row.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let nodes = row("zzw-nodes ");
+    // All that was acknowledged while one was dead, and that one died once.
+    assert_ne!(nodes[1], "0", "{nodes:?}");
+    assert_eq!((&nodes[1], &*nodes[4]), (&nodes[2], "1"), "{nodes:?}");
+    for flow in ["zzw-sio ", "zzw-tcp "] {
+        let row = row(flow);
+        assert_ne!(row[1], "0", "{row:?}");
+        assert_eq!(row[1], row[2], "{row:?}");
+    }
+    let verdict = demo.out.lines().pop();
+    assert_eq!(verdict.unwrap(), WHOLE, "{}", demo.said());
+    let left = redis.ask(&["KEYS", "*"]);
+    assert_eq!(left, "", "the demo leaves nothing behind");
+}
+
+#[test]
+fn ends_of_a_node_that_is_killed_go_on_at_others_until_none_is_left() {
+    let Some(redis) = Redis::start("demo-killed", &[]) else {
+        return;
+    };
+    let mut page = Page::of(start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--cluster",
+        &redis.url(),
+    ]));
+    let at = |state: &Value| {
+        state["flows"]["zzw-nodes"]["assurance"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    page.wait(|state| {
+        let at = at(state);
+        at.contains("1: 物业中心, 物业中心-2 · 2: 物业中心-门禁, 室内机-301 · 3: 手机-样例")
+    });
+    page.switch("zzw-nodes", "node-2", true);
+    let state = page.wait(|state| at(state).contains("3: 物业中心-门禁, 室内机-301, 手机-样例"));
+    let nodes = &state["flows"]["zzw-nodes"];
+    assert_eq!(nodes["link"], "node 2 dead", "{state}");
+    let arrived = state["flows"]["zzw-tcp"]["counters"]["arrived"].as_u64();
+    page.wait_for("zzw-tcp", "arrived", |now| Some(now) > arrived);
+    // A door opens only where it is.
+    page.wait(|state| {
+        let is_open = state["flows"]["zzw-tcp"]["counters"]["doors"] != 0;
+        if !is_open {
+            page.switch("zzw-tcp", "door", true);
+        }
+        is_open
+    });
+    page.switch("zzw-nodes", "node-1", true);
+    page.switch("zzw-nodes", "node-3", true);
+    page.wait(|state| state["flows"]["zzw-nodes"]["link"] == "all nodes dead");
+    page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "server down");
+    for node in ["node-1", "node-2", "node-3"] {
+        page.switch("zzw-nodes", node, false);
+    }
+    page.wait(|state| state["flows"]["zzw-nodes"]["gaps"]["filled"] == 1);
+    page.wait(|state| state["flows"]["zzw-tcp"]["link"] == "online");
+    page.demo.signal("TERM");
+    assert!(page.demo.finish().success(), "{}", page.demo.said());
+    let verdict = page.demo.out.lines().pop();
+    assert_eq!(verdict.unwrap(), WHOLE, "{}", page.demo.said());
+}
+
+#[test]
+fn redis_that_cannot_be_used_is_told_in_one_sentence() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let nobody = format!("redis://user:geheim@{address}");
+    for (url, what) in [
+        (&*nobody, &*address),
+        ("127.0.0.1:6379", "redis://host:port"),
+    ] {
+        let mut demo = start(&["--listen", "127.0.0.1:0", "--cluster", url]);
+        assert_eq!(demo.finish().code(), Some(1), "{}", demo.said());
+        let said = demo.err.lines();
+        assert!(said.len() == 1 && said[0].contains(what), "{said:?}");
+        assert!(!said[0].contains("geheim"), "a password is told: {said:?}");
+        assert_eq!(demo.out.lines().len(), 0, "{}", demo.said());
     }
 }
 
@@ -181,12 +290,7 @@ fn faults_that_the_history_mends_lose_nothing() {
     page.demo.signal("TERM");
     assert!(page.demo.finish().success());
     let verdict = page.demo.out.lines().pop();
-    assert_eq!(
-        verdict.unwrap(),
-        "every flow delivered every event exactly once",
-        "{}",
-        page.demo.said()
-    );
+    assert_eq!(verdict.unwrap(), WHOLE, "{}", page.demo.said());
 }
 
 #[test]
@@ -248,7 +352,12 @@ fn address_that_others_can_reach_is_refused() {
 
 #[test]
 fn wrong_arguments_are_explained() {
-    for args in [&["--seconds", "0"][..], &["--listen", "8800"], &["--what"]] {
+    for args in [
+        &["--seconds", "0"][..],
+        &["--listen", "8800"],
+        &["--what"],
+        &["--cluster"],
+    ] {
         let (status, said) = run(args);
         assert_eq!(status.code(), Some(2), "{said}");
         assert!(said.contains("--help"), "{said}");
@@ -293,6 +402,7 @@ fn browser_shows_events_gaps_and_their_repair_in_two_languages() {
 const FLOWS: [&str; 8] = [
     "analyst", "face-1-1", "face-1-3", "se5-v1", "se5-v2", "token", "zzw-sio", "zzw-tcp",
 ];
+const WHOLE: &str = "every flow delivered every event exactly once";
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A foreign program by the variable that may name it.

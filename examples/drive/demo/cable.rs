@@ -3,12 +3,14 @@
 use crate::http;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A relay to one address. Dropped, it breaks every connection through it.
+/// A relay to one end, or to the first of several that answers. Dropped, it breaks every connection
+/// through it.
 #[derive(Debug)]
 pub(super) struct Cable {
     address: SocketAddr,
@@ -23,10 +25,20 @@ impl Cable {
     ///
     /// If no port can be had.
     pub(super) async fn lay(end: SocketAddr) -> io::Result<Self> {
+        Self::lay_to_any(vec![end]).await
+    }
+
+    /// Lays a cable to several ends, on a free port. Each connection is to the first that takes it, as
+    /// that of a client is to whom a name has several addresses.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be had.
+    pub(super) async fn lay_to_any(ends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = http::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let address = listener.local_addr()?;
         let (pulled, is_pulled) = watch::channel(false);
-        let task = tokio::spawn(relay(listener, end, is_pulled));
+        let task = tokio::spawn(relay(listener, ends, is_pulled));
         Ok(Self {
             address,
             pulled,
@@ -56,14 +68,16 @@ impl Drop for Cable {
     }
 }
 
-async fn relay(listener: TcpListener, end: SocketAddr, mut pulled: watch::Receiver<bool>) {
+async fn relay(listener: TcpListener, ends: Vec<SocketAddr>, mut pulled: watch::Receiver<bool>) {
+    let ends: Arc<[SocketAddr]> = ends.into();
     let mut lines = JoinSet::new();
     loop {
         tokio::select! {
             Ok((mut near, _)) = listener.accept() => if !*pulled.borrow() {
+                let ends = Arc::clone(&ends);
                 lines.spawn(async move {
                     // Either end may break it off; the other one then learns of it.
-                    let mut far = TcpStream::connect(end).await?;
+                    let mut far = TcpStream::connect(&*ends).await?;
                     far.set_nodelay(true)?;
                     near.set_nodelay(true)?;
                     copy_bidirectional(&mut near, &mut far).await
@@ -98,6 +112,26 @@ mod tests {
             assert_eq!(refused.read(&mut [0]).await.unwrap_or(0), 0);
             cable.plug_in();
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cable_to_several_ends_leads_to_the_first_that_is_there() -> io::Result<()> {
+        let (first, second) = (
+            TcpListener::bind("127.0.0.1:0").await?,
+            TcpListener::bind("127.0.0.1:0").await?,
+        );
+        let ends = vec![first.local_addr()?, second.local_addr()?];
+        let cable = Cable::lay_to_any(ends).await?;
+        let mut near = TcpStream::connect(cable.address()).await?;
+        let (mut far, _) = first.accept().await?;
+        far.write_all(b"1").await?;
+        assert_eq!(near.read_u8().await?, b'1');
+        drop((first, far));
+        let mut near = TcpStream::connect(cable.address()).await?;
+        let (mut far, _) = second.accept().await?;
+        far.write_all(b"2").await?;
+        assert_eq!(near.read_u8().await?, b'2');
         Ok(())
     }
 }

@@ -233,6 +233,16 @@ impl FlowHandle {
         }
     }
 
+    /// Names a figure anew, if its name tells how what is counted is doing.
+    pub fn rename(&self, counter: &str, title: Text) {
+        self.change(|view| {
+            let known = view.counters.iter_mut().find(|known| known.id == counter);
+            if let Some(known) = known {
+                known.title = title;
+            }
+        });
+    }
+
     /// Raises a figure by one.
     pub fn count(&self, counter: &str) {
         self.figure(counter, |figure| *figure += 1);

@@ -39,18 +39,20 @@ pub struct Options {
     pub lasts: Option<Duration>,
     /// Decides who is seen, and when.
     pub seed: u64,
+    /// The Redis over which the push lane runs three nodes; none, and one server without it.
+    pub cluster: Option<String>,
 }
 
 /// Runs the demo until its time is over or `interrupted` is, then waits for what is still on its
 /// way, and tells what became of each flow. `announce` is given the page's address.
 ///
 /// With a duration, there is trouble on the way: links are cut, a platform is down for a quarter of
-/// the time, a terminal is without power. A gap and its repair are part of what is shown.
+/// the time, a terminal is without power, one of several nodes is killed. A gap and its repair are part of what is shown.
 ///
 /// # Errors
 ///
-/// If an address cannot be listened on, or is none of this computer's own, or if there is no room for
-/// a temporary folder.
+/// If an address cannot be listened on, or is none of this computer's own, if there is no room for a
+/// temporary folder, or if the Redis cannot be used.
 pub async fn run(
     options: Options,
     interrupted: impl Future<Output = ()>,
@@ -67,7 +69,8 @@ pub async fn run(
     let listener = listen(options.listen).await?;
     se5::start(&hub, &mut flows, &stopped, options.seed).await?;
     face::start(&hub, &mut flows, &stopped, options.seed).await?;
-    zzw::start(&hub, &mut flows, &stopped, options.seed).await?;
+    let cluster = options.cluster.as_deref();
+    zzw::start(&hub, &mut flows, &stopped, options.seed, cluster).await?;
     analyst::start(&hub, &mut flows, &stopped, options.seed).await?;
     token::start(&hub, &mut flows, stopped);
     let page = crate::web::serve(listener, hub.clone())?;
@@ -126,13 +129,15 @@ pub const PORT: u16 = 8800;
 
 /// What goes wrong where nobody is there to switch it: after how many twelfths of the time, the
 /// switch, and whether it is on.
-const TROUBLE: [(u32, &str, bool); 6] = [
+const TROUBLE: [(u32, &str, bool); 8] = [
     (1, "away", true),
     (3, "away", false),
     (4, "cut", true),
     (6, "down", true),
+    (6, "node-2", true),
     (7, "power", true),
     (9, "down", false),
+    (9, "node-2", false),
 ];
 
 /// Uses the switches of every flow that has them, then waits for ever.

@@ -4,6 +4,8 @@
 
 mod camera;
 mod ends;
+mod nodes;
+mod site;
 mod words;
 
 use super::cable::Cable;
@@ -15,7 +17,9 @@ use super::{Stop, told_to_stop};
 use crate::clock::{now, unix_now};
 use crate::zzw::device::{DeviceNews, Outcome as Answered, Place, Via};
 use camera::{Camera, Viewer};
-use ends::{Centre, Home, Plant};
+use ends::{Centre, Home};
+use nodes::Nodes;
+use site::{Site, Way};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -25,57 +29,73 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
-use words::Doing;
+use words::{Doing, Names};
 use zzw_push_proto::device::{Answer, Event};
 use zzw_push_proto::wire::{Delivery, Json, Num, Publish};
 
-/// Adds the lane and starts its flows, which end when `stop` says so.
+/// Adds the lane and starts its flows, which end when `stop` says so. Each has a server of its own,
+/// unless there is a Redis: then they share three nodes over it.
 ///
 /// # Errors
 ///
-/// If there is no room on the disk, or no port can be had.
+/// If there is no room on the disk, no port can be had, or the Redis cannot be used.
 pub(super) async fn start(
     hub: &Arc<Hub>,
     flows: &mut JoinSet<Outcome>,
     stop: &Stop,
     seed: u64,
+    cluster: Option<&str>,
 ) -> io::Result<()> {
-    hub.add_lane(words::lane());
+    hub.add_lane(words::lane(cluster.is_some()));
     let scratch = Arc::new(Scratch::new()?);
-    for (id, via, alias) in [
-        ("zzw-tcp", Via::Tcp, "室内机-301"),
-        ("zzw-sio", Via::SocketIo, "手机-样例"),
+    let nodes = match cluster {
+        Some(url) => Some(Nodes::start(hub, flows, stop, url).await?),
+        None => None,
+    };
+    let phone = match cluster {
+        Some(_) => words::PHONE_BESIDE,
+        None => words::PHONE,
+    };
+    // The centres are at the first node, and each end at another.
+    for (id, via, names, node) in [
+        ("zzw-tcp", Via::Tcp, words::INDOOR, 1),
+        ("zzw-sio", Via::SocketIo, phone, 2),
     ] {
         let folder = scratch.path().join(id);
         fs::create_dir(&folder)?;
-        let plant = Plant::start(folder.join("server")).await?;
-        let at = plant.addresses();
-        let end = if via == Via::Tcp {
-            at.push
-        } else {
-            at.socketio
-        };
-        let cable = Cable::lay(end).await?;
-        let home = Home::new(
-            alias,
+        let site = Site::start(nodes.as_ref(), folder.join("server")).await?;
+        let cable = Cable::lay_to_any(site.ends(node, |at| match via {
+            Via::Tcp => at.push,
+            _ => at.socketio,
+        }))
+        .await?;
+        let end = place(cable.address());
+        let centre = site.way(0, |at| at.push).await?;
+        let relay = site.way(node, |at| at.relay).await?;
+        // Rooms are within a node.
+        let opener = (site.is_cluster() && via == Via::Tcp)
+            .then(|| Centre::start(names.opener, end.clone(), seed));
+        let view = words::flow(
+            id,
             via,
-            place(cable.address()),
-            folder.join("home"),
-            seed,
+            names,
+            [site.addresses(0), site.addresses(node)],
+            site.token(),
+            site.is_cluster(),
         );
-        let centre = Centre::start(place(at.push), seed)?;
-        let view = words::flow(id, via, alias, at, plant.token());
         let (handle, presses) = hub.add_flow(view);
         let flow = Push {
             id,
-            alias,
+            names,
             handle,
-            camera: Camera::start(at.relay, seed),
-            viewer: Viewer::start(at.relay),
-            plant,
+            camera: Camera::start(relay.address, names.room, seed),
+            viewer: Viewer::start(relay.address, names.room),
+            site,
             cable,
-            home,
-            centre,
+            home: Home::new(names, via, end, folder.join("home"), seed),
+            centre: Centre::start(names.centre, place(centre.address), seed)?,
+            opener: opener.transpose()?,
+            _ways: [centre, relay],
             is_bound: false,
             cut_until: None,
             asleep_until: None,
@@ -120,15 +140,17 @@ const LATE: i64 = 1_000;
 /// After so many messages the centre says nothing more, which bounds what is remembered of them.
 const MAX_MESSAGES: u64 = 50_000;
 
-/// One server, one end that comes and goes, and what arrived there.
+/// One server or several nodes, one end that comes and goes, and what arrived there.
 struct Push {
     id: &'static str,
-    alias: &'static str,
+    names: Names,
     handle: FlowHandle,
-    plant: Plant,
+    site: Site,
     cable: Cable,
     home: Home,
     centre: Centre,
+    opener: Option<Centre>, // at the door's node, if the centre may be at another
+    _ways: [Way; 2],        // to the centre's node and to the relay
     camera: Camera,
     viewer: Viewer,
     is_bound: bool,
@@ -164,11 +186,12 @@ impl Push {
             tokio::select! {
                 news = self.home.next() => self.hear(news),
                 () = self.centre.attend() => {}
+                () = attend(&mut self.opener) => {}
                 picture = self.viewer.next() => self.show_picture(picture),
                 outcome = answered(&mut self.pending) => self.settle(outcome),
                 channels = listed(&mut self.asking) => self.channels = channels.unwrap_or(self.channels),
                 was_sent = sent(&mut self.opening) => if !was_sent {
-                    self.card("", camera::ROOM, words::not_asked());
+                    self.card("", self.names.room, words::not_asked());
                 },
                 _ = publish.tick(), if end.is_none() && self.pending.is_none() => self.publish(),
                 Some(press) = presses.recv() => self.obey(press),
@@ -185,7 +208,7 @@ impl Push {
                     for switch in ["down", "away"] {
                         self.handle.switched(switch, false);
                     }
-                    self.plant.switch(true);
+                    self.site.switch(true);
                     self.home.switch(true);
                 }
             }
@@ -195,7 +218,7 @@ impl Push {
 
     /// The next message: two of three to the end itself, one to the channel it is subscribed to.
     fn publish(&mut self) {
-        if !self.plant.is_up() || self.next > MAX_MESSAGES {
+        if !self.site.is_up() || self.next > MAX_MESSAGES {
             return;
         }
         let number = self.next;
@@ -203,9 +226,9 @@ impl Push {
         let body = words::body(number, unix_now().0);
         let msg = Json::text(&body);
         let publish = if number.is_multiple_of(3) {
-            Publish::to_topics([words::CHANNEL].iter().collect(), msg, Num::Absent)
+            Publish::to_topics([self.names.channel].iter().collect(), msg, Num::Absent)
         } else {
-            Publish::to_aliases([self.alias].iter().collect(), msg, Num::Absent)
+            Publish::to_aliases([self.names.alias].iter().collect(), msg, Num::Absent)
         };
         self.pending = Some((number, self.centre.publish(publish)));
         self.handle
@@ -218,7 +241,9 @@ impl Push {
             return;
         }
         self.sent.insert(number);
-        if !self.arrived.contains(&number) {
+        let has_arrived = self.arrived.contains(&number);
+        self.site.acknowledged((self.id, number), has_arrived);
+        if !has_arrived {
             self.handle.mark(Mark {
                 id: number.to_string(),
                 at: unix_now().0,
@@ -276,6 +301,7 @@ impl Push {
         }
         self.last = self.last.max(number);
         self.late += u64::from(is_late);
+        self.site.arrived((self.id, number), is_late);
         self.handle.mark(Mark {
             id: number.to_string(),
             at,
@@ -286,7 +312,11 @@ impl Push {
             at,
             fate: if is_late { Fate::Late } else { Fate::Live },
         });
-        let place = delivery.topic.as_deref().unwrap_or(self.alias).to_owned();
+        let place = delivery
+            .topic
+            .as_deref()
+            .unwrap_or(self.names.alias)
+            .to_owned();
         self.handle.card(Card {
             at,
             title: body.to_string(),
@@ -304,7 +334,7 @@ impl Push {
         self.handle.card(Card {
             at: unix_now().0,
             title: String::new(),
-            place: camera::ROOM.to_owned(),
+            place: self.names.room.to_owned(),
             tags: vec![words::capture()],
             pictured: true,
             pictures: vec![id],
@@ -345,12 +375,13 @@ impl Push {
             }
             "door" if self.is_bound => {
                 self.asked_doors += 1;
-                self.opening = Some(self.centre.open_door());
+                let centre = self.opener.as_ref().unwrap_or(&self.centre);
+                self.opening = Some(centre.open_door(self.names));
             }
-            "door" => self.card("", camera::ROOM, words::nobody_there()),
+            "door" => self.card("", self.names.room, words::nobody_there()),
             // Whatever else there is, is the server's.
             _ => {
-                self.plant.switch(!press.on);
+                self.site.switch(!press.on);
                 self.handle.switched("down", press.on);
             }
         }
@@ -371,7 +402,7 @@ impl Push {
             self.asleep_until = None;
             self.home.tick().await;
         }
-        self.plant.tick().await;
+        self.site.tick().await;
         self.camera.tick();
         self.show_figures();
         self.show_link();
@@ -399,7 +430,7 @@ impl Push {
             ("queued", self.waiting()),
             ("arrived", count(self.arrived.len())),
             ("late", self.late),
-            ("online", self.plant.online()),
+            ("online", self.site.online()),
             ("channels", self.channels),
             ("doors", self.opened_doors),
             ("lost", self.doubled + self.displaced),
@@ -408,7 +439,7 @@ impl Push {
 
     fn show_link(&mut self) {
         let doing = match self.waiting() {
-            _ if !self.plant.is_up() => Doing::ServerDown,
+            _ if !self.site.is_up() => Doing::ServerDown,
             _ if self.asleep_until.is_some() => Doing::NoPower,
             _ if !self.home.is_wanted() => Doing::Away,
             _ if !self.is_bound => Doing::Connecting,
@@ -429,7 +460,7 @@ impl Push {
 
     /// True if everything that was kept has arrived, and nothing is under way.
     fn is_settled(&self) -> bool {
-        self.pending.is_none() && self.waiting() == 0 && self.plant.is_up()
+        self.pending.is_none() && self.waiting() == 0 && self.site.is_up()
     }
 
     async fn finish(mut self) -> Outcome {
@@ -438,7 +469,10 @@ impl Push {
         self.viewer.stop();
         self.home.stop().await;
         self.centre.stop().await;
-        let mut faults: Vec<String> = self.plant.stop().await.err().into_iter().collect();
+        if let Some(opener) = self.opener {
+            opener.stop().await;
+        }
+        let mut faults: Vec<String> = self.site.stop().await.err().into_iter().collect();
         if figures.0 == 0 {
             faults.push("nothing was published".to_owned());
         }
@@ -493,6 +527,14 @@ async fn listed(asking: &mut Option<Answered<Answer>>) -> Option<u64> {
                 _ => None,
             }
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads news that nobody wants, if there may be any.
+async fn attend(opener: &mut Option<Centre>) {
+    match opener {
+        Some(opener) => opener.attend().await,
         None => std::future::pending().await,
     }
 }

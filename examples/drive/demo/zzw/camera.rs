@@ -9,9 +9,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// The room of the door's camera, which is also the door's own.
-pub(super) const ROOM: &str = "capture-7-3-2";
-
 /// Sends a picture from time to time.
 pub(super) struct Camera(JoinHandle<()>);
 
@@ -27,12 +24,13 @@ const EVERY: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(500);
 
 impl Camera {
-    pub(super) fn start(relay: SocketAddr, seed: u64) -> Self {
+    /// Into a room of the relay there.
+    pub(super) fn start(relay: SocketAddr, room: &'static str, seed: u64) -> Self {
         Self(tokio::spawn(async move {
             let mut cast = Cast::new(seed, PictureSize::Small);
             let mut number = 0;
             loop {
-                if let Ok(mut socket) = ws::dial(&format!("ws://{relay}/{ROOM}/0")).await {
+                if let Ok(mut socket) = ws::dial(&format!("ws://{relay}/{room}/0")).await {
                     while send(&mut socket, &mut cast, number).await.is_some() {
                         number += 1;
                     }
@@ -70,11 +68,12 @@ async fn send(socket: &mut ClientSocket, cast: &mut Cast, number: usize) -> Opti
 }
 
 impl Viewer {
-    pub(super) fn start(relay: SocketAddr) -> Self {
+    /// In that room.
+    pub(super) fn start(relay: SocketAddr, room: &'static str) -> Self {
         let (shown, pictures) = mpsc::channel(4);
         let task = tokio::spawn(async move {
             loop {
-                if let Ok(mut socket) = ws::dial(&format!("ws://{relay}/{ROOM}/1")).await {
+                if let Ok(mut socket) = ws::dial(&format!("ws://{relay}/{room}/1")).await {
                     while let Some(Ok(message)) = socket.next().await {
                         if let Message::Binary(jpeg) = message {
                             // A viewer that is slow misses pictures, not the newest.

@@ -1,6 +1,6 @@
 //! The ends of the push lane, which can be switched off and on.
 
-use super::{camera, words};
+use super::words::Names;
 use crate::clock::now;
 use crate::zzw::device::{
     DeviceHandle, DeviceNews, DeviceOptions, Outcome, Place, Via, spawn_device,
@@ -17,13 +17,22 @@ use zzw_push_proto::wire::{Door, Publish};
 
 /// A server that can be broken off and started on the same ports, over the same store.
 pub(super) struct Plant {
-    folder: PathBuf,
+    kept: Kept,
     addresses: Addresses,
     token: String,
     server: Option<Server>,
     is_wanted: bool,
     due: Option<Instant>,
     trouble: Option<String>,
+}
+
+/// Where a server keeps messages.
+#[derive(Clone)]
+pub(super) enum Kept {
+    /// In a folder of its own.
+    Folder(PathBuf),
+    /// In a Redis, under names that begin so, with those of other nodes.
+    Redis { url: String, prefix: String },
 }
 
 /// The end that messages are for. It keeps on the disk what it has got.
@@ -43,7 +52,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 const KEY: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 impl Plant {
-    pub(super) async fn start(folder: PathBuf) -> io::Result<Self> {
+    pub(super) async fn start(kept: Kept) -> io::Result<Self> {
         let any = Ports {
             rest: 0,
             socketio: 0,
@@ -51,9 +60,9 @@ impl Plant {
             relay: 0,
             admin: Some(0),
         };
-        let server = Server::start(options(&folder, any)).await?;
+        let server = Server::start(options(&kept, any)).await?;
         Ok(Self {
-            folder,
+            kept,
             addresses: server.addresses(),
             token: server.token()?,
             server: Some(server),
@@ -82,6 +91,16 @@ impl Plant {
         server.map_or(0, |server| server.counters().online)
     }
 
+    /// True if the alias has a link to it.
+    pub(super) fn has(&self, alias: &str) -> bool {
+        let server = self.server.as_ref();
+        server.is_some_and(|server| server.is_online(&alias.into()))
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
     pub(super) fn switch(&mut self, is_up: bool) {
         self.is_wanted = is_up;
         self.due = None;
@@ -106,7 +125,7 @@ impl Plant {
             relay: at.relay.port(),
             admin: at.admin.map(|admin| admin.port()),
         };
-        match Server::start(options(&self.folder, ports)).await {
+        match Server::start(options(&self.kept, ports)).await {
             Ok(server) => {
                 self.server = Some(server);
                 self.trouble = None;
@@ -129,25 +148,31 @@ impl Plant {
     }
 }
 
-fn options(folder: &std::path::Path, ports: Ports) -> Options {
+fn options(kept: &Kept, ports: Ports) -> Options {
     let mut options = Options::new(Key::new(KEY));
     options.ports = ports;
-    options.data = Some(folder.to_owned());
+    match kept.clone() {
+        Kept::Folder(folder) => options.data = Some(folder),
+        Kept::Redis { url, prefix } => {
+            options.redis = Some(url);
+            options.cluster.prefix = prefix;
+        }
+    }
     // Whoever tries what the page offers to copy is the same address as all that is shown.
     options.broker.address_rate = Rate::new(5_000, 10_000);
     options
 }
 
 impl Home {
-    pub(super) fn new(alias: &str, via: Via, place: Place, data: PathBuf, seed: u64) -> Self {
-        let mut options = DeviceOptions::new(alias, via, place, seed);
+    pub(super) fn new(names: Names, via: Via, place: Place, data: PathBuf, seed: u64) -> Self {
+        let mut options = DeviceOptions::new(names.alias, via, place, seed);
         options.data = Some(data);
-        options.config.topics = vec![words::CHANNEL.into()];
+        options.config.topics = vec![names.channel.into()];
         options.config.heartbeat = Duration::from_secs(5);
         // A person is watching.
         options.config.backoff_min = Duration::from_millis(300);
         options.config.backoff_max = Duration::from_secs(1);
-        options.door = (via == Via::Tcp).then(|| camera::ROOM.into());
+        options.door = (via == Via::Tcp).then(|| names.room.into());
         Self {
             options,
             handle: None,
@@ -202,8 +227,8 @@ impl Home {
 }
 
 impl Centre {
-    pub(super) fn start(place: Place, seed: u64) -> io::Result<Self> {
-        let mut options = DeviceOptions::new(words::CENTRE, Via::Tcp, place, seed ^ 0xce);
+    pub(super) fn start(alias: &str, place: Place, seed: u64) -> io::Result<Self> {
+        let mut options = DeviceOptions::new(alias, Via::Tcp, place, seed ^ 0xce);
         options.config.backoff_min = Duration::from_millis(200);
         options.config.backoff_max = Duration::from_millis(500);
         options.config.request_timeout = Duration::from_secs(3);
@@ -215,8 +240,8 @@ impl Centre {
     }
 
     /// Now or not at all.
-    pub(super) fn open_door(&self) -> Outcome<()> {
-        let door = Door::new(camera::ROOM, words::CENTRE);
+    pub(super) fn open_door(&self, names: Names) -> Outcome<()> {
+        let door = Door::new(names.room, names.centre);
         self.0.control().open_door(door)
     }
 

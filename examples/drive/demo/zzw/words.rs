@@ -1,36 +1,100 @@
 //! What the push lane says, in English and Chinese.
 
-use super::camera;
 use crate::demo::view::{self, Fate, Flow, Lane, Tag, Text, Tone, text};
 use crate::zzw::device::Via;
 use crate::zzw::server::Addresses;
 
-/// The channel that every end is subscribed to.
-pub(super) const CHANNEL: &str = "小区公告";
-/// Who publishes.
-pub(super) const CENTRE: &str = "物业中心";
+/// What is called how in one flow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    /// The end that messages are for.
+    pub(super) alias: &'static str,
+    /// Who publishes.
+    pub(super) centre: &'static str,
+    /// Who asks to open the door where the centre cannot.
+    pub(super) opener: &'static str,
+    /// The channel that the end is subscribed to.
+    pub(super) channel: &'static str,
+    /// The room of the door's camera, which is also the door's own.
+    pub(super) room: &'static str,
+}
 
-pub(super) fn lane() -> Lane {
+/// The indoor unit, over lines.
+pub(super) const INDOOR: Names = Names {
+    alias: "室内机-301",
+    centre: "物业中心",
+    opener: "物业中心-门禁",
+    channel: "小区公告",
+    room: "capture-7-3-2",
+};
+/// The phone, over Socket.IO, at a server of its own.
+pub(super) const PHONE: Names = Names {
+    alias: "手机-样例",
+    ..INDOOR
+};
+/// The same where both flows meet in one cluster.
+pub(super) const PHONE_BESIDE: Names = Names {
+    alias: "手机-样例",
+    centre: "物业中心-2",
+    channel: "住户通知",
+    room: "capture-7-3-3",
+    ..INDOOR
+};
+
+impl Names {
+    /// Every alias that meets in a cluster.
+    pub(super) fn all_in_cluster() -> [&'static str; 5] {
+        let (indoor, phone) = (INDOOR, PHONE_BESIDE);
+        [
+            indoor.centre,
+            phone.centre,
+            indoor.opener,
+            indoor.alias,
+            phone.alias,
+        ]
+    }
+}
+
+pub(super) fn lane(is_cluster: bool) -> Lane {
+    let about = if is_cluster {
+        text(
+            "Three nodes over one Redis. The centres are at the first, the indoor unit at the \
+             second, the phone at the third. When one is killed its ends dial the next, and what \
+             was acknowledged arrives once and in order.",
+            "三个节点共用一个 Redis：物业中心接在第一个，室内机接在第二个，手机接在第三个。\
+             关掉任何一个，其终端改连下一个；已确认的消息按序送达，恰好一次。",
+        )
+    } else {
+        text(
+            "One broker behind lines over TCP, Socket.IO, REST and relay rooms. A message is \
+             confirmed once it is on the disk, waits there while its alias is away, and arrives \
+             once and in order. A door opens now or not at all.",
+            "TCP 行协议、Socket.IO、REST 与中继房间共用一个消息核心。消息落盘之后才确认；\
+             别名离线时原地等候，上线后按序送达，恰好一次。开门指令要么立即执行，要么作废。",
+        )
+    };
     Lane {
         id: "zzw",
         title: text(
             "Intercom push server · zzw-push-proto",
             "对讲推送服务器 · zzw-push-proto",
         ),
-        about: text(
-            "One broker behind lines over TCP, Socket.IO, REST and relay rooms. A message is \
-             confirmed once it is on the disk, waits there while its alias is away, and arrives \
-             once and in order. A door opens now or not at all.",
-            "TCP 行协议、Socket.IO、REST 与中继房间共用一个消息核心。消息落盘之后才确认；\
-             别名离线时原地等候，上线后按序送达，恰好一次。开门指令要么立即执行，要么作废。",
-        ),
+        about,
     }
 }
 
-pub(super) fn flow(id: &'static str, via: Via, alias: &str, at: Addresses, token: &str) -> Flow {
+/// A flow from a centre at one address to an end at another.
+pub(super) fn flow(
+    id: &'static str,
+    via: Via,
+    names: Names,
+    [at, end]: [Addresses; 2],
+    token: &str,
+    is_cluster: bool,
+) -> Flow {
     let (title, port) = match via {
-        Via::Tcp => (text("Lines over TCP", "TCP 行协议"), at.push.port()),
-        _ => (text("Socket.IO", "Socket.IO"), at.socketio.port()),
+        Via::Tcp => (text("Lines over TCP", "TCP 行协议"), end.push.port()),
+        _ => (text("Socket.IO", "Socket.IO"), end.socketio.port()),
     };
     let flow = Flow::new(id, "zzw", title)
         .counter("sent", text("kept", "已落盘"), Tone::Plain)
@@ -42,36 +106,39 @@ pub(super) fn flow(id: &'static str, via: Via, alias: &str, at: Addresses, token
         .counter("pictures", text("pictures", "抓拍图片"), Tone::Plain)
         .counter("doors", text("doors", "开门"), Tone::Plain)
         .counter("lost", text("lost", "丢失"), Tone::Bad);
-    let mut flow = snippets(switches(flow, via), alias, at, token);
+    let mut flow = snippets(switches(flow, via, is_cluster), names, [at, end], token);
     flow.fates = &[Fate::Sent, Fate::Live, Fate::Late];
     flow.ends[0].title = text("Management centre", "物业中心");
-    flow.ends[0].address = Text::same(format!("{CENTRE} → :{}", at.push.port()));
+    flow.ends[0].address = Text::same(format!("{} → :{}", names.centre, at.push.port()));
     flow.ends[1].title = match via {
         Via::Tcp => text("Indoor unit", "室内机"),
         _ => text("Phone", "手机"),
     };
-    flow.ends[1].address = Text::same(format!("{alias} · :{port}"));
+    flow.ends[1].address = Text::same(format!("{} · :{port}", names.alias));
     flow
 }
 
-fn switches(flow: Flow, via: Via) -> Flow {
-    let flow = flow
-        .toggle(
-            "away",
-            text("Go away", "离线"),
-            text(
-                "The end says goodbye; messages wait for it and arrive when it is back",
-                "终端下线，消息等候；重新上线后送达",
-            ),
-        )
-        .toggle(
+fn switches(flow: Flow, via: Via, is_cluster: bool) -> Flow {
+    let mut flow = flow.toggle(
+        "away",
+        text("Go away", "离线"),
+        text(
+            "The end says goodbye; messages wait for it and arrive when it is back",
+            "终端下线，消息等候；重新上线后送达",
+        ),
+    );
+    // Nodes have switches of their own.
+    if !is_cluster {
+        flow = flow.toggle(
             "down",
             text("Server down", "服务器停机"),
             text(
                 "The server is broken off, and started again over the same store",
                 "服务器中断；恢复时在同一存储上重新启动",
             ),
-        )
+        );
+    }
+    let flow = flow
         .press(
             "power",
             text("Cut the end's power", "终端断电"),
@@ -99,11 +166,11 @@ fn switches(flow: Flow, via: Via) -> Flow {
     }
 }
 
-fn snippets(flow: Flow, alias: &str, at: Addresses, token: &str) -> Flow {
+fn snippets(flow: Flow, names: Names, [at, end]: [Addresses; 2], token: &str) -> Flow {
     let publish = format!(
         "curl -s http://{}/push/{token} \\\n  -d '{{\"t\":6,\"method\":\"publish_to_alias\",\
-         \"alias\":[\"{alias}\"],\"msg\":\"来自 curl\",\"num\":1}}'\n",
-        at.rest
+         \"alias\":[\"{}\"],\"msg\":\"来自 curl\",\"num\":1}}'\n",
+        at.rest, names.alias
     );
     let lines = format!(
         "printf '{{\"t\":14,\"alias\":\"nc\"}}\\n{{\"t\":7}}\\n' | nc -q 1 127.0.0.1 {}\n",
@@ -111,13 +178,13 @@ fn snippets(flow: Flow, alias: &str, at: Addresses, token: &str) -> Flow {
     );
     let device = format!(
         "cargo run --release --example zzw_device -- --via socketio 127.0.0.1:{} \\\n  \
-         --alias 手机-2 --topic {CHANNEL}\n",
-        at.socketio.port()
+         --alias 手机-2 --topic {}\n",
+        at.socketio.port(),
+        names.channel
     );
     let relay = format!(
         "cargo run --release --example zzw_relay -- show ws://{} --room {} --out pictures\n",
-        at.relay,
-        camera::ROOM
+        end.relay, names.room
     );
     flow.snippet(text("Publish", "发布消息"), "curl", publish)
         .snippet(text("Speak lines", "行协议"), "Shell", lines)
