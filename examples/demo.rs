@@ -26,8 +26,10 @@ struct Args {
     /// Decides who is seen
     #[arg(long, value_name = "S", default_value_t = 5)]
     seed: u64,
-    /// Run three nodes of the push server over this Redis or Valkey, with switches that kill one;
-    /// without it, one server for each of its flows and no Redis
+    /// Run three nodes of the push server over this Redis or Valkey, with switches that kill one
+    ///
+    /// Without it, each flow has a server of its own, and no Redis is met. With --seconds one node
+    /// is killed on the way; the row zzw-nodes tells what was acknowledged or under way meanwhile.
     #[arg(long, value_name = "URL")]
     cluster: Option<String>,
 }

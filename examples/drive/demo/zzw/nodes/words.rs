@@ -29,7 +29,7 @@ pub(super) fn flow(at: &[Addresses; NODES], token: &str, keys: &str) -> Flow {
     }
     flow = flow
         .counter("killed", text("killed", "关掉次数"), Tone::Plain)
-        .counter("sent", text("at risk", "缺节点时确认"), Tone::Plain)
+        .counter("sent", text("at risk", "期间确认"), Tone::Plain)
         .counter("arrived", text("arrived", "其中已送达"), Tone::Good)
         .counter("lost", text("lost", "丢失"), Tone::Bad)
         .snippet(
