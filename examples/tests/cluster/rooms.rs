@@ -39,18 +39,18 @@ async fn links_of_a_room_meet_whichever_node_they_come_to() {
     for home in 0..2 {
         let room = room_at(&servers, home).await;
         let mut caller = Guest::enter(&servers[0], &format!("/{room}/0/android")).await;
-        let mut callee = Guest::enter(&servers[1], &format!("/{room}/1/ios")).await;
+        let mut other = Guest::enter(&servers[1], &format!("/{room}/1/ios")).await;
         caller.say("你好").await;
-        callee.hears_text("你好").await;
+        other.hears_text("你好").await;
         let long = "早".repeat(20_000);
-        callee.say(&long).await;
+        other.say(&long).await;
         caller.hears_text(&long).await;
-        callee.show(vec![7; 60_000]).await;
-        caller.sees(&[7; 60_000]).await;
+        other.show(vec![7; 60_000]).await;
+        caller.sees(&vec![7; 60_000]).await;
         assert_eq!(servers[home].sizes().links, 2);
         assert_eq!(servers[1 - home].sizes().links, 0);
         drop(caller);
-        drop(callee);
+        drop(other);
     }
     // A camera without WebSocket posts to either, and its viewers see it.
     for (number, camera) in servers.iter().enumerate() {
@@ -75,18 +75,18 @@ async fn rooms_move_when_their_home_goes_and_links_are_told() {
     let servers = two(&redis).await;
     let room = room_at(&servers, 1).await;
     let mut caller = Guest::enter(&servers[0], &format!("/{room}/0/android")).await;
-    let mut callee = Guest::enter(&servers[1], &format!("/{room}/1/ios")).await;
+    let mut other = Guest::enter(&servers[1], &format!("/{room}/1/ios")).await;
     caller.say("在吗").await;
-    callee.hears_text("在吗").await;
+    other.hears_text("在吗").await;
     let [one, two] = servers;
     two.stop().await.unwrap();
     assert!(matches!(caller.hear().await, Heard::Closed(_)));
-    callee.is_closed(1001).await;
+    other.is_closed(1001).await;
     let is_alone = async { while call(&one, "/info").await.as_object().unwrap().len() > 1 {} };
     soon("the other's end", is_alone).await;
     let mut caller = Guest::enter(&one, &format!("/{room}/0/android")).await;
-    let mut callee = Guest::enter(&one, &format!("/{room}/1/ios")).await;
-    callee.say("在").await;
+    let mut other = Guest::enter(&one, &format!("/{room}/1/ios")).await;
+    other.say("在").await;
     caller.hears_text("在").await;
     one.stop().await.unwrap();
 }
