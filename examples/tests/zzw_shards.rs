@@ -56,7 +56,7 @@ async fn history(shards: usize, data: Option<PathBuf>) -> BTreeMap<String, Vec<V
         callers.push(caller);
     }
     let mut sender = Caller::dial(&server).await;
-    for number in 0..ALIASES {
+    for (number, caller) in callers.iter_mut().enumerate() {
         for nth in 0..3 {
             let message = json!({
                 "t": 6, "method": "publish_to_alias", "alias": [name(number)],
@@ -65,7 +65,7 @@ async fn history(shards: usize, data: Option<PathBuf>) -> BTreeMap<String, Vec<V
             publish(&mut sender, message).await;
         }
         for _ in 0..3 {
-            let delivery = delivery(&mut callers[number]).await;
+            let delivery = delivery(caller).await;
             heard.entry(name(number)).or_default().push(delivery);
         }
     }
@@ -148,9 +148,9 @@ async fn doors_and_rooms_are_the_same_from_every_core() {
     }
     for room in 0..6 {
         let mut caller = Guest::enter(&server, &format!("/{room}/0/android")).await;
-        let mut callee = Guest::enter(&server, &format!("/{room}/1/ios")).await;
+        let mut other = Guest::enter(&server, &format!("/{room}/1/ios")).await;
         caller.say("你好").await;
-        callee.hears_text("你好").await;
+        other.hears_text("你好").await;
     }
     server.stop().await.unwrap();
 }
