@@ -6,7 +6,7 @@ use platform_kit::{Rig, config, secs};
 use std::time::Duration;
 use zzw_push_proto::platform::{
     Call, Event, Input, Lease, LinkEnd, LinkId, MessageId, NodeId, NodeInfo, NodeMessage, Output,
-    Owner, StoreError, StoreOp, StoreReply, Transport,
+    Owner, Rate, StoreError, StoreOp, StoreReply, Transport,
 };
 use zzw_push_proto::wire::{Json, NodeCounts, Service, Text, Ttl};
 
@@ -423,6 +423,99 @@ fn what_is_missed_while_the_store_is_asked_is_asked_again() {
     rig.is_held = false;
     rig.answer(seq, before);
     assert_eq!(bodies(&mut rig, 1), ["one"]);
+}
+
+/// What another node was told.
+fn relayed(rig: &mut Rig) -> Vec<NodeMessage> {
+    let outputs = rig.log.drain(..);
+    let told = outputs.filter_map(|output| match output {
+        Output::Relay { message, .. } => Some(message),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#store
+//= type=test
+//# A queue MUST be read again when the store cannot tell whether it has kept a message for it.
+fn others_look_again_where_the_store_could_not_tell_what_it_has_done() {
+    let publish =
+        r#"{"t":6,"method":"publish_to_alias","alias":["m_9","m_8"],"msg":"hi","num":"1"}"#;
+    for frame in [r#"{"t":14,"alias":"m_9"}"#, publish] {
+        let mut rig = node();
+        rig.connect(1);
+        rig.fails = true;
+        rig.says(1, frame);
+        rig.fails = false;
+        rig.log.clear();
+        // Who is there was told before: whoever has come since would not hear it.
+        rig.wait(Duration::from_millis(999));
+        assert_eq!(relayed(&mut rig), []);
+        rig.wait(Duration::from_millis(1));
+        let (alias, mid) = (Text::from("m_9"), MessageId(0));
+        let told = relayed(&mut rig);
+        assert!(
+            told.contains(&NodeMessage::Nudge { alias, mid }),
+            "{told:?}"
+        );
+        rig.wait(secs(60));
+        assert_eq!(relayed(&mut rig), []);
+    }
+
+    // What was certainly not done is no reason.
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    config.reject_unknown_alias = true;
+    let mut rig = Rig::new(config);
+    renew(&mut rig, 2, secs(100_000));
+    rig.connect(1);
+    rig.says(1, publish);
+    rig.wait(secs(5));
+    assert_eq!(relayed(&mut rig), []);
+}
+
+#[test]
+fn where_very_much_is_unsure_everything_is_looked_at_again() {
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    config.address_rate = Rate::new(2_000, 2_000);
+    let mut rig = Rig::new(config);
+    renew(&mut rig, 2, secs(100_000));
+    rig.wait(Duration::ZERO);
+    rig.fails = true;
+    for link in 0..2_000 {
+        rig.bind(link, &format!("m_{link}"));
+    }
+    rig.fails = false;
+    rig.log.clear();
+    rig.wait(secs(1));
+    let told = relayed(&mut rig);
+    assert!(told == [NodeMessage::Missed], "{} times", told.len());
+}
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A link MUST be closed when its alias has moved to another node by a later epoch, and by none
+//# else.
+fn a_nudge_without_an_id_has_the_store_asked() {
+    let nudge = || {
+        let (alias, mid) = (Text::from("m_1"), MessageId(0));
+        Input::FromNode {
+            node: NodeId(2),
+            message: NodeMessage::Nudge { alias, mid },
+        }
+    };
+    let mut rig = node_with_link();
+    rig.input(nudge());
+    assert!(rig.heard(1).is_empty());
+    append_elsewhere(&mut rig, "one");
+    rig.input(nudge());
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+    claim_elsewhere(&mut rig);
+    rig.input(nudge());
+    assert_eq!(rig.heard(1), REPLACED);
 }
 
 #[test]

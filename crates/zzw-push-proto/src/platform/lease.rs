@@ -4,9 +4,9 @@
 use super::life::draw;
 use super::link::{Doubt, Link};
 use super::store::{MessageId, NodeId, StoreOp};
-use super::vocabulary::{Event, LinkEnd, NodeInfo};
+use super::vocabulary::{Event, LinkEnd, NodeInfo, NodeMessage};
 use super::{LinkId, Pending, Platform, later, nodes};
-use crate::wire::{Code, Num};
+use crate::wire::{Code, Num, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,10 @@ pub struct Lease {
     pub leave_after: Duration,
 }
 
+/// Aliases of which other nodes are told one by one that the store could not tell what it has done.
+/// If there are more, all of them are in doubt.
+const MAX_UNSURE: usize = 1_024;
+
 /// What is known of this node's lease.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -45,6 +49,11 @@ pub(super) struct Held {
     leaving: BTreeSet<(Instant, LinkId)>,
     /// Links of which the store could not tell whether they still have their alias.
     doubtful: BTreeSet<LinkId>,
+    /// Aliases that the store may have given to this node, or kept a message for, and when it could
+    /// not say so.
+    unsure: BTreeMap<Text, Instant>,
+    /// When there were too many of them.
+    unsure_of_all: Option<Instant>,
 }
 
 impl Default for Lease {
@@ -162,6 +171,7 @@ impl Platform {
         for id in std::mem::take(&mut self.held.doubtful) {
             self.confirm(id);
         }
+        self.tell_unsure(asked_at);
         if is_late {
             self.fire_lease(now);
         }
@@ -250,6 +260,44 @@ impl Platform {
         if let Some(session) = self.links.get_mut(id).and_then(|link| link.session(serial)) {
             session.doubt = Doubt::Unasked;
             self.held.doubtful.insert(id);
+        }
+    }
+
+    /// The store may have given an alias to this node, or kept a message for it, and could not say so:
+    /// whoever has a link of it has been told of neither.
+    pub(super) fn unsure(&mut self, now: Instant, alias: &Text) {
+        if self.config.lease.is_none() {
+            return;
+        }
+        if self.held.unsure.len() < MAX_UNSURE {
+            self.held.unsure.insert(alias.clone(), now);
+        } else {
+            self.held.unsure_of_all = Some(now);
+        }
+    }
+
+    /// Has the other nodes ask the store about what has been unsure since then. Who is there has to
+    /// be known as it was later: any of them may have a link of it.
+    //= docs/spec/zzw-push-proto.md#store
+    //# A queue MUST be read again when the store cannot tell whether it has kept a message for it.
+    //= docs/spec/zzw-push-proto.md#node
+    //# A link MUST be closed when its alias has moved to another node by a later epoch, and by none
+    //# else.
+    pub(super) fn tell_unsure(&mut self, then: Instant) {
+        let mut unsure = Vec::new();
+        self.held.unsure.retain(|alias, at| {
+            let is_due = *at <= then;
+            if is_due {
+                unsure.push(alias.clone());
+            }
+            !is_due
+        });
+        if self.held.unsure_of_all.take_if(|at| *at <= then).is_some() {
+            return self.tell_nodes(&NodeMessage::Missed);
+        }
+        for alias in unsure {
+            let mid = MessageId::default();
+            self.tell_nodes(&NodeMessage::Nudge { alias, mid });
         }
     }
 

@@ -118,6 +118,7 @@ impl Platform {
         self.releases.clear();
         self.presence.clear();
         self.counters.held_bytes = 0;
+        self.tell_unsure(now);
         self.tell_nodes(&NodeMessage::Gone);
         self.life = Life::Closed;
         self.tell(Event::Closed(reason));

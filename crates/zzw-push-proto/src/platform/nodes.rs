@@ -2,7 +2,7 @@
 
 use super::parcel::Content;
 use super::vocabulary::{LinkEnd, NodeMessage, Output};
-use super::{NodeId, Owner, Platform};
+use super::{MessageId, NodeId, Owner, Platform};
 use crate::wire::{Code, Num};
 use std::time::Instant;
 
@@ -16,6 +16,9 @@ impl Platform {
                 let Some(link) = self.owners.get(&alias).copied() else {
                     return;
                 };
+                if mid == MessageId::default() {
+                    return self.doubt(link);
+                }
                 if let Some(session) = self.links.get_mut(link).and_then(|l| l.session.as_mut()) {
                     //= docs/spec/zzw-push-proto.md#node
                     //# A node that is told of a message MUST read the queue of its alias, and send

@@ -261,6 +261,12 @@ impl Platform {
             StoreError::Unavailable | StoreError::Full => Code::StoreUnavailable,
             StoreError::TooManyTopics => Code::TooLarge,
         };
+        if let (Pending::Claim(_, alias) | Pending::Append { alias, .. }, StoreError::Unavailable) =
+            (&pending, error)
+        {
+            // Perhaps it is done all the same.
+            self.unsure(now, alias);
+        }
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),
             Pending::Release(release) => self.not_released(now, release),

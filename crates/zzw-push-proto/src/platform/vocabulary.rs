@@ -147,7 +147,8 @@ pub enum NodeMessage {
     Nudge {
         /// For whom.
         alias: Text,
-        /// Its id.
+        /// Its id. 0: the store could not tell whether it has kept one, or given the alias to
+        /// another node, and has to be asked.
         mid: MessageId,
     },
     /// An alias has moved: the other node's epochs before this one are over.
