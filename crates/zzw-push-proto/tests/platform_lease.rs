@@ -8,7 +8,7 @@ use zzw_push_proto::platform::{
     Call, Event, Input, Lease, LinkEnd, LinkId, MessageId, NodeId, NodeInfo, NodeMessage, Output,
     Owner, Rate, StoreError, StoreOp, StoreReply, Transport,
 };
-use zzw_push_proto::wire::{Json, NodeCounts, Service, Text, Ttl};
+use zzw_push_proto::wire::{Code, Json, NodeCounts, Num, Publish, Service, Text, Ttl};
 
 /// Node 1, which has a lease, and node 2 beside it.
 fn node() -> Rig {
@@ -423,6 +423,38 @@ fn what_is_missed_while_the_store_is_asked_is_asked_again() {
     rig.is_held = false;
     rig.answer(seq, before);
     assert_eq!(bodies(&mut rig, 1), ["one"]);
+}
+
+#[test]
+fn a_node_without_a_lease_keeps_nothing_that_nobody_would_look_for() {
+    let publish = r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"one","num":"1"}"#;
+    let mut config = config();
+    config.lease = Some(Lease::default());
+    let mut rig = Rig::new(config);
+    renew(&mut rig, 2, secs(100_000));
+    rig.is_held = true;
+    rig.connect(1);
+    rig.says(1, publish);
+    let refused = r#"{"t":0,"error":"store unavailable, try again later","code":"store_unavailable","num":"1"}"#;
+    assert_eq!(rig.heard(1), [refused]);
+    let at = rig.at();
+    let message = Publish::to_aliases(["m_1"].iter().collect(), Json::text("one"), Num::Absent);
+    let id = rig.platform.publish(rig.now, at, message).unwrap();
+    rig.drain();
+    let events = rig.events();
+    assert_eq!(events, [Event::NotPublished(id, Code::StoreUnavailable)]);
+    let is_append = |(_, op): &(_, StoreOp)| matches!(op, StoreOp::Append { .. });
+    assert!(!rig.asked.iter().any(is_append));
+    assert_eq!(rig.platform.snapshot(), rig.platform.recount());
+
+    // What is not kept needs no lease.
+    let direct = publish.replace("\"num\"", "\"opts\":{\"time_to_live\":0},\"num\"");
+    rig.says(1, &direct);
+    assert_eq!(rig.heard(1), [r#"{"t":-6,"num":"1"}"#]);
+    rig.is_held = false;
+    rig.answer_all();
+    rig.says(1, publish);
+    assert_eq!(rig.heard(1), [r#"{"t":-6,"num":"1"}"#]);
 }
 
 /// What another node was told.

@@ -137,7 +137,14 @@ impl Platform {
             self.count_request(link, true);
         }
         let is_kept = publish.ttl() != Ttl::ONLINE_ONLY;
+        // Others look for what a node has kept and told nobody when its lease has ended: what one
+        // without a lease keeps, nobody would look for.
+        let is_refused = is_kept && self.is_fenced();
         for target in targets {
+            if is_refused {
+                self.part_done(id, Some(Code::StoreUnavailable));
+                continue;
+            }
             let target = target.detached();
             match (publish.method, is_kept) {
                 (Method::PublishToAlias, true) => self.append(now, id, target, publish),
