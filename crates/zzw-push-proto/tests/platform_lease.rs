@@ -426,6 +426,60 @@ fn what_is_missed_while_the_store_is_asked_is_asked_again() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node whose lease had ended MUST ask the store which of its links still have their alias, and
+//# look at their queues again, before it sends what is kept.
+fn what_was_pulled_before_the_lease_ended_is_asked_for_again() {
+    let mut rig = node_with_link();
+    append_elsewhere(&mut rig, "one");
+    rig.is_held = true;
+    rig.says(1, r#"{"t":4,"num":"a"}"#);
+    let (seq, load) = rig.asked.pop().unwrap();
+    let loaded = rig.store.execute(rig.at(), load);
+    claim_elsewhere(&mut rig);
+    (rig.is_held, rig.fails) = (false, true);
+    rig.wait(secs(7));
+    assert!(rig.platform.is_fenced());
+    (rig.is_held, rig.fails) = (true, false);
+    rig.wait(secs(1));
+    let (renewal, renew) = rig.asked.remove(0);
+    let renewed = rig.store.execute(rig.at(), renew);
+    rig.answer(renewal, renewed);
+    assert_eq!(rig.events(), [Event::Fenced, Event::Leased]);
+    rig.answer(seq, loaded);
+    assert!(rig.heard(1).is_empty());
+    rig.is_held = false;
+    rig.answer_all();
+    assert_eq!(rig.heard(1), REPLACED);
+}
+
+#[test]
+fn a_batch_is_not_repeated_on_a_link_that_may_have_lost_its_alias() {
+    let pull = r#"{"t":4,"num":"a"}"#;
+    let batch = r#"{"t":-4,"msg":["one"],"mid":["#;
+    let mut rig = node_with_link();
+    append_elsewhere(&mut rig, "one");
+    rig.says(1, pull);
+    assert!(rig.heard(1)[0].starts_with(batch));
+    rig.is_held = true;
+    rig.input(Input::Missed);
+    rig.says(1, pull);
+    assert!(rig.heard(1).is_empty());
+    rig.is_held = false;
+    rig.answer_all();
+    assert!(rig.heard(1)[0].starts_with(batch));
+
+    claim_elsewhere(&mut rig);
+    rig.is_held = true;
+    rig.input(Input::Missed);
+    rig.says(1, pull);
+    rig.is_held = false;
+    rig.answer_all();
+    assert_eq!(rig.heard(1), REPLACED);
+}
+
+#[test]
 fn a_node_without_a_lease_keeps_nothing_that_nobody_would_look_for() {
     let publish = r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"one","num":"1"}"#;
     let mut config = config();

@@ -43,6 +43,8 @@ pub(super) struct Held {
     has_failed: bool,
     /// The broker may send what is kept.
     is_valid: bool,
+    /// When the broker was last given one that it had not.
+    began: Option<Instant>,
     /// When links are closed for the lack of it.
     leave_at: Option<Instant>,
     /// Links that are closed then.
@@ -71,6 +73,13 @@ impl Lease {
     /// How long a node may rely on a lease, from when it asked for it.
     pub fn usable(&self) -> Duration {
         self.length.saturating_sub(self.fence)
+    }
+}
+
+impl Held {
+    /// True if there was none at some time since then.
+    pub(super) fn had_ended_since(&self, then: Instant) -> bool {
+        self.began.is_some_and(|began| then < began)
     }
 }
 
@@ -158,6 +167,7 @@ impl Platform {
         let is_late = later(asked_at, lease.usable()).is_none_or(|end| end <= now);
         if !is_late && !self.held.is_valid {
             self.held.is_valid = true;
+            self.held.began = Some(now);
             self.held.leave_at = None;
             self.held.leaving.clear();
             self.tell(Event::Leased);

@@ -1,6 +1,6 @@
 //! Pulling: batches for clients that ask instead of being told (Z-19).
 
-use super::link::{Link, PulledBatch, Session};
+use super::link::{Doubt, Link, PulledBatch, Session};
 use super::store::{Entry, MessageId, StoreOp, UnixMillis};
 use super::{Asker, LinkId, Pending, Platform, later};
 use crate::wire::{Batch, Code, Message, Num, Pull, Text};
@@ -41,7 +41,9 @@ impl Platform {
         session.pulling = Some(Box::new(pull.num.clone()));
         //= docs/spec/zzw-push-proto.md#pull
         //# A pull with the number of the last one MUST be answered with the same messages.
-        if let Some(message) = session.same_batch(now, &pull.num) {
+        // In doubt, whatever is read tells whose the alias is, too.
+        let is_sure = session.doubt == Doubt::None;
+        if let Some(message) = session.same_batch(now, &pull.num).filter(|_| is_sure) {
             return self.out.send(id, message);
         }
         let is_other = |batch: &mut Box<PulledBatch>| batch.num != pull.num;
@@ -92,6 +94,7 @@ impl Platform {
             return self.refuse(Asker::Link(id), Code::StoreUnavailable, num);
         }
         let max_bytes = self.config.pull_bytes;
+        let is_old = self.held.had_ended_since(asked_at);
         let link = self.links.get_mut(id);
         let Some(session) = link.and_then(|link| link.session(serial)) else {
             return self.refuse(Asker::Link(id), Code::NotBound, num);
@@ -103,6 +106,13 @@ impl Platform {
             //# A pull that a later one has overtaken MUST fail with `busy`, so that what it would
             //# have brought is not acknowledged unseen.
             return self.fail(id, Code::Busy, num);
+        }
+        //= docs/spec/zzw-push-proto.md#node
+        //# A node whose lease had ended MUST ask the store which of its links still have their
+        //# alias, and look at their queues again, before it sends what is kept.
+        if is_old {
+            let alias = session.alias.clone();
+            return self.read_batch(now, id, serial, alias, num);
         }
         // The same number was asked twice before the store answered.
         if let Some(message) = session.same_batch(now, &num) {
