@@ -708,3 +708,22 @@ fn links_that_end_while_they_are_in_doubt_leave_nothing_behind() {
     assert_eq!((counters.online, counters.store_requests), (1, 0));
     assert_eq!(counters, rig.platform.recount());
 }
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# When the lease of another node has ended, every queue MUST be looked at again: that node may
+//# have kept a message and told nobody.
+fn what_a_node_kept_and_told_nobody_is_found_when_it_says_goodbye() {
+    let mut rig = node_with_link();
+    append_elsewhere(&mut rig, "one");
+    rig.store.nodes.remove(&NodeId(2));
+    let (node, message) = (NodeId(2), NodeMessage::Gone);
+    rig.input(Input::FromNode { node, message });
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+    // Whoever was not known may have kept something, too.
+    append_elsewhere(&mut rig, "two");
+    let (node, message) = (NodeId(3), NodeMessage::Gone);
+    rig.input(Input::FromNode { node, message });
+    assert_eq!(bodies(&mut rig, 1), ["two"]);
+}

@@ -72,6 +72,13 @@ impl Platform {
                 if self.nodes.remove(&node).is_some() {
                     self.nodes_changed();
                 }
+                // No renewal will show any more that it has gone.
+                //= docs/spec/zzw-push-proto.md#node
+                //# When the lease of another node has ended, every queue MUST be looked at again:
+                //# that node may have kept a message and told nobody.
+                if self.config.lease.is_some() {
+                    self.doubt_all();
+                }
             }
         }
     }
