@@ -198,6 +198,7 @@ impl Live {
         let (now, machine) = (self.now, &mut self.machine);
         match stimulus {
             Stimulus::Wake => machine.handle_timeout(now),
+            Stimulus::Close => machine.close(now),
             Stimulus::Connected(link) => {
                 let address = [192, 0, 2, 7].into();
                 let peer = Peer::new(Transport::SocketIo, address).with_alias(ALIAS);

@@ -254,6 +254,14 @@ fn every_message_arrives_although_a_node_dies() {
             crash("not at once", 1).shifted().eager().prompt(),
         ),
         (Effort::Full, crash("a move", 1).moving(1).prompt()),
+        (Effort::Usual, Plan::new("an end", 1).ending(1)),
+        (
+            Effort::Full,
+            Plan::new("an end, and a move", 1)
+                .moving(1)
+                .ending(1)
+                .prompt(),
+        ),
         (
             Effort::Full,
             crash("and a loss", 1).moving(1).losing(1).eager().prompt(),

@@ -41,6 +41,8 @@ pub(crate) struct Budgets {
     pub outages: u8,
     /// A node is killed, and started anew.
     pub crashes: u8,
+    /// A node is closed, and started anew.
+    pub ends: u8,
 }
 
 /// A rule of the design taken out, in the driver.
@@ -87,6 +89,7 @@ impl Plan {
                 pauses: 0,
                 outages: 0,
                 crashes: 0,
+                ends: 0,
             },
             shift: Duration::ZERO,
             hurries: true,
@@ -125,6 +128,11 @@ impl Plan {
 
     pub(crate) fn crashing(mut self, crashes: u8) -> Self {
         self.budgets.crashes = crashes;
+        self
+    }
+
+    pub(crate) fn ending(mut self, ends: u8) -> Self {
+        self.budgets.ends = ends;
         self
     }
 
@@ -180,10 +188,12 @@ impl fmt::Display for Plan {
             pauses,
             outages,
             crashes,
+            ends,
         } = self.budgets;
         write!(
             f,
-            "{messages} messages, M{moves} F{failures} L{losses} P{pauses} O{outages} C{crashes}"
+            "{messages} messages, M{moves} F{failures} L{losses} P{pauses} O{outages} C{crashes} \
+             E{ends}"
         )?;
         let marks = [
             (self.shift > Duration::ZERO, "shifted"),

@@ -37,6 +37,7 @@ pub(crate) enum Stimulus {
     Answer(u8, Keyed<StoreReply>),
     Failed(u8),
     Heard(NodeId, Keyed<NodeMessage>),
+    Close,
 }
 
 /// What a node wants done.

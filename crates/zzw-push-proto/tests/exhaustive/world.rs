@@ -188,6 +188,10 @@ impl World {
                 self.left.crashes -= 1;
                 self.crash(slot, unsent, machines)
             }
+            Step::Close(slot, is_given_back) => {
+                self.left.ends -= 1;
+                self.close(slot, is_given_back, machines)
+            }
             Step::Sweep => {
                 self.sweep();
                 Ok(())
@@ -263,6 +267,29 @@ impl World {
         let other = self.node_mut(1 - slot);
         let left = other.inbox.len() - usize::from(unsent);
         other.inbox.truncate(left);
+        self.replace(slot, machines)
+    }
+
+    /// A node is closed, with what it has asked for done, and another one takes its place.
+    fn close(
+        &mut self,
+        slot: Slot,
+        is_given_back: bool,
+        machines: &mut Machines,
+    ) -> Result<(), String> {
+        self.tell(slot, Stimulus::Close, machines)?;
+        while let Some(at) = self.carried_next(slot).next() {
+            self.carry(slot, at)?;
+        }
+        if is_given_back {
+            let node = self.node(slot).id;
+            Arc::make_mut(&mut self.store).nodes.remove(&node);
+        }
+        self.replace(slot, machines)
+    }
+
+    fn replace(&mut self, slot: Slot, machines: &mut Machines) -> Result<(), String> {
+        let other = self.node_mut(1 - slot);
         // What the other one owes, it owes to nobody any more.
         other.owes = false;
         self.device.lost(slot);

@@ -35,6 +35,8 @@ pub(crate) enum Step {
     Mend(Slot),
     /// A node is killed; so many of its last words have not left it.
     Crash(Slot, u8),
+    /// A node is closed; its driver gives its lease back, or leaves it to end.
+    Close(Slot, bool),
     Sweep,
 }
 
@@ -115,6 +117,9 @@ impl World {
         } else if self.left.outages > 0 {
             steps.push(Step::CutOff(slot));
         }
+        if self.left.ends > 0 && is_in_touch {
+            steps.extend([false, true].map(|is_given_back| Step::Close(slot, is_given_back)));
+        }
         if self.left.crashes > 0 {
             let inbox = self.node(1 - slot).inbox.iter().rev();
             let unsent = inbox.take_while(|(from, _)| *from == node.id).count();
@@ -191,6 +196,8 @@ impl fmt::Display for Step {
                     "node {slot} is killed, {unsent} of its last words with it"
                 )
             }
+            Self::Close(slot, true) => write!(f, "node {slot} is closed and gives its lease back"),
+            Self::Close(slot, false) => write!(f, "node {slot} is closed"),
             Self::Sweep => f.write_str("the alias of the dead node is given to nobody"),
         }
     }

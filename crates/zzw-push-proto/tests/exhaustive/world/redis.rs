@@ -46,7 +46,7 @@ impl World {
     }
 
     /// The requests of a node that are carried out next: of its own, and of the alias.
-    pub(super) fn carried_next(&self, slot: Slot) -> impl Iterator<Item = u8> {
+    pub(super) fn carried_next(&self, slot: Slot) -> impl Iterator<Item = u8> + use<> {
         let requests = || self.node(slot).requests.iter();
         let first = |is_own: bool| {
             requests().position(|it| it.stage == Stage::Asked && is_renewal(&it.op) == is_own)
