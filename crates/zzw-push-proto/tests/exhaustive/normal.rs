@@ -21,6 +21,8 @@ pub(crate) fn digest_of(
     let now = time_of(&format!("{now:?}")).expect("a time");
     let mut digest = Digest::new();
     digest.write_u64(node.0);
+    // Were it called otherwise, states would be taken for one that are not.
+    assert!(text.contains(HELD), "when the lease was asked for");
     // The settings of all nodes are the same, but for their names.
     let settings = text.find(", links: ").expect("links");
     let mut rest = &text[settings..];
@@ -45,6 +47,7 @@ pub(crate) fn digest_of(
 }
 
 const COUNTERS: &str = "counters: Counters {";
+const HELD: &str = "held: Held { since: ";
 const INSTANT: &str = "Instant { tv_sec: ";
 const PUBLISH: &str = "PublishId(";
 const MARKS: [&str; 6] = [
@@ -68,7 +71,10 @@ fn time_of(text: &str) -> Option<Time> {
 }
 
 fn age(before: &str, time: Time, now: Time) -> u64 {
-    let is_renewal = before.ends_with("held: Held { since: Some(") || before.ends_with("Renew(");
+    let is_renewal = before
+        .strip_suffix("Some(")
+        .is_some_and(|it| it.ends_with(HELD))
+        || before.ends_with("Renew(");
     let (horizon, length) = (HORIZON.as_nanos(), LENGTH.as_nanos());
     let ahead = time - now;
     let told = if ahead > 0 {

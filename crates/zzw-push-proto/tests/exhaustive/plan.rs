@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub is_restless: bool,
     /// Time passes only when nothing is under way that nothing holds up.
     pub is_prompt: bool,
+    /// Goes down before it goes on, which takes little memory and finds no shortest ways.
+    pub is_deep: bool,
     /// Links are closed when their node has been without a lease for so long.
     pub leave_after: Duration,
     pub saboteur: Saboteur,
@@ -63,6 +65,27 @@ pub(crate) enum Saboteur {
     SweepKeepsEpoch,
 }
 
+/// How much is explored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effort {
+    /// What takes some seconds without optimisation.
+    Usual,
+    /// What takes some minutes with it.
+    Full,
+    /// What takes some minutes more.
+    Long,
+}
+
+impl Effort {
+    pub(crate) fn of_this_run() -> Self {
+        match std::env::var("EXHAUSTIVE").as_deref() {
+            Ok("full") => Self::Full,
+            Ok("long") => Self::Long,
+            _ => Self::Usual,
+        }
+    }
+}
+
 /// How long the store keeps a lease.
 pub(crate) const LENGTH: Duration = Duration::from_secs(3);
 
@@ -96,6 +119,7 @@ impl Plan {
             is_eager: false,
             is_restless: false,
             is_prompt: false,
+            is_deep: false,
             leave_after: Duration::from_secs(1 << 30),
             saboteur: Saboteur::None,
         }
@@ -163,6 +187,12 @@ impl Plan {
     /// With a store and nodes that take no time, unless they are out of reach or stand still.
     pub(crate) fn prompt(mut self) -> Self {
         self.is_prompt = true;
+        self
+    }
+
+    /// For more states than have room side by side.
+    pub(crate) fn deep(mut self) -> Self {
+        self.is_deep = true;
         self
     }
 

@@ -35,7 +35,7 @@ struct Found {
     ways: Vec<(u32, Step)>,
     /// Where each state goes if nothing more goes wrong, and what must not be if it stays there.
     rests: Vec<(u32, Option<Fault>)>,
-    queue: VecDeque<World>,
+    queue: VecDeque<(u32, World)>,
     moves: usize,
 }
 
@@ -55,21 +55,19 @@ pub(crate) fn search(plan: &Plan) -> Report {
     };
     found.add(0, Step::Starts, start);
     let mut wrong = None;
-    let mut at = 0;
-    while let Some(world) = found.queue.pop_front() {
+    while let Some((at, world)) = found.next(plan) {
         if let Err((step, what)) = found.expand(at, &world, &mut machines) {
             let mut moves = found.way(at);
             moves.push(step);
             wrong = Some(Counterexample { moves, what });
             break;
         }
-        at += 1;
     }
     let mut ends = 0;
     if wrong.is_none() {
         let rests = found.rests();
         ends = rests.len();
-        // States are numbered in the order of their distance.
+        // Unless a plan is deep, states are numbered in the order of their distance.
         let fault = rests
             .into_iter()
             .find_map(|at| Some((at, found.rests[at as usize].1?)));
@@ -89,6 +87,14 @@ pub(crate) fn search(plan: &Plan) -> Report {
 }
 
 impl Found {
+    fn next(&mut self, plan: &Plan) -> Option<(u32, World)> {
+        if plan.is_deep {
+            self.queue.pop_back()
+        } else {
+            self.queue.pop_front()
+        }
+    }
+
     /// The number of a state, which is noted if it is new.
     fn add(&mut self, from: u32, by: Step, world: World) -> u32 {
         let next = u32::try_from(self.ways.len()).expect("fewer states than that");
@@ -98,7 +104,8 @@ impl Found {
                 place.insert(next);
                 assert!(self.ways.len() < MOST, "too many states");
                 self.ways.push((from, by));
-                self.queue.push_back(world);
+                self.rests.push((next, None));
+                self.queue.push_back((next, world));
                 next
             }
         }
@@ -121,7 +128,7 @@ impl Found {
                 rest = next;
             }
         }
-        self.rests.push((rest, world.fault_at_rest()));
+        self.rests[at as usize] = (rest, world.fault_at_rest());
         Ok(())
     }
 
