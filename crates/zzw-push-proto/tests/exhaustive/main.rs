@@ -153,187 +153,165 @@ use world::{Fault, Step, World};
 
 #[test]
 fn every_message_arrives_once_the_device_has_settled() {
-    explore(&[
-        (Effort::Usual, Plan::new("no move", 3)),
-        (
-            Effort::Usual,
+    explore(
+        Effort::Usual,
+        &[
+            Plan::new("no move", 3),
             Plan::new("every order", 1).moving(1).unhurried().prompt(),
-        ),
-        (Effort::Usual, Plan::new("one move", 1).moving(1)),
-        (Effort::Full, Plan::new("two moves", 1).moving(2)),
-        (
-            Effort::Usual,
-            Plan::new("here or there", 1)
-                .moving(2)
-                .restless()
-                .prompt()
-                .eager(),
-        ),
-        (Effort::Usual, Plan::new("two messages", 2).moving(1)),
-        (Effort::Full, Plan::new("three messages", 3).moving(1)),
-    ]);
+            Plan::new("one move", 1).moving(1),
+            Plan::new("here or there", 1).moving(2).restless().eager(),
+            Plan::new("two messages", 2).moving(1),
+        ],
+    );
+    explore(
+        Effort::Full,
+        &[
+            Plan::new("two moves", 1).moving(2),
+            Plan::new("three messages", 3).moving(1),
+        ],
+    );
 }
 
 #[test]
 fn every_message_arrives_although_the_store_fails() {
-    explore(&[
-        (
-            Effort::Usual,
+    explore(
+        Effort::Usual,
+        &[
             Plan::new("one failure", 1).moving(1).failing(1),
-        ),
-        (
-            Effort::Usual,
             Plan::new("every order", 1).failing(1).unhurried().prompt(),
-        ),
-        (Effort::Usual, Plan::new("two failures", 1).failing(2)),
-        (
-            Effort::Full,
+            Plan::new("two failures", 1).failing(2),
+        ],
+    );
+    explore(
+        Effort::Full,
+        &[
             Plan::new("every order", 1)
                 .moving(1)
                 .failing(1)
                 .unhurried()
                 .prompt(),
-        ),
-        (
-            Effort::Full,
-            Plan::new("two moves", 1)
-                .moving(2)
-                .failing(1)
-                .eager()
-                .prompt(),
-        ),
-        (
-            Effort::Full,
-            Plan::new("three messages", 3)
-                .moving(1)
-                .failing(1)
-                .eager()
-                .prompt(),
-        ),
-    ]);
+            Plan::new("two moves", 1).moving(2).failing(1).eager(),
+            Plan::new("three messages", 3).moving(1).failing(1).eager(),
+        ],
+    );
 }
 
 #[test]
 fn every_message_arrives_although_nodes_do_not_hear_each_other() {
-    explore(&[
-        (Effort::Usual, Plan::new("one loss", 1).moving(1).losing(1)),
-        (
-            Effort::Full,
+    explore(
+        Effort::Usual,
+        &[Plan::new("one loss", 1).moving(1).losing(1)],
+    );
+    explore(
+        Effort::Full,
+        &[
+            Plan::new("two moves", 1)
+                .moving(2)
+                .losing(1)
+                .restless()
+                .eager(),
             Plan::new("and a failure", 1)
                 .moving(1)
                 .failing(1)
                 .losing(1)
                 .prompt(),
-        ),
-        (
-            Effort::Full,
             Plan::new("two messages", 2).moving(1).losing(1).prompt(),
-        ),
-        (
-            Effort::Full,
-            Plan::new("three messages", 3)
-                .moving(1)
-                .losing(1)
-                .eager()
-                .prompt(),
-        ),
-    ]);
+            Plan::new("three messages", 3).moving(1).losing(1).eager(),
+        ],
+    );
 }
 
 #[test]
 fn every_message_arrives_although_a_lease_ends() {
     let outage = |name, messages| Plan::new(name, messages).cut_off(1);
     let pause = |name, messages| Plan::new(name, messages).pausing(1);
-    explore(&[
-        (Effort::Usual, outage("an outage", 1)),
-        (Effort::Usual, outage("every order", 1).unhurried().prompt()),
-        (Effort::Usual, outage("links leave", 1).leaving().prompt()),
-        (Effort::Usual, outage("not at once", 1).shifted()),
-        (Effort::Usual, pause("a pause", 1)),
-        (Effort::Usual, pause("not at once", 1).shifted()),
-        (Effort::Full, outage("a move", 1).moving(1)),
-        (
-            Effort::Full,
+    explore(
+        Effort::Usual,
+        &[
+            outage("an outage", 1),
+            outage("every order", 1).unhurried().prompt(),
+            outage("links leave", 1).leaving().prompt(),
+            outage("not at once", 1).shifted(),
+            pause("a pause", 1),
+            pause("not at once", 1).shifted(),
+        ],
+    );
+    explore(
+        Effort::Full,
+        &[
+            outage("two outages", 1).cut_off(2).eager(),
+            outage("a failure", 1).moving(1).failing(1).eager(),
+            outage("not at once", 1).moving(1).shifted().eager(),
+            outage("here or there", 1).moving(1).restless().eager(),
+            pause("a failure", 1).moving(1).failing(1).eager(),
+            pause("not at once", 1).moving(1).shifted().eager(),
+            outage("a move", 1).moving(1),
             outage("links leave", 1).moving(1).leaving().prompt(),
-        ),
-        (
-            Effort::Full,
-            outage("two messages", 2).moving(1).eager().prompt(),
-        ),
-        (Effort::Full, outage("three messages", 3).eager().prompt()),
-        (Effort::Full, pause("a move", 1).moving(1)),
-        (
-            Effort::Full,
-            pause("two messages", 2).moving(1).eager().prompt(),
-        ),
-        (Effort::Full, pause("three messages", 3).eager().prompt()),
-        (
-            Effort::Long,
-            outage("three messages", 3)
-                .moving(1)
-                .eager()
-                .prompt()
-                .deep(),
-        ),
-        (
-            Effort::Long,
-            pause("three messages", 3).moving(1).eager().prompt().deep(),
-        ),
-    ]);
+            outage("two messages", 2).moving(1).eager(),
+            outage("three messages", 3).eager(),
+            pause("a move", 1).moving(1),
+            pause("two messages", 2).moving(1).eager(),
+            pause("three messages", 3).eager(),
+        ],
+    );
+    explore(
+        Effort::Long,
+        &[
+            outage("three messages", 3).moving(1).eager().deep(),
+            pause("three messages", 3).moving(1).eager().deep(),
+        ],
+    );
 }
 
 #[test]
 fn every_message_arrives_although_a_node_dies() {
     let crash = |name, messages| Plan::new(name, messages).crashing(1);
-    explore(&[
-        (Effort::Usual, crash("a crash", 1)),
-        (
-            Effort::Usual,
-            crash("not at once", 1).shifted().eager().prompt(),
-        ),
-        (Effort::Full, crash("a move", 1).moving(1).prompt()),
-        (
-            Effort::Full,
-            crash("and a loss", 1).moving(1).losing(1).eager().prompt(),
-        ),
-        (
-            Effort::Full,
-            crash("and a failure", 1)
-                .moving(1)
-                .failing(1)
-                .eager()
-                .prompt(),
-        ),
-        (Effort::Full, crash("and an outage", 1).cut_off(1).prompt()),
-        (
-            Effort::Full,
-            crash("and a pause", 1).pausing(1).eager().prompt(),
-        ),
-        (Effort::Full, crash("three messages", 3).eager().prompt()),
-        (Effort::Long, crash("a move, any time", 1).moving(1)),
-        (
-            Effort::Long,
-            crash("three messages", 3).moving(1).eager().prompt().deep(),
-        ),
-    ]);
+    explore(
+        Effort::Usual,
+        &[
+            crash("a crash", 1),
+            crash("not at once", 1).shifted().eager(),
+        ],
+    );
+    explore(
+        Effort::Full,
+        &[
+            crash("two crashes", 1).crashing(2).eager(),
+            crash("two moves", 0).moving(2).failing(1).eager(),
+            crash("two moves", 0).moving(2).losing(1).eager(),
+            crash("a move", 1).moving(1).prompt(),
+            crash("and a loss", 1).moving(1).losing(1).eager(),
+            crash("and a failure", 1).moving(1).failing(1).eager(),
+            crash("and an outage", 1).cut_off(1).prompt(),
+            crash("and a pause", 1).pausing(1).eager(),
+            crash("three messages", 3).eager(),
+        ],
+    );
+    explore(
+        Effort::Long,
+        &[
+            crash("a move, any time", 1).moving(1),
+            crash("three messages", 3).moving(1).eager().deep(),
+        ],
+    );
 }
 
 #[test]
 fn every_message_arrives_although_a_node_is_closed() {
     let end = |name| Plan::new(name, 1).ending(1);
-    explore(&[
-        (Effort::Usual, end("an end")),
-        (Effort::Full, end("a move").moving(1).eager().prompt()),
-        (
-            Effort::Full,
-            end("and an outage").cut_off(1).eager().prompt(),
-        ),
-        (
-            Effort::Full,
-            end("and a crash").crashing(1).eager().prompt(),
-        ),
-        (Effort::Long, end("a move, at its time").moving(1).prompt()),
-    ]);
+    explore(Effort::Usual, &[end("an end")]);
+    explore(
+        Effort::Full,
+        &[
+            end("a move").moving(1).eager(),
+            end("and an outage").cut_off(1).eager(),
+            end("and a crash").crashing(1).eager(),
+        ],
+    );
+    explore(
+        Effort::Long,
+        &[end("a move, at its time").moving(1).prompt()],
+    );
 }
 
 /// What no plan has, because renewals come first when the store can be reached again: here the store
@@ -365,18 +343,18 @@ fn nobody_looks_for_what_a_node_kept_without_a_lease() {
     assert_eq!(world.fault_at_rest(), Some(Fault::Undelivered));
 }
 
-/// Explores what this run has the time for, and finds nothing wrong with it.
-fn explore(plans: &[(Effort, Plan)]) {
-    let effort = Effort::of_this_run();
-    for (_, plan) in plans.iter().filter(|(least, _)| *least <= effort) {
+/// Explores that if this run has the time for it, and finds nothing wrong with it.
+fn explore(least: Effort, plans: &[Plan]) {
+    if Effort::of_this_run() < least {
+        return;
+    }
+    for plan in plans {
         let report = search(plan);
         println!("{plan}: {report}");
-        assert!(
-            report.ends > 0 || report.counterexample.is_some(),
-            "{plan}: it never ends"
-        );
         if let Some(counterexample) = report.counterexample {
             panic!("{plan}\n{counterexample}");
         }
+        // A world that never comes to rest proves nothing about where it does.
+        assert!(report.ends > 0, "{plan}: it never ends");
     }
 }

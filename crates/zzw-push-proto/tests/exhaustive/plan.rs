@@ -172,10 +172,10 @@ impl Plan {
         self
     }
 
-    /// With a store that does at once what it is asked for, unless it is out of reach.
+    /// With a store that does at once what it is asked for, unless it is out of reach, in a prompt world.
     pub(crate) fn eager(mut self) -> Self {
         self.is_eager = true;
-        self
+        self.prompt()
     }
 
     /// With a device that also connects to where it is.
@@ -229,7 +229,7 @@ impl fmt::Display for Plan {
             (self.shift > Duration::ZERO, "shifted"),
             (!self.hurries, "unhurried"),
             (self.is_eager, "eager"),
-            (self.is_prompt, "prompt"),
+            (self.is_prompt && !self.is_eager, "prompt"),
             (self.is_restless, "restless"),
             (self.leave_after < HORIZON, "leaving"),
         ];
