@@ -727,3 +727,21 @@ fn what_a_node_kept_and_told_nobody_is_found_when_it_says_goodbye() {
     rig.input(Input::FromNode { node, message });
     assert_eq!(bodies(&mut rig, 1), ["two"]);
 }
+
+#[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node that may have missed what another one has said MUST look at every queue again.
+fn what_was_missed_is_found_without_a_lease_when_the_store_answers_again() {
+    let mut rig = Rig::new(config());
+    rig.bind(1, "m_1");
+    rig.heard(1);
+    append_elsewhere(&mut rig, "one");
+    rig.fails = true;
+    rig.input(Input::Missed);
+    rig.wait(secs(5));
+    assert!(bodies(&mut rig, 1).is_empty());
+    rig.fails = false;
+    rig.wait(secs(2));
+    assert_eq!(bodies(&mut rig, 1), ["one"]);
+}

@@ -266,8 +266,18 @@ impl Platform {
         }
     }
 
-    pub(super) fn not_confirmed(&mut self, id: LinkId, serial: u64) {
-        if let Some(session) = self.links.get_mut(id).and_then(|link| link.session(serial)) {
+    /// The store is asked again when it has renewed the lease; where there is none, the queue is read
+    /// when it has had time to recover, which tells the epoch, too.
+    pub(super) fn not_confirmed(&mut self, now: Instant, id: LinkId, serial: u64) {
+        let is_alone = self.config.lease.is_none();
+        let Some(session) = self.links.get_mut(id).and_then(|link| link.session(serial)) else {
+            return;
+        };
+        if is_alone {
+            session.doubt = Doubt::None;
+            let alias = session.alias.clone();
+            self.look_again(now, &alias);
+        } else {
             session.doubt = Doubt::Unasked;
             self.held.doubtful.insert(id);
         }

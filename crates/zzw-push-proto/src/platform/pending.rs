@@ -286,7 +286,7 @@ impl Platform {
             | Pending::Topics(link, num) => self.refuse(Asker::Link(link), code, num),
             Pending::Status { asker, num, .. } => self.refuse(asker, code, num),
             Pending::Renew(_) => self.not_renewed(now),
-            Pending::Confirm { link, session } => self.not_confirmed(link, session),
+            Pending::Confirm { link, session } => self.not_confirmed(now, link, session),
             Pending::List(exchange) => self.refuse(Asker::Exchange(exchange), code, Num::Absent),
             Pending::Ack {
                 link,
