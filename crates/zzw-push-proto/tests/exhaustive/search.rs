@@ -17,7 +17,8 @@ pub(crate) struct Report {
     pub nodes: (usize, usize),
     /// States to which the world comes back for ever if nothing more goes wrong.
     pub ends: usize,
-    /// Moves from the beginning to the state that is furthest from it.
+    /// Moves from the beginning to the state that was found last: the furthest from it, unless the plan is
+    /// deep.
     pub depth: usize,
     pub counterexample: Option<Counterexample>,
 }
@@ -182,7 +183,7 @@ impl fmt::Display for Report {
         let (nodes, told) = self.nodes;
         write!(
             f,
-            "{} states, {} moves, {} ends, at most {} moves deep; {nodes} states of a node, told \
+            "{} states, {} moves, {} ends, the last one {} moves away; {nodes} states of a node, told \
              {told} things",
             self.states, self.moves, self.ends, self.depth
         )
