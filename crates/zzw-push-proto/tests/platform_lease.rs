@@ -745,3 +745,29 @@ fn what_was_missed_is_found_without_a_lease_when_the_store_answers_again() {
     rig.wait(secs(2));
     assert_eq!(bodies(&mut rig, 1), ["one"]);
 }
+
+#[test]
+//= docs/spec/zzw-push-proto.md#store
+//= type=test
+//# A queue MUST be read again when the store cannot tell whether it has kept a message for it.
+fn what_a_topic_may_have_brought_is_looked_for_here_and_elsewhere() {
+    let mut rig = node_with_link();
+    rig.connect(2);
+    rig.is_held = true;
+    rig.says(
+        2,
+        r#"{"t":6,"method":"publish","topic":["t"],"msg":"hi","num":"1"}"#,
+    );
+    let (seq, _) = rig.asked.pop().unwrap();
+    append_elsewhere(&mut rig, "of the topic");
+    rig.answer(seq, Err(StoreError::Unavailable));
+    rig.is_held = false;
+    rig.wait(secs(2));
+    assert_eq!(bodies(&mut rig, 1), ["of the topic"]);
+    let missed = |output: &Output| {
+        let message = NodeMessage::Missed;
+        let node = NodeId(2);
+        *output == Output::Relay { node, message }
+    };
+    assert_eq!(rig.log.iter().filter(|output| missed(output)).count(), 1);
+}

@@ -292,6 +292,13 @@ impl Platform {
         if self.held.unsure.len() < MAX_UNSURE {
             self.held.unsure.insert(alias.clone(), now);
         } else {
+            self.unsure_of_all(now);
+        }
+    }
+
+    /// The same for aliases that nobody can name.
+    pub(super) fn unsure_of_all(&mut self, now: Instant) {
+        if self.config.lease.is_some() {
             self.held.unsure_of_all = Some(now);
         }
     }
@@ -313,7 +320,8 @@ impl Platform {
             !is_due
         });
         if self.held.unsure_of_all.take_if(|at| *at <= then).is_some() {
-            return self.tell_nodes(&NodeMessage::Missed);
+            self.tell_nodes(&NodeMessage::Missed);
+            return self.doubt_all();
         }
         for alias in unsure {
             let mid = MessageId::default();

@@ -267,6 +267,10 @@ impl Platform {
             // Perhaps it is done all the same.
             self.unsure(now, alias);
         }
+        if matches!(pending, Pending::AppendTopic { .. }) && error == StoreError::Unavailable {
+            // For some of its members, perhaps, and nobody knows for which.
+            self.unsure_of_all(now);
+        }
         match pending {
             Pending::Claim(link, alias) => self.not_claimed(now, link, &alias),
             Pending::Release(release) => self.not_released(now, release),
