@@ -78,7 +78,7 @@ impl Cluster {
         &self.notes
     }
 
-    /// Asks for something; see [`crate::zzw::store::Store::submit`].
+    /// Asks for something; see [`crate::zzw::place::Store::submit`].
     pub fn submit(&self, seq: Seq, op: StoreOp) -> Option<Input> {
         let waiting = self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // These are few, and without them the node would lose its place.

@@ -173,7 +173,7 @@ fn a_folder_that_is_none_or_cannot_be_written_to_is_named() {
     let folder = kit::Folder::new("zzw-store-no-folder");
     std::fs::write(folder.join("file"), b"").unwrap();
     for path in [Path::new(&folder.join("file")), Path::new("/proc/none")] {
-        let opened = drive::zzw::store::Store::open(path, roomy(), drop);
+        let opened = drive::zzw::place::Store::open(path, roomy(), drop);
         let error = opened.unwrap_err();
         assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
         let shown = path.display().to_string();

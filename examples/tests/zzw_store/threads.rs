@@ -1,7 +1,7 @@
 //! The store as the server uses it: with a thread, or answering at once.
 
 use crate::{append, append_topic, kit, model, roomy, subscribe};
-use drive::zzw::store::Store;
+use drive::zzw::place::Store;
 use std::collections::HashMap;
 use std::sync::mpsc;
 use zzw_push_proto::platform::{Input, MessageId, Seq, StoreError, StoreOp, StoreReply};

@@ -125,6 +125,7 @@ impl World {
             18 | 21 => self.decide(usize::from(a), b),
             19 => self.call(a, b),
             _ if a >= 252 => self.drain(),
+            _ if a >= 244 => self.input(Input::Missed),
             _ => self.command(a, b),
         }
     }

@@ -27,7 +27,8 @@ mod vault;
 
 use crate::cluster;
 use crate::http;
-use crate::zzw::store::{self, Store};
+use crate::zzw::place::Store;
+use crate::zzw::store;
 use core::{Core, Judge};
 use futures_util::future::join_all;
 use shards::{Corridor, Shards, deliver};

@@ -2,7 +2,7 @@
 
 use super::core::{Core, Snapshot};
 use super::vault::{Vault, addressed};
-use crate::zzw::store::Store;
+use crate::zzw::place::Store;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

@@ -1,6 +1,6 @@
 //! The store as one core of several uses it.
 
-use crate::zzw::store::Store;
+use crate::zzw::place::Store;
 use std::sync::Arc;
 use zzw_push_proto::platform::{Input, Seq, StoreOp};
 

@@ -397,7 +397,7 @@ fn count(number: u64) -> usize {
 }
 
 /// The JSON of what a device tells; `None` if that cannot be kept, which never happens.
-pub(crate) fn written(info: &Info) -> Option<Json> {
+pub fn written(info: &Info) -> Option<Json> {
     let named = [("communityId", &info.community_id), ("name", &info.name)];
     let named = named.into_iter().filter_map(|(name, text)| {
         let text = Json::text(text.as_deref()?);

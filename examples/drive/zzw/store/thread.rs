@@ -15,7 +15,7 @@ use zzw_push_proto::wire::Text;
 
 /// A store on disk with its thread.
 #[derive(Debug)]
-pub(super) struct Thread {
+pub struct Thread {
     asks: Option<Sender<(Seq, StoreOp)>>,
     worker: Option<JoinHandle<io::Result<()>>>,
     shared: Arc<Shared>,
@@ -30,7 +30,12 @@ struct Shared {
 }
 
 impl Thread {
-    pub(super) fn start(
+    /// Opens the store on `medium`, or makes one. `answer` is called on its thread.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; what is there stays as it is.
+    pub fn start(
         medium: impl Medium,
         settings: Settings,
         answer: impl FnMut(Vec<Input>) + Send + 'static,
@@ -60,7 +65,8 @@ impl Thread {
         })
     }
 
-    pub(super) fn submit(&self, seq: Seq, op: StoreOp) -> Option<Input> {
+    /// Asks for something; the answer is returned, or it comes later, whatever happens.
+    pub fn submit(&self, seq: Seq, op: StoreOp) -> Option<Input> {
         let waiting = self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // Releases are few, and an alias that is not released would be shown for ever.
         let is_urgent = matches!(op, StoreOp::Release { .. });
@@ -77,14 +83,20 @@ impl Thread {
         Some(Input::StoreFailed(seq, refused))
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    /// How it stands.
+    pub fn figures(&self) -> Figures {
         let figures = self.shared.figures.lock();
         let mut figures = figures.unwrap_or_else(PoisonError::into_inner).clone();
         figures.waiting = self.shared.waiting.load(Ordering::Relaxed) as u64;
         figures
     }
 
-    pub(super) fn close(mut self) -> io::Result<()> {
+    /// Carries out what was asked, and closes the file.
+    ///
+    /// # Errors
+    ///
+    /// If the store is broken: what was answered with a success is kept even so.
+    pub fn close(mut self) -> io::Result<()> {
         self.end()
     }
 
@@ -198,7 +210,8 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
 /// Members that are told together.
 const PART: usize = 500;
 
-pub(crate) fn parts(seq: Seq, members: Vec<(Text, Appended)>) -> impl Iterator<Item = Input> {
+/// An answer about many members, in parts.
+pub fn parts(seq: Seq, members: Vec<(Text, Appended)>) -> impl Iterator<Item = Input> {
     let mut left = members.into_iter();
     std::iter::from_fn(move || {
         let members: Vec<_> = left.by_ref().take(PART).collect();
