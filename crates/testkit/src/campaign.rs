@@ -15,11 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A rule that is taken out must be missed within so many sessions.
 const NOTICED_WITHIN: u64 = 10_000;
 
-/// The test `pair` of one package.
+/// A simulation of one package, `pair` as a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign {
     /// The package, to say how a failure is repeated.
     pub package: &'static str,
+    /// Its test program.
+    pub target: &'static str,
     /// Seeds that once failed, one a line; they are run first. Lines with `#` are comments.
     pub regressions: &'static str,
 }
@@ -179,8 +181,15 @@ impl Campaign {
 
     /// What has gone wrong, and how to see it happen.
     fn blame(&self, scale: &Scale, seed: u64, what: &str) -> String {
-        let (Scale { one, test, .. }, package) = (scale, self.package);
-        format!("{what}\n{one}={seed} cargo test -p {package} --test pair {test} -- --nocapture")
+        let (
+            Scale { one, test, .. },
+            Self {
+                package, target, ..
+            },
+        ) = (scale, self);
+        format!(
+            "{what}\n{one}={seed} cargo test -p {package} --test {target} {test} -- --nocapture"
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use testkit::campaign::{Campaign, Session};
 
 const CAMPAIGN: Campaign = Campaign {
     package: "some-protocol",
+    target: "pair",
     regressions: "# Seeds that once failed.\n7\n",
 };
 

@@ -771,3 +771,23 @@ fn what_a_topic_may_have_brought_is_looked_for_here_and_elsewhere() {
     };
     assert_eq!(rig.log.iter().filter(|output| missed(output)).count(), 1);
 }
+
+#[test]
+fn what_two_nodes_say_to_one_alias_in_one_millisecond_has_two_ids() {
+    let said = |own: u64| {
+        let mut config = config();
+        (config.node, config.lease) = (NodeId(own), Some(Lease::default()));
+        let mut rig = Rig::new(config);
+        rig.wait(Duration::ZERO);
+        rig.bind(1, "m_1");
+        rig.heard(1);
+        let publish = r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"x","num":"1",
+            "opts":{"time_to_live":0}}"#;
+        rig.says(1, publish);
+        let heard = rig.heard(1).remove(0);
+        let (_, mid) = heard.split_once(r#""mid":""#).unwrap();
+        mid.split('"').next().unwrap().to_owned()
+    };
+    let mids: std::collections::BTreeSet<String> = (1..=4).map(said).collect();
+    assert_eq!(mids.len(), 4, "{mids:?}");
+}

@@ -20,6 +20,7 @@ use world::{Side, World};
 
 const CAMPAIGN: Campaign = Campaign {
     package: "analyst-proto",
+    target: "pair",
     regressions: include_str!("regressions.txt"),
 };
 

@@ -21,6 +21,7 @@ use world::{StoreFault, World};
 
 const CAMPAIGN: Campaign = Campaign {
     package: "face-record-push",
+    target: "pair",
     regressions: include_str!("regressions.txt"),
 };
 

@@ -18,6 +18,7 @@ use world::World;
 
 const CAMPAIGN: Campaign = Campaign {
     package: "se5-events",
+    target: "pair",
     regressions: include_str!("regressions.txt"),
 };
 

@@ -1,5 +1,6 @@
 //! Publishing: keep first, acknowledge then.
 
+use super::balance::mix;
 use super::link::{Doubt, Link};
 use super::offline::Sent;
 use super::parcel::Content;
@@ -372,7 +373,10 @@ impl Platform {
     //# A publication with a time to live of 0 MUST be sent to the links that are bound and have
     //# room for it, and MUST NOT be stored.
     pub(super) fn direct(&mut self, alias: &Text, at: UnixMillis, content: &Arc<Content>) {
-        self.last_direct = MessageId::next_direct(self.last_direct, at);
+        // One that is alone begins at the first place.
+        let is_alone = self.config.lease.is_none() && self.nodes.is_empty();
+        let node = if is_alone { 0 } else { mix(self.config.node.0) };
+        self.last_direct = MessageId::next_direct(self.last_direct, at, node);
         let mid = self.last_direct;
         if let Some(link) = self.owners.get(alias).copied() {
             return self.send_direct(link, mid, content);

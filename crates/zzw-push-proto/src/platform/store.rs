@@ -282,15 +282,17 @@ impl MessageId {
         }
     }
 
-    /// The same for messages that are not kept: in the upper half.
+    /// The same for messages that are not kept: in the upper half, where each of 32 nodes begins at a
+    /// place of its own, so that what two of them say to one alias in one millisecond differs.
     #[must_use]
     //= docs/spec/zzw-push-proto.md#store
     //# The ids of messages that are kept and of those that are not MUST differ, whatever the clock
     //# does.
-    pub(super) fn next_direct(last: Self, at: UnixMillis) -> Self {
-        let next = Self::earliest(at).max(last.0.saturating_add(1));
+    pub(super) fn next_direct(last: Self, at: UnixMillis, node: u64) -> Self {
+        let place = Self::HALF | (node & 31) << 6;
+        let next = (Self::earliest(at) | place).max(last.0.saturating_add(1));
         if next & Self::HALF == 0 {
-            Self((next & !4095) | Self::HALF)
+            Self((next & !4095) | place)
         } else {
             Self(next)
         }

@@ -37,6 +37,7 @@ use world::World;
 
 const CAMPAIGN: Campaign = Campaign {
     package: "zzw-push-proto",
+    target: "cluster",
     regressions: include_str!("regressions.txt"),
 };
 

@@ -36,6 +36,7 @@ use world::{Doom, Moment, Stats, World};
 
 const CAMPAIGN: Campaign = Campaign {
     package: "zzw-push-proto",
+    target: "pair",
     regressions: include_str!("regressions.txt"),
 };
 
