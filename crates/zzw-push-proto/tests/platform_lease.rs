@@ -480,6 +480,10 @@ fn a_batch_is_not_repeated_on_a_link_that_may_have_lost_its_alias() {
 }
 
 #[test]
+//= docs/spec/zzw-push-proto.md#node
+//= type=test
+//# A node without a lease MUST keep nothing, and answer `store_unavailable` to a publication that is
+//# to be kept.
 fn a_node_without_a_lease_keeps_nothing_that_nobody_would_look_for() {
     let publish = r#"{"t":6,"method":"publish_to_alias","alias":["m_1"],"msg":"one","num":"1"}"#;
     let mut config = config();

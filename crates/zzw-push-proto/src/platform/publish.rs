@@ -140,6 +140,9 @@ impl Platform {
         let is_kept = publish.ttl() != Ttl::ONLINE_ONLY;
         // Others look for what a node has kept and told nobody when its lease has ended: what one
         // without a lease keeps, nobody would look for.
+        //= docs/spec/zzw-push-proto.md#node
+        //# A node without a lease MUST keep nothing, and answer `store_unavailable` to a publication
+        //# that is to be kept.
         let is_refused = is_kept && self.is_fenced();
         for target in targets {
             if is_refused {
