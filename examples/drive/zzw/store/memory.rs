@@ -13,7 +13,7 @@ use std::time::Instant;
 use zzw_push_proto::platform::{Entry, MessageId, StoreError, StoreOp, UnixMillis};
 use zzw_push_proto::wire::{Json, Text};
 
-/// A store in memory. One caller at a time; [`super::Store`] has a lock for it.
+/// A store in memory. One caller at a time; [`crate::zzw::place::Store`] has a lock for it.
 #[derive(Debug)]
 pub struct Memory {
     shelf: Things,
