@@ -137,7 +137,8 @@ impl Books {
 
     async fn claim(&self, lane: &Lane, alias: &Text, owner: Owner) -> Result<StoreReply, Trouble> {
         // Before it is claimed, so that whoever clears up behind this node finds it.
-        let note = add(&self.keys.owned(owner.node), alias);
+        let mut note = self.script(Script::Own, &[self.keys.owned(owner.node)]);
+        note.arg(alias.as_str());
         let keys = [self.keys.record(alias), self.keys.queue(alias)];
         let mut claim = self.script(Script::Claim, &keys);
         claim.arg(self.time()).arg(owner_text(owner));
@@ -171,7 +172,11 @@ impl Books {
         match replies.owner()? {
             None => lane.call([self.listed(alias, epoch, None)]).await?,
             // By a later epoch.
-            Some(owner) if owner.node == self.node => lane.call([add(&ours, alias)]).await?,
+            Some(owner) if owner.node == self.node => {
+                let mut note = self.script(Script::Own, &[ours]);
+                note.arg(alias.as_str());
+                lane.call([note]).await?
+            }
             Some(_) => Vec::new(),
         };
         Ok(StoreReply::Done)

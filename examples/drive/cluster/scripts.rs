@@ -17,6 +17,7 @@ pub(super) enum Script {
     Renew,
     Tell,
     Free,
+    Own,
 }
 
 /// By which names the server knows them.
@@ -26,7 +27,7 @@ pub(super) struct Loaded(Vec<String>);
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
 impl Script {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Claim,
         Self::Release,
         Self::Orphan,
@@ -38,6 +39,7 @@ impl Script {
         Self::Renew,
         Self::Tell,
         Self::Free,
+        Self::Own,
     ];
 
     fn text(self) -> &'static str {
@@ -53,6 +55,16 @@ impl Script {
             Self::Renew => include_str!("scripts/renew.lua"),
             Self::Tell => include_str!("scripts/tell.lua"),
             Self::Free => include_str!("scripts/free.lua"),
+            Self::Own => include_str!("scripts/own.lua"),
+        }
+    }
+
+    /// What stands above it. When Redis has no memory left, only what would grow for good is refused:
+    /// leases go on, and whoever connects and acknowledges makes room.
+    fn head(self) -> &'static str {
+        match self {
+            Self::Append | Self::Subscribe => "#!lua",
+            _ => "#!lua flags=allow-oom",
         }
     }
 }
@@ -61,7 +73,7 @@ impl Loaded {
     pub(super) async fn load(connection: &mut impl ConnectionLike) -> RedisResult<Self> {
         let mut names = Vec::with_capacity(Script::ALL.len());
         for script in Script::ALL {
-            let text = format!("{PRELUDE}\n{}", script.text());
+            let text = format!("{}\n{PRELUDE}\n{}", script.head(), script.text());
             let load = cmd("SCRIPT").arg("LOAD").arg(text).to_owned();
             names.push(load.query_async(connection).await?);
         }

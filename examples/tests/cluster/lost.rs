@@ -31,7 +31,7 @@ fn hosts(info: &Value) -> Vec<String> {
     info.as_object().unwrap().keys().cloned().collect()
 }
 
-async fn publish(server: &Server, alias: &str, text: &str, ttl: Option<u32>) -> Value {
+pub(crate) async fn publish(server: &Server, alias: &str, text: &str, ttl: Option<u32>) -> Value {
     let mut body = json!({
         "t": 6, "method": "publish_to_alias", "alias": [alias], "msg": text, "num": "1",
     });
@@ -48,7 +48,7 @@ pub(crate) async fn call(server: &Server, path: &str) -> Value {
     ask(server.addresses().rest, "GET", &path, "").await.json()
 }
 
-async fn delivered(caller: &mut Caller) -> String {
+pub(crate) async fn delivered(caller: &mut Caller) -> String {
     let delivery = caller.hears().await;
     assert_eq!(delivery["t"], 5, "{delivery}");
     let ack = json!({"t": -5, "mid": delivery["mid"]});

@@ -12,6 +12,7 @@ mod kit;
 mod kit_zzw;
 mod ledger;
 mod lost;
+mod memory;
 #[path = "../zzw_store/model.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a fuzz target may use it")]
 mod model;
