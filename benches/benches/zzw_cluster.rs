@@ -79,7 +79,7 @@ fn audience() -> usize {
 struct Case {
     name: &'static str,
     plant: Plant,
-    /// Two to a node.
+    /// As many at each node.
     publishers: Vec<TcpStream>,
     tally: Arc<Tally>,
     lone: Vec<Sample>,
@@ -114,7 +114,7 @@ impl Case {
             tokio::spawn(receive(stream, Arc::clone(&tally)));
         }
         let mut publishers = Vec::new();
-        for node in plant.nodes.iter().cycle().take(4 * nodes) {
+        for node in plant.nodes.iter().cycle().take(PUBLISHERS) {
             publishers.push(zzw_links::connect(node.port).await?);
         }
         Ok(Self {
@@ -210,7 +210,10 @@ impl Case {
     }
 }
 
-/// Messages to aliases that are published and not yet answered, in all.
+/// Links that publish, in all; a multiple of each number of nodes.
+const PUBLISHERS: usize = 12;
+
+/// Messages to aliases that are published and not yet answered, in all. A link may have 64.
 const UNDER_WAY: usize = 384;
 
 async fn messages(folder: &Path) -> io::Result<()> {
@@ -279,16 +282,14 @@ fn report(cases: &[Case], what: &str, samples: impl Fn(&Case) -> &Vec<Sample>) {
             .iter()
             .zip(reference.map_or(&[][..], |it| samples(it)));
         println!(
-            "{:<24} {:>12.0} {:>10.1} {:>10.1} {:>8.1} {:>9.2}x {:>8.0}",
+            "{:<24} {:>12.0} {:>10.1} {:>10.1} {:>8.1} {:>9.2}x {:>8}",
             case.name,
             of(case, &|it| it.deliveries / it.wall.as_secs_f64()),
             of(case, &|it| each(it.nodes, it)),
             of(case, &|it| each(it.redis, it)),
             of(case, &cost),
             median(pairs.map(|(it, reference)| cost(it) / cost(reference))),
-            of(case, &|it| it
-                .latency
-                .map_or(f64::NAN, |it| it.as_secs_f64() * 1e6)),
+            latency(&samples(case)[..]),
         );
     }
     println!("\nasked of Redis for each delivery:\n");
@@ -300,6 +301,17 @@ fn report(cases: &[Case], what: &str, samples: impl Fn(&Case) -> &Vec<Sample>) {
                 asked(&sample.counts, sample.deliveries)
             );
         }
+    }
+}
+
+/// In microseconds, the one in the middle.
+fn latency(samples: &[Sample]) -> String {
+    let latencies = samples.iter().filter_map(|sample| sample.latency);
+    let latency = median(latencies.map(|latency| latency.as_secs_f64() * 1e6));
+    if latency.is_nan() {
+        String::new()
+    } else {
+        format!("{latency:.0}")
     }
 }
 
@@ -323,42 +335,44 @@ fn asked(counts: &Counts, each: f64) -> String {
 }
 
 /// The script that keeps a message, called by nobody but this bench: the limit of one Redis, and the
-/// memory that messages take.
+/// memory that messages take, which depends on how much room a stream takes at first.
 async fn script(folder: &Path) -> io::Result<()> {
     println!("\n## zzw: the script that keeps a message of {BODY} bytes, without a broker\n");
-    let redis = Redis::start(folder)?;
     let text = concat!(
         include_str!("../../examples/drive/cluster/scripts/prelude.lua"),
         "\n",
         include_str!("../../examples/drive/cluster/scripts/append.lua")
     );
-    let name = redis.ask(&["SCRIPT", "LOAD", text]);
-    let mut stream = zzw_links::connect(redis.port).await?;
     let aliases: usize = if is_measured() { 20_000 } else { 20 };
-    for (what, times) in [("the first of each alias", 1), ("four more of each", 4)] {
-        let (before, cpu) = (redis.counts(), redis.program.cpu_time()?);
-        let start = Instant::now();
-        for _ in 0..times {
-            keep(&mut stream, &name, aliases).await?;
+    for room in ["4096", "1024"] {
+        println!("stream-node-max-bytes {room}");
+        let redis = Redis::start(folder)?;
+        redis.ask(&["CONFIG", "SET", "stream-node-max-bytes", room]);
+        let name = redis.ask(&["SCRIPT", "LOAD", text]);
+        let mut stream = zzw_links::connect(redis.port).await?;
+        for (what, times) in [("the first of each alias", 1), ("four more of each", 4)] {
+            let (before, cpu) = (redis.counts(), redis.program.cpu_time()?);
+            let start = Instant::now();
+            for _ in 0..times {
+                keep(&mut stream, &name, aliases).await?;
+            }
+            let wall = start.elapsed();
+            let spent = redis.program.cpu_time()?.saturating_sub(cpu);
+            let counts = redis.counts().since(&before);
+            let messages = (times * aliases) as f64;
+            println!(
+                "  {what}: {:.0} a second, {:.1} us CPU each, {:.0} bytes of memory each, {}",
+                messages / wall.as_secs_f64(),
+                spent.as_secs_f64() * 1e6 / messages,
+                counts.memory as f64 / messages,
+                asked(&counts, messages),
+            );
         }
-        let wall = start.elapsed();
-        let spent = redis.program.cpu_time()?.saturating_sub(cpu);
-        let counts = redis.counts().since(&before);
-        let messages = (times * aliases) as f64;
-        println!(
-            "{what}: {:.0} a second, {:.1} us CPU each, {:.0} bytes of memory each, {}",
-            messages / wall.as_secs_f64(),
-            spent.as_secs_f64() * 1e6 / messages,
-            counts.memory as f64 / messages,
-            asked(&counts, messages),
-        );
-    }
-    for key in ["r", "q"] {
-        let key = format!("zzw:{key}:{{a:{}}}", alias(7));
-        println!(
-            "{key} with 5 messages: {} bytes",
-            redis.ask(&["MEMORY", "USAGE", &key])
-        );
+        for key in ["r", "q"] {
+            let key = format!("zzw:{key}:{{a:{}}}", alias(7));
+            let usage = redis.ask(&["MEMORY", "USAGE", &key]);
+            println!("  {key} with 5 messages: {usage} bytes");
+        }
     }
     Ok(())
 }

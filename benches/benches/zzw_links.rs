@@ -47,9 +47,9 @@ impl Tally {
     pub(crate) async fn all(&self) -> io::Result<()> {
         let wanted = self.wanted.load(Ordering::Relaxed);
         while self.seen.load(Ordering::Relaxed) < wanted {
-            let waited = tokio::time::timeout(PATIENCE, self.is_there.notified()).await;
+            let told = tokio::time::timeout(PATIENCE, self.is_there.notified()).await;
             let seen = self.seen.load(Ordering::Relaxed);
-            waited.map_err(|_| io::Error::other(format!("{seen} of {wanted} came")))?;
+            told.map_err(|_| io::Error::other(format!("{seen} of {wanted} came")))?;
         }
         Ok(())
     }
