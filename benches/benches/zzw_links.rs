@@ -1,11 +1,12 @@
 //! The ends of the cluster bench: links that take messages and acknowledge them, and publishers.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 /// In every message once, and nowhere else: receivers count it.
@@ -66,7 +67,17 @@ pub(crate) fn alias(number: usize) -> String {
 }
 
 pub(crate) async fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    connect_from(0, port).await
+}
+
+/// From one of several addresses: with more than 14,000 links from one, the system looks long for a
+/// port that is free.
+async fn connect_from(number: usize, port: u16) -> io::Result<TcpStream> {
+    let from =
+        Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(number % 8).unwrap_or(0));
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -91,7 +102,7 @@ pub(crate) async fn ask(stream: &mut TcpStream, line: &str, answer: &str) -> io:
 
 /// A link that has an alias.
 pub(crate) async fn bind(port: u16, number: usize) -> io::Result<TcpStream> {
-    let mut stream = connect(port).await?;
+    let mut stream = connect_from(number / 2, port).await?;
     let line = format!("{{\"t\":14,\"alias\":\"{}\"}}\n", alias(number));
     ask(&mut stream, &line, "-14").await?;
     Ok(stream)
