@@ -124,6 +124,7 @@ impl Redis {
         // A rewrite would make the file smaller while its growth is measured.
         command.args(["everysec", "--auto-aof-rewrite-percentage", "0", "--dir"]);
         command.arg(folder);
+        command.args(["--enable-debug-command", "yes"]);
         let mut program = Program::start(command)?;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if !program.is_running()? {
