@@ -14,6 +14,7 @@
 pub mod cast;
 pub mod checks;
 pub mod model;
+pub mod others;
 pub mod store;
 
 use std::net::{IpAddr, Ipv4Addr};
