@@ -5,7 +5,7 @@ use super::worker::Worker;
 use super::{Settings, server};
 use crate::zzw::store::{self, Figures};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -26,6 +26,8 @@ pub struct Cluster {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) waiting: AtomicUsize,
+    /// Words to other nodes were lost: they are told so.
+    pub(super) has_lost_words: AtomicBool,
     figures: Mutex<Figures>,
 }
 
@@ -97,9 +99,13 @@ impl Cluster {
     /// Says something to another node, if that can be done; what matters of it is found otherwise if
     /// not.
     pub fn tell(&self, node: NodeId, message: NodeMessage) {
-        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if !self.send(Ask::Tell(node, message, Instant::now())) {
-            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        let shared = &self.shared;
+        let waiting = shared.waiting.fetch_add(1, Ordering::Relaxed);
+        // They follow what has been kept, so there are about as many as requests.
+        let is_full = waiting >= self.max_waiting.saturating_mul(2);
+        if is_full || !self.send(Ask::Tell(node, message, Instant::now())) {
+            shared.has_lost_words.store(true, Ordering::Relaxed);
+            shared.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -33,8 +33,6 @@ pub(super) struct Worker<A> {
     node: NodeId,
     shared: Arc<Shared>,
     answer: RefCell<A>,
-    /// Words to others were lost.
-    has_lost_words: Cell<bool>,
     /// Since when the leases of others have been seen to be over, without a break.
     dead: RefCell<BTreeMap<NodeId, Instant>>,
     has_lease: Cell<bool>,
@@ -77,7 +75,6 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
             node,
             shared,
             answer: RefCell::new(answer),
-            has_lost_words: Cell::new(false),
             dead: RefCell::default(),
             has_lease: Cell::new(false),
         }
@@ -122,7 +119,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
                 .await;
             let End::Lost(what) = end else { return };
             self.note(&what);
-            self.has_lost_words.set(true);
+            self.lose_words();
             self.dead.borrow_mut().clear();
             let is_flapping = since.elapsed() < LONGEST_PAUSE;
             next = self.reconnect(&mut asked, is_flapping).await;
@@ -273,7 +270,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
                 Ask::Tell(node, message, since) => {
                     let told = books.tell(&lane, *node, message, since.elapsed());
                     if told.await.is_err() {
-                        self.has_lost_words.set(true);
+                        self.lose_words();
                     }
                     None
                 }
@@ -328,15 +325,15 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
             self.alone(books, connection, Books::begin).await?;
             self.tell_machine(vec![Input::Missed]);
         }
-        if self.has_lost_words.get() && !books.living.borrow().is_empty() {
-            self.has_lost_words.set(false);
+        let has_lost_words = &self.shared.has_lost_words;
+        if !books.living.borrow().is_empty() && has_lost_words.swap(false, Ordering::Relaxed) {
             let others = books.living.borrow().clone();
             for node in others.into_iter().filter(|node| *node != self.node) {
                 let lane = Lane::default();
                 let tell = vec![books.tell(&lane, node, &NodeMessage::Missed, Duration::ZERO)];
                 let told = lane.run(connection, tell).await;
                 if !matches!(told.first(), Some(Ok(_))) {
-                    self.has_lost_words.set(true);
+                    self.lose_words();
                     return Err(Trouble::Lost.to_string());
                 }
             }
@@ -397,6 +394,11 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         }
     }
 
+    /// Other nodes have to look again, once they can be told.
+    fn lose_words(&self) {
+        self.shared.has_lost_words.store(true, Ordering::Relaxed);
+    }
+
     /// Remembers why there is no connection.
     fn note(&self, what: &str) {
         self.shared.figures().broken = Some(format!("Redis at {}: {what}", self.name));
@@ -410,7 +412,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
                 Ask::Store(seq, _) => {
                     inputs.push(Input::StoreFailed(seq, StoreError::Unavailable));
                 }
-                Ask::Tell(..) => self.has_lost_words.set(true),
+                Ask::Tell(..) => self.lose_words(),
             }
         }
         self.tell_machine(inputs);

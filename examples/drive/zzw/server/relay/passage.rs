@@ -18,8 +18,11 @@ use zzw_push_proto::wire::Servers;
 /// Who was passed on is not passed on again, should the nodes not agree about a room's home.
 pub(super) const PASSED_ON: &str = "x-zzw-passed-on";
 
-/// How long the other node may take to accept a connection, and to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the other node may take to accept a connection.
+const DIALING: Duration = Duration::from_secs(5);
+
+/// And to answer, which may have to wait for a camera's picture.
+const ANSWERING: Duration = Duration::from_secs(80);
 
 /// Longest answer of the other node that is no upgrade.
 const MAX_ANSWER: usize = 64 << 10;
@@ -35,7 +38,7 @@ pub(super) async fn pass_on(
     let target = target.map_or("/", |target| target.as_str());
     let location = format!("ws://{}:{}{target}", home.host, home.service.web_socket);
     let near = upgrade::on(&mut request);
-    let asked = tokio::time::timeout(PATIENCE, ask(request, home)).await;
+    let asked = tokio::time::timeout(ANSWERING, ask(request, home)).await;
     let Ok(Ok(mut answer)) = asked else {
         return redirect(&location);
     };
@@ -66,7 +69,7 @@ async fn ask(
     home: &Servers,
 ) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
     let address = (home.host.as_str(), home.service.web_socket);
-    let stream = TcpStream::connect(address).await?;
+    let stream = tokio::time::timeout(DIALING, TcpStream::connect(address)).await??;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection.with_upgrades());
