@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, JoinSet};
-use zzw_push_proto::device::Event;
+use zzw_push_proto::device::{Event, Replaced};
 use zzw_push_proto::wire::{Door, Json, Num, Publish, Ttl};
 
 /// Messages that are answered with `-6`.
@@ -38,6 +38,8 @@ const PUBLISHERS: usize = 6;
 const SLEEPERS: usize = 20;
 /// Requests of one publisher that are not answered yet.
 const AHEAD: usize = 8;
+/// Between an answer and the next request.
+const PACE: Duration = Duration::from_millis(120);
 /// How long messages last whose time is short, in seconds.
 const SHORT: u32 = 1;
 /// A door that opens later than that is opened for somebody else; with what a busy machine takes to
@@ -45,8 +47,8 @@ const SHORT: u32 = 1;
 const LATE: Duration = Duration::from_secs(10);
 /// No step takes longer.
 const PATIENCE: Duration = Duration::from_mins(3);
-/// What `/info` tells is true after so long.
-const TRUE_AFTER: Duration = Duration::from_secs(10);
+/// What `/info` tells is true within ten seconds; a busy machine may take longer, so that is printed.
+const TRUE_AFTER: Duration = Duration::from_secs(30);
 
 const ALL: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
 
@@ -85,6 +87,7 @@ async fn whichever_node_is_lost_every_kept_message_arrives_once_in_order() {
         async move {
             let enough = MESSAGES * share / 9;
             wait_until(|| ledger.answered.load(Ordering::Relaxed) >= enough).await;
+            println!("{} answered", ledger.answered.load(Ordering::Relaxed));
         }
     };
     let node = |number: usize, what: &dyn Fn(&mut Node)| what(&mut nodes.lock().unwrap()[number]);
@@ -99,6 +102,10 @@ async fn whichever_node_is_lost_every_kept_message_arrives_once_in_order() {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        println!(
+            "node {number} shows {wanted:?} after {:.1?}",
+            since.elapsed()
+        );
     };
     shows(1, &ALL).await;
 
@@ -180,6 +187,8 @@ fn options(alias: usize, node: &Node, folder: &str) -> DeviceOptions {
     options.data = Some(format!("{folder}end-{alias}").into());
     options.config.backoff_min = Duration::from_millis(100);
     options.config.backoff_max = Duration::from_millis(500);
+    // A node that stood still may take up a connection that was given up meanwhile.
+    options.config.replaced = Replaced::After(Duration::from_millis(500));
     options
 }
 
@@ -258,7 +267,10 @@ async fn publish(publisher: usize, options: DeviceOptions, ledger: Arc<Ledger>) 
             let answer = control.publish(message);
             let (ledger, number) = (Arc::clone(&ledger), number);
             asked.spawn(async move {
-                match answer.await {
+                let answer = answer.await;
+                // So that there is something under way whatever happens.
+                tokio::time::sleep(PACE).await;
+                match answer {
                     Ok(_) => ledger.keep(publisher, number, sent),
                     // It may have been kept all the same.
                     Err(
