@@ -454,3 +454,26 @@ fn what_two_nodes_say_to_one_alias_in_one_millisecond_has_two_ids() {
     let mids: std::collections::BTreeSet<String> = (1..=4).map(said).collect();
     assert_eq!(mids.len(), 4, "{mids:?}");
 }
+
+#[test]
+fn a_lease_that_could_not_be_held_is_one_that_can() {
+    let mut lease = Lease::default();
+    (lease.fence, lease.renew_every) = (secs(100), secs(100));
+    let mut config = config();
+    config.lease = Some(lease);
+    let mut rig = Rig::new(config);
+    rig.wait(secs(60));
+    assert!(!rig.platform.is_fenced());
+    assert_eq!(rig.platform.snapshot().fences, 0);
+    // Four of the eight seconds are left, of which two pass between renewals.
+    assert_eq!(rig.events(), [Event::Leased]);
+    rig.fails = true;
+    rig.wait(secs(4));
+    assert!(rig.platform.is_fenced());
+    lease.length = Duration::ZERO;
+    let mut config = platform_kit::config();
+    config.lease = Some(lease);
+    let mut rig = Rig::new(config);
+    rig.wait(Duration::from_millis(100));
+    assert_eq!(rig.platform.snapshot().fences, 0);
+}

@@ -183,7 +183,7 @@ impl Config {
         self.slow_timeout = self.slow_timeout.max(least);
         self.ask_timeout = self.ask_timeout.max(least);
         if let Some(lease) = &mut self.lease {
-            lease.renew_every = lease.renew_every.max(least);
+            *lease = lease.sane();
         }
         self
     }

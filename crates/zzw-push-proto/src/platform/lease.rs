@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 pub struct Lease {
     /// How long the store keeps the place; 8 s.
     pub length: Duration,
-    /// How often it is renewed; 1 s.
+    /// How often it is renewed; 1 s, and at most half of [`Self::usable`].
     pub renew_every: Duration,
-    /// So long before its end, nothing that is kept is sent any more; 2 s.
+    /// So long before its end, nothing that is kept is sent any more; 2 s, and at most half of
+    /// `length`.
     pub fence: Duration,
     /// A node that has been without one for so long closes its links, so that they find another; 60 s.
     pub leave_after: Duration,
@@ -70,6 +71,17 @@ impl Default for Lease {
 }
 
 impl Lease {
+    /// A lease that ends before it begins would be asked for without end, and one that is asked for
+    /// too late be lost each time.
+    pub(super) fn sane(mut self) -> Self {
+        let least = Duration::from_millis(1);
+        let half = |time: Duration| time.checked_div(2).unwrap_or_default().max(least);
+        self.length = self.length.max(Duration::from_millis(8));
+        self.fence = self.fence.min(half(self.length));
+        self.renew_every = self.renew_every.clamp(least, half(self.usable()));
+        self
+    }
+
     /// How long a node may rely on a lease, from when it asked for it.
     pub fn usable(&self) -> Duration {
         self.length.saturating_sub(self.fence)
