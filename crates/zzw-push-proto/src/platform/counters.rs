@@ -116,8 +116,8 @@ impl Platform {
         self.counters.node_changes
     }
 
-    /// What [`Self::snapshot`] tells, with what is counted anew by walking over everything: for whoever doubts that
-    /// that is right (I6). It takes as long as there are links.
+    /// What [`Self::snapshot`] tells, counted anew by walking over everything: for whoever doubts the
+    /// counters (I6). It takes as long as there are links.
     pub fn recount(&self) -> Counters {
         let mut now = self.snapshot();
         (now.tcp_links, now.socketio_links, now.online) = (0, 0, 0);

@@ -16,6 +16,13 @@ impl Platform {
         }
     }
 
+    /// True if what was read then may have been there before a pause.
+    //= docs/spec/zzw-push-proto.md#permission
+    //# The same MUST become of one that may have waited so long because the process stood still.
+    fn may_have_waited(&self, read: Instant) -> bool {
+        self.paused_until.is_some_and(|until| read < until)
+    }
+
     /// Tells the other nodes of a frame that the rooms of this one have let through.
     pub fn relay_door(&mut self, now: Instant, received: Instant, message: &Message) {
         let age = now.saturating_duration_since(received);
@@ -26,11 +33,8 @@ impl Platform {
     /// One that the rooms of another node have let through.
     pub(super) fn far_door(&mut self, now: Instant, message: Message, age: Duration) {
         let is_command = matches!(message, Message::OpenDoor(_));
-        //= docs/spec/zzw-push-proto.md#permission
-        //# The same MUST become of one that may have waited so long because the process stood still.
-        let may_be_old = self.paused_until.is_some_and(|until| now < until);
         match now.checked_sub(age) {
-            Some(received) if !(is_command && may_be_old) => {
+            Some(received) if !(is_command && self.may_have_waited(now)) => {
                 self.out.push(Output::FarDoor { received, message });
             }
             _ => self.counters.late = self.counters.late.saturating_add(1),
@@ -55,10 +59,7 @@ impl Platform {
         //= docs/spec/zzw-push-proto.md#permission
         //# A command to open a door that has waited for `door_life` MUST be dropped, counted and
         //# reported even if it is allowed.
-        //= docs/spec/zzw-push-proto.md#permission
-        //# The same MUST become of one that may have waited so long because the process stood still.
-        let may_be_old = self.paused_until.is_some_and(|until| received < until);
-        let is_late = waited >= self.config.door_life || may_be_old;
+        let is_late = waited >= self.config.door_life || self.may_have_waited(received);
         if is_authorised && is_command && is_late {
             self.counters.late = self.counters.late.saturating_add(1);
             return self.tell(Event::DoorTooLate(link));

@@ -74,6 +74,11 @@ use std::time::{Duration, Instant};
 /// Every [`Output::Store`] is answered, in any order; requests about one alias are carried out in
 /// order. Outputs may be drained at any time; what waits is in memory until then. Ids of links and
 /// calls are never used twice. Inputs that come late or doubled do nothing.
+///
+/// What is for another node ([`Output::Relay`]) may be lost if [`NodeMessage::Missed`] follows to all
+/// nodes once they can be reached, and what comes from them if [`Input::Missed`] is told. The aliases
+/// of a node whose lease has ended are given to nobody, under a later epoch. Of a process that stood
+/// still, [`Input::Paused`] is told before anything else.
 #[derive(Debug)]
 pub struct Platform {
     config: Config,
