@@ -1,20 +1,15 @@
 //! Relay rooms whose links come to different nodes.
 
-use crate::kit_zzw::{Guest, Heard, Raw, ask, soon};
-use crate::lost::{call, two, two_with};
+use crate::kit_zzw::{Guest, Heard, Raw, ask, call, until};
+use crate::lost::{hosts, two, two_with};
 use crate::redis::Redis;
 use drive::zzw::server::{Options, Server};
-use std::time::Duration;
 
 /// A room whose home is the first or the second of two nodes, as seen from the sizes of their rooms.
 async fn room_at(servers: &[Server; 2], home: usize) -> String {
     for number in 0.. {
-        let empty = async {
-            while servers.iter().any(|server| server.sizes().links > 0) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        soon("empty rooms", empty).await;
+        let are_empty = async || servers.iter().all(|server| server.sizes().links == 0);
+        until("empty rooms", are_empty).await;
         let room = format!("{number}");
         let guest = Guest::enter(&servers[0], &format!("/{room}/0/android")).await;
         let is_first = servers[0].sizes().links == 1;
@@ -82,8 +77,8 @@ async fn rooms_move_when_their_home_goes_and_links_are_told() {
     two.stop().await.unwrap();
     assert!(matches!(caller.hear().await, Heard::Closed(_)));
     other.is_closed(1001).await;
-    let is_alone = async { while call(&one, "/info").await.as_object().unwrap().len() > 1 {} };
-    soon("the other's end", is_alone).await;
+    let is_alone = async || hosts(&call(&one, "/info").await).len() == 1;
+    until("the other's end", is_alone).await;
     let mut caller = Guest::enter(&one, &format!("/{room}/0/android")).await;
     let mut other = Guest::enter(&one, &format!("/{room}/1/ios")).await;
     other.say("在").await;

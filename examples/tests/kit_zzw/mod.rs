@@ -42,6 +42,16 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
+/// Looks until it is so, but neither for ever nor so often that a server has enough of it.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let looked = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon(what, looked).await;
+}
+
 /// What somebody in a room hears.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -243,6 +253,14 @@ pub async fn ask(address: SocketAddr, method: &str, path: &str, body: impl AsRef
         body.len()
     );
     exchange(address, [head.as_bytes(), body].concat()).await
+}
+
+/// What a server answers to a call that it has to answer.
+pub async fn call(server: &Server, path: &str) -> Value {
+    let path = format!("{path}/{}", server.token().unwrap());
+    let answer = ask(server.addresses().rest, "GET", &path, "").await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.json()
 }
 
 /// Somebody who speaks in lines.

@@ -1,6 +1,6 @@
 //! What each call does and answers.
 
-use crate::kit_zzw::{Answer, Caller, Guest, ask};
+use crate::kit_zzw::{Answer, Caller, Guest, ask, until};
 use crate::{encoded, start};
 use serde_json::json;
 
@@ -157,7 +157,8 @@ async fn the_status_of_any_alias_is_told_however_it_is_spelt() {
         let clear = json!({"t": 2, "topic": [], "untopic": ["m_2", "c_2"], "num": ""});
         assert_eq!(caller.asks(&clear).await["t"], -2);
         drop(caller);
-        while ask(rest, "GET", &path, "").await.json()["status"] != "offline" {}
+        let is_gone = async || ask(rest, "GET", &path, "").await.json()["status"] == "offline";
+        until(alias, is_gone).await;
     }
     // Nobody can have these.
     let long = "a".repeat(129);
