@@ -6,6 +6,7 @@
     reason = "when a process is killed is what matters here"
 )]
 
+mod given_up;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod ledger;
@@ -187,7 +188,7 @@ fn options(alias: usize, node: &Node, folder: &str) -> DeviceOptions {
     options.data = Some(format!("{folder}end-{alias}").into());
     options.config.backoff_min = Duration::from_millis(100);
     options.config.backoff_max = Duration::from_millis(500);
-    // A node that stood still may take up a connection that was given up meanwhile.
+    // A node that stood still cannot know that somebody who polled has given up.
     options.config.replaced = Replaced::After(Duration::from_millis(500));
     options
 }

@@ -1,28 +1,11 @@
 //! Frames for the relay rooms: handed on at once or not at all.
 
 use super::vocabulary::{Event, NodeMessage, Output};
-use super::{LinkId, Platform, later};
+use super::{LinkId, Platform};
 use crate::wire::{Code, Message, Num};
 use std::time::{Duration, Instant};
 
 impl Platform {
-    /// After a pause, nobody knows when what is read was sent. What is read later than half of a
-    /// command's life after it was not there before; and if the pause was shorter than the other
-    /// half, nothing is too old.
-    pub(super) fn paused(&mut self, now: Instant, pause: Duration) {
-        let half = self.config.door_life.checked_div(2).unwrap_or_default();
-        if pause >= half {
-            self.paused_until = self.paused_until.max(later(now, half));
-        }
-    }
-
-    /// True if what was read then may have been there before a pause.
-    //= docs/spec/zzw-push-proto.md#permission
-    //# The same MUST become of one that may have waited so long because the process stood still.
-    fn may_have_waited(&self, read: Instant) -> bool {
-        self.paused_until.is_some_and(|until| read < until)
-    }
-
     /// Tells the other nodes of a frame that the rooms of this one have let through.
     pub fn relay_door(&mut self, now: Instant, received: Instant, message: &Message) {
         let age = now.saturating_duration_since(received);

@@ -99,10 +99,11 @@ impl Platform {
         Some(ask)
     }
 
-    /// The frame that was set aside.
+    /// The frame that was set aside or postponed.
     pub(super) fn take_up(&mut self, id: LinkId) -> Option<Frame> {
         let link = self.links.get_mut(id)?;
         link.asking = None;
+        link.waiting.as_mut()?.postponed = None;
         let (frame, weight) = link.next_waiting()?;
         self.let_go(weight);
         Some(frame)
@@ -153,7 +154,7 @@ impl Platform {
     }
 
     /// The alias that a frame wants for its link, which has none or may change it.
-    fn alias_to_bind<'m>(&self, id: LinkId, message: &'m Message) -> Option<&'m Text> {
+    pub(super) fn alias_to_bind<'m>(&self, id: LinkId, message: &'m Message) -> Option<&'m Text> {
         let alias = match message {
             Message::Heartbeat(heartbeat) => heartbeat.alias.as_ref()?,
             Message::Connect(connect) => &connect.alias,

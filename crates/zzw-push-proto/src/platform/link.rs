@@ -31,7 +31,7 @@ pub(super) struct Link {
     pub(super) publishes: Bucket,
     pub(super) garbled: u8,
     pub(super) garbled_since: Option<Instant>,
-    /// What the frames in `waiting` wait for, besides a claim.
+    /// What the frames in `waiting` wait for, besides a claim or the time after a pause.
     pub(super) asking: Option<AskId>,
     pub(super) waiting: Option<Box<Waiting>>,
     /// Requests that the store has not answered.
@@ -43,6 +43,8 @@ pub(super) struct Link {
 pub(super) struct Waiting {
     pub(super) frames: VecDeque<Frame>,
     pub(super) bytes: usize,
+    /// The place of the link among those that wait because the process stood still.
+    pub(super) postponed: Option<u64>,
 }
 
 /// A frame that came on a link.
@@ -171,7 +173,12 @@ impl Link {
     /// True while later frames have to wait.
     pub(super) fn is_undecided(&self) -> bool {
         let is_claiming = self.session.as_ref().is_some_and(|s| s.epoch.is_none());
-        self.asking.is_some() || is_claiming
+        self.asking.is_some() || is_claiming || self.postponed().is_some()
+    }
+
+    /// Its place among those that wait because the process stood still.
+    pub(super) fn postponed(&self) -> Option<u64> {
+        self.waiting.as_ref()?.postponed
     }
 
     /// The session, once the alias is its own.

@@ -15,6 +15,7 @@ mod nodes;
 mod offline;
 mod outbox;
 mod parcel;
+mod pause;
 mod pending;
 mod presence;
 mod publish;
@@ -51,6 +52,7 @@ use life::Life;
 use link::Link;
 use links::Links;
 use outbox::Outbox;
+use pause::Paused;
 use pending::{Asker, Pending};
 use presence::Presence;
 use publish::Publication;
@@ -92,8 +94,7 @@ pub struct Platform {
     asked: BTreeMap<AskId, Asked>,
     releases: Releases,
     presence: Presence,
-    /// Until then, what is read may have waited during a pause.
-    paused_until: Option<Instant>,
+    paused: Paused,
     /// What time it was by the wall clock when that was heard last.
     clock: Option<(Instant, UnixMillis)>,
     /// Sessions that wait for memory.
@@ -128,7 +129,7 @@ impl Platform {
             asked: BTreeMap::new(),
             releases: Releases::default(),
             presence: Presence::default(),
-            paused_until: None,
+            paused: Paused::default(),
             clock: None,
             starved: BTreeSet::new(),
             swept_at: None,
@@ -148,6 +149,10 @@ impl Platform {
 
     /// Takes one fact from the world. Never fails: what a peer did wrong comes out as output.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        if let Input::Paused(pause) = &input {
+            // What is due now may be for a link that was given up meanwhile.
+            self.paused(now, *pause);
+        }
         self.handle_timeout(now);
         if self.is_closed() {
             return;
@@ -166,12 +171,12 @@ impl Platform {
                 self.clock = Some((now, at));
                 self.called(now, id, address, at, call);
             }
-            Input::HungUp(_) => {} // its answer goes to nobody
+            // Its answer goes to nobody; the pause was told first of all.
+            Input::HungUp(_) | Input::Paused(_) => {}
             Input::Stored(seq, reply) => self.stored(now, seq, reply),
             Input::StoreFailed(seq, error) => self.store_failed(now, seq, error),
             Input::Rooms(rooms) => self.rooms = rooms,
             Input::Missed => self.doubt_all(),
-            Input::Paused(pause) => self.paused(now, pause),
             Input::FromNode { node, message } => self.node_says(now, node, message),
         }
         self.feed_the_starved(now);
@@ -185,6 +190,7 @@ impl Platform {
         }
         self.fire_lease(now);
         self.fire_asked(now);
+        self.fire_postponed(now);
         while let Some((due, id)) = self.due.first().copied() {
             if due > now {
                 break;
@@ -213,6 +219,7 @@ impl Platform {
             link,
             self.next_lease(),
             self.next_asked(),
+            self.next_postponed(),
             self.next_release(),
             self.next_presence(),
             self.next_drain(),

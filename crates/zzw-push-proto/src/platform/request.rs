@@ -16,6 +16,9 @@ impl Platform {
     //= docs/spec/zzw-push-proto.md#alias
     //# Each request with a number MUST get exactly one reply unless its link ends.
     pub(super) fn perform(&mut self, now: Instant, id: LinkId, frame: Frame) {
+        let Some(frame) = self.postpone(now, id, frame) else {
+            return;
+        };
         let Frame {
             received,
             at,

@@ -339,6 +339,9 @@ impl Platform {
         if let Some(ask) = link.asking {
             self.asked.remove(&ask);
         }
+        if let Some(place) = link.postponed() {
+            self.forget_postponed(place);
+        }
         self.let_go(link.held());
         self.count_link(link.transport, false);
         self.counters.ended.count(why);

@@ -81,7 +81,8 @@ pub enum Input {
     Rooms(RoomCounts),
     /// What other nodes have said has been lost, or may have been.
     Missed,
-    /// The process stood still for so long: what is read next may have waited as long.
+    /// The process stood still for so long: what is read next may have waited as long. For a moment
+    /// no command opens a door, and links without an alias wait for theirs.
     Paused(Duration),
     /// Another node says something.
     FromNode {

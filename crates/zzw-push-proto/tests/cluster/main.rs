@@ -54,6 +54,10 @@ const CAMPAIGN: Campaign = Campaign {
 //= type=test
 //# When the lease of another node has ended, every queue MUST be looked at again: that node may have
 //# kept a message and told nobody.
+//= docs/spec/zzw-push-proto.md#alias
+//= type=test
+//# When the process stood still, a link MUST NOT be bound before what may have waited meanwhile is
+//# read, and not at all if its end is among that.
 //= docs/spec/zzw-push-proto.md#node
 //= type=test
 //# A node that may have missed what another one has said MUST look at every queue again.

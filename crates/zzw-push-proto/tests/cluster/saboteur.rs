@@ -38,6 +38,8 @@ pub(crate) enum Saboteur {
     Disorder,
     /// What is left of a message's time is measured by the node's wall clock.
     WallClock,
+    /// A driver does not tell that it stood still.
+    HidesPauses,
     /// Nodes' timers never fire.
     NoTimers,
     /// The store forgets what it has read out.
@@ -45,7 +47,7 @@ pub(crate) enum Saboteur {
 }
 
 impl Saboteur {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::NoFence,
         Self::HidesFailedRenewals,
         Self::NoEpochs,
@@ -63,6 +65,7 @@ impl Saboteur {
         Self::ReleasesAnyEpoch,
         Self::Disorder,
         Self::WallClock,
+        Self::HidesPauses,
         Self::NoTimers,
         Self::DeletesWhenRead,
     ];

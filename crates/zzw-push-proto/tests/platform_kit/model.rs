@@ -34,6 +34,8 @@ pub struct World {
     /// Links that were closed: they are never heard of again.
     pub(super) over: BTreeSet<LinkId>,
     pub(super) newest: BTreeMap<&'static str, LinkId>,
+    /// The process stood still once: since then, links may have waited for aliases.
+    pub(super) has_paused: bool,
     /// Who is online, as the application was told.
     pub(super) online: BTreeMap<&'static str, LinkId>,
     pub(super) asked: Vec<(Seq, StoreOp)>,
@@ -84,6 +86,7 @@ impl World {
             links: BTreeMap::new(),
             over: BTreeSet::new(),
             newest: BTreeMap::new(),
+            has_paused: false,
             online: BTreeMap::new(),
             asked: Vec::new(),
             replies: Vec::new(),
@@ -126,6 +129,7 @@ impl World {
             19 => self.call(a, b),
             _ if a >= 252 => self.drain(),
             _ if a >= 244 => self.input(Input::Missed),
+            _ if a >= 240 => self.pause(Duration::from_millis(u64::from(b) * 16)),
             _ => self.command(a, b),
         }
     }
@@ -157,6 +161,11 @@ impl World {
 
     fn wants(&mut self, id: LinkId, alias: &'static str) {
         self.newest.insert(alias, id);
+    }
+
+    fn pause(&mut self, pause: Duration) {
+        self.has_paused = true;
+        self.input(Input::Paused(pause));
     }
 
     /// A publication to some of the aliases or to a topic, what it says, and whom it is kept for.
@@ -428,6 +437,7 @@ impl World {
         self.questions.clear();
         self.published.clear();
         self.newest.clear();
+        self.has_paused = false;
         self.doors.clear();
         self.told.clear();
         self.said.clear();

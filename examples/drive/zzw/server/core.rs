@@ -164,11 +164,11 @@ impl Core {
 
     /// A link of the push system is up.
     pub(super) fn connect(&self, link: LinkId, peer: Peer, outlet: Outlet) {
-        let mut inner = self.inner();
+        let (mut inner, now) = self.awake();
         inner.outlets.insert(link, outlet);
         inner
             .platform
-            .handle_input(now(), Input::Connected(link, peer));
+            .handle_input(now, Input::Connected(link, peer));
         self.carry_out(inner);
     }
 
@@ -184,9 +184,7 @@ impl Core {
         link: LinkId,
         message: Result<Message, WireError>,
     ) -> Instant {
-        let mut inner = self.inner();
-        let now = now();
-        inner.feel_pulse(now);
+        let (mut inner, now) = self.awake();
         inner.platform.handle_input(now, received(link, message));
         self.obey_all(&mut inner);
         now
@@ -222,8 +220,7 @@ impl Core {
 
     /// A link has written all that it was given, after it was full.
     pub(super) fn drained(&self, link: LinkId) {
-        let mut inner = self.inner();
-        let now = now();
+        let (mut inner, now) = self.awake();
         if let Some(Outlet::Lines(outlet)) = inner.outlets.get_mut(&link) {
             outlet.drained();
         }
@@ -234,9 +231,8 @@ impl Core {
 
     /// A link is gone.
     pub(super) fn disconnected(&self, link: LinkId) {
-        let mut inner = self.inner();
+        let (mut inner, now) = self.awake();
         inner.outlets.remove(&link);
-        let now = now();
         inner.platform.handle_input(now, Input::Disconnected(link));
         inner
             .rooms
@@ -268,9 +264,7 @@ impl Core {
 
     /// Tells the broker what has happened.
     pub(super) fn tell(&self, inputs: impl IntoIterator<Item = Input>) {
-        let mut inner = self.inner();
-        let now = now();
-        inner.feel_pulse(now);
+        let (mut inner, now) = self.awake();
         inner.platform.handle_timeout(now);
         for input in inputs {
             inner.platform.handle_input(now, input);
@@ -282,10 +276,10 @@ impl Core {
     pub(super) fn call(self: &Arc<Self>, address: IpAddr, call: Call) -> Exchange {
         let id = ExchangeId(self.next_call.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
-        let mut inner = self.inner();
+        let (mut inner, now) = self.awake();
         inner.calls.insert(id, answer);
         let input = Input::Called(id, address, unix_now(), call);
-        inner.platform.handle_input(now(), input);
+        inner.platform.handle_input(now, input);
         self.carry_out(inner);
         Exchange {
             core: Arc::clone(self),
@@ -297,24 +291,24 @@ impl Core {
     /// Publishes something of the application's own.
     #[expect(clippy::result_large_err, reason = "gives its value back")]
     pub(super) fn publish(&self, publish: Publish) -> Result<PublishId, Refused<Publish>> {
-        let mut inner = self.inner();
-        let published = inner.platform.publish(now(), unix_now(), publish);
+        let (mut inner, now) = self.awake();
+        let published = inner.platform.publish(now, unix_now(), publish);
         self.carry_out(inner);
         published
     }
 
     /// Takes no new links and lets those there are go, see [`Platform::drain`].
     pub(super) fn drain(&self) {
-        let mut inner = self.inner();
-        inner.platform.drain(now());
+        let (mut inner, now) = self.awake();
+        inner.platform.drain(now);
         self.carry_out(inner);
     }
 
     /// Ends both machines.
     pub(super) fn close(&self) {
-        let mut inner = self.inner();
-        inner.platform.close(now());
-        inner.rooms.close(now());
+        let (mut inner, now) = self.awake();
+        inner.platform.close(now);
+        inner.rooms.close(now);
         self.carry_out(inner);
     }
 
@@ -404,9 +398,7 @@ impl Core {
             let beat = now() + PULSE;
             tokio::select! {
                 () = sleep_until(Some(armed.map_or(beat, |armed| armed.min(beat)))) => {
-                    let mut inner = self.inner();
-                    let now = now();
-                    inner.feel_pulse(now);
+                    let (mut inner, now) = self.awake();
                     inner.platform.handle_timeout(now);
                     inner.rooms.handle_timeout(now);
                     self.carry_out(inner);
@@ -515,6 +507,15 @@ impl Core {
             // One node has nobody to relay to.
             _ => {}
         }
+    }
+
+    /// Both machines and the time, when something happens; the broker knows by then if the process
+    /// stood still before.
+    fn awake(&self) -> (MutexGuard<'_, Inner>, Instant) {
+        let mut inner = self.inner();
+        let now = now();
+        inner.feel_pulse(now);
+        (inner, now)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -63,7 +63,7 @@ impl World {
             return;
         };
         let node = &mut self.nodes[nth];
-        if !node.owes || node.is_cut_off || node.is_paused {
+        if !node.owes || node.is_cut_off || node.paused_at.is_some() {
             return;
         }
         node.owes = false;
@@ -86,7 +86,7 @@ impl World {
             return;
         };
         let node = &self.nodes[nth];
-        if node.is_cut_off || node.is_paused || node.platform.is_none() {
+        if node.is_cut_off || node.paused_at.is_some() || node.platform.is_none() {
             return; // it comes again
         }
         if inbox.entries.is_empty() && !inbox.is_cut {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testkit::Pipe;
 use zzw_push_proto::platform::{
-    Event, Input, LinkEnd, NodeId, NodeInfo, NodeMessage, Output, Owner, Platform, Seq, StoreReply,
-    UnixMillis,
+    Event, Input, LinkEnd, NodeId, NodeInfo, NodeMessage, Output, Owner, Platform, Seq, StoreOp,
+    StoreReply, UnixMillis,
 };
 use zzw_push_proto::rest::RestReply;
 use zzw_push_proto::wire::Message;
@@ -21,8 +21,10 @@ pub(super) struct Node {
     pub(super) platform: Option<Platform>,
     /// Which process this is; 0 if there has been none.
     pub(super) process: u64,
-    /// It stands still: what comes waits.
-    pub(super) is_paused: bool,
+    /// It stands still since then: what comes waits.
+    pub(super) paused_at: Option<Instant>,
+    /// It stood still for long, and has not read yet what has come meanwhile.
+    is_behind: bool,
     pub(super) waiting: VecDeque<Input>,
     pub(super) is_draining: bool,
     pub(super) is_cut_off: bool,
@@ -123,7 +125,7 @@ impl World {
     pub(super) fn stop(&mut self, nth: usize) {
         let node = &mut self.nodes[nth];
         node.platform = None;
-        node.is_paused = false;
+        node.paused_at = None;
         let process = node.process;
         self.exchanges.retain(|_, call| call.process != process);
         let lost = (0..self.links.len()).filter(|link| {
@@ -142,15 +144,21 @@ impl World {
     pub(super) fn resume(&mut self, nth: usize) -> Result<(), String> {
         let now = self.schedule.now();
         let node = &mut self.nodes[nth];
-        node.is_paused = false;
+        let pause = node.paused_at.take().map_or(Duration::ZERO, |at| now - at);
+        node.is_behind = pause >= Duration::from_secs(1);
         let process = node.process;
         if let Some(platform) = &mut node.platform {
-            platform.handle_timeout(now);
+            if self.saboteur == Saboteur::HidesPauses {
+                platform.handle_timeout(now);
+            } else {
+                platform.handle_input(now, Input::Paused(pause));
+            }
         }
         self.settle_node(nth)?;
         while let Some(input) = self.nodes[nth].waiting.pop_front() {
             self.tell(nth, input)?;
         }
+        self.nodes[nth].is_behind = false;
         if self.is_process(nth, process) {
             self.skip_inbox(process);
             self.after(self.plan.store, Happening::OwnUp(process));
@@ -166,7 +174,8 @@ impl World {
             return Ok(());
         }
         node.wake = None;
-        let Some(platform) = node.platform.as_mut().filter(|_| !node.is_paused) else {
+        let is_paused = node.paused_at.is_some();
+        let Some(platform) = node.platform.as_mut().filter(|_| !is_paused) else {
             return Ok(());
         };
         platform.handle_timeout(now);
@@ -183,7 +192,7 @@ impl World {
         if self.nodes[nth].platform.is_none() {
             return Ok(());
         }
-        if self.nodes[nth].is_paused {
+        if self.nodes[nth].paused_at.is_some() {
             self.nodes[nth].waiting.push_back(input);
             return Ok(());
         }
@@ -283,7 +292,11 @@ impl World {
             }
             Output::Event(event) => self.application_learns(nth, event)?,
             Output::Store(seq, op) => {
-                self.nodes[nth].asked = seq;
+                let node = &mut self.nodes[nth];
+                if node.is_behind && matches!(op, StoreOp::Claim { .. }) {
+                    return Err("a link is bound whose end may have waited".to_owned());
+                }
+                node.asked = seq;
                 let connection = self.connection(nth);
                 self.ask_redis(nth, Request::new(connection, seq, op));
             }

@@ -21,7 +21,7 @@ impl World {
             Trouble::Crash if is_up => {
                 let left = self.chance.below(4);
                 self.doom(nth, false, left);
-                if left == 0 || self.nodes[nth].is_paused {
+                if left == 0 || self.nodes[nth].paused_at.is_some() {
                     self.crash(nth);
                 }
             }
@@ -29,7 +29,7 @@ impl World {
                 let left = self.chance.below(4);
                 self.doom(nth, true, left);
             }
-            Trouble::Pause if is_up && !self.nodes[nth].is_paused => self.pause(nth),
+            Trouble::Pause if is_up && self.nodes[nth].paused_at.is_none() => self.pause(nth),
             Trouble::Drain if is_up && !self.nodes[nth].is_draining => self.drain(nth)?,
             Trouble::Partition if is_up => {
                 self.stats.partitions += 1;
@@ -76,14 +76,15 @@ impl World {
     fn pause(&mut self, nth: usize) {
         self.stats.pauses += 1;
         let length = self.outage();
+        let now = self.schedule.now();
         let node = &mut self.nodes[nth];
-        node.is_paused = true;
+        node.paused_at = Some(now);
         let resume = Happening::Resume(nth, node.process);
         self.schedule.after(length, resume);
     }
 
     fn drain(&mut self, nth: usize) -> Result<(), String> {
-        if self.nodes[nth].is_paused {
+        if self.nodes[nth].paused_at.is_some() {
             return Ok(());
         }
         let now = self.schedule.now();
@@ -137,7 +138,7 @@ impl World {
                 self.schedule
                     .at(flushed, Happening::Reconnect(nth, process));
             }
-            if self.nodes[nth].is_paused {
+            if self.nodes[nth].paused_at.is_some() {
                 self.resume(nth)?;
             }
             if self.nodes[nth].platform.is_none() {

@@ -1,7 +1,6 @@
 //! Calls that wait for their answers.
 
 use super::Core;
-use crate::clock::now;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use zzw_push_proto::platform::{ExchangeId, Input};
@@ -23,9 +22,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut inner = self.core.inner();
+        let (mut inner, now) = self.core.awake();
         if inner.calls.remove(&self.id).is_some() {
-            inner.platform.handle_input(now(), Input::HungUp(self.id));
+            inner.platform.handle_input(now, Input::HungUp(self.id));
             self.core.carry_out(inner);
         }
     }
