@@ -110,12 +110,29 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal by its name; whoever is stopped stands still by then.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status();
         assert!(kill.unwrap().success());
+        if name == "STOP" {
+            let end = Instant::now() + PATIENCE;
+            while self.is_moving() {
+                assert!(Instant::now() < end, "it does not stop");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// True while a thread of it is not stopped, which takes its time on a busy machine.
+    fn is_moving(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        threads.into_iter().flatten().flatten().any(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit(") ").next().unwrap_or_default();
+            !state.is_empty() && !state.starts_with('T')
+        })
     }
 
     /// Kills it, without a chance to tidy up, and waits until it is gone.
