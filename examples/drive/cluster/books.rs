@@ -75,9 +75,9 @@ impl Books {
         }
     }
 
-    /// Does a request, and says how it ended.
-    pub(super) async fn answer(&self, lane: &Lane, op: &StoreOp) -> Answer {
-        match self.carry_out(lane, op).await {
+    /// Does a request that has waited so long, and says how it ended.
+    pub(super) async fn answer(&self, lane: &Lane, op: &StoreOp, waited: Duration) -> Answer {
+        match self.carry_out(lane, op, waited).await {
             Ok(answer) => answer,
             Err(trouble) => {
                 if let Trouble::Said(what) = &trouble {
@@ -97,9 +97,16 @@ impl Books {
         )
     }
 
-    async fn carry_out(&self, lane: &Lane, op: &StoreOp) -> Result<Answer, Trouble> {
+    async fn carry_out(
+        &self,
+        lane: &Lane,
+        op: &StoreOp,
+        waited: Duration,
+    ) -> Result<Answer, Trouble> {
         let reply = match op {
-            StoreOp::Claim { alias, owner } => self.claim(lane, alias, *owner).await?,
+            StoreOp::Claim { alias, owner } => {
+                return self.claim(lane, alias, *owner, waited).await;
+            }
             StoreOp::Release { alias, epoch } => self.release(lane, alias, *epoch).await?,
             StoreOp::Append {
                 alias,
@@ -135,16 +142,27 @@ impl Books {
         Ok(Ok(reply))
     }
 
-    async fn claim(&self, lane: &Lane, alias: &Text, owner: Owner) -> Result<StoreReply, Trouble> {
+    async fn claim(
+        &self,
+        lane: &Lane,
+        alias: &Text,
+        owner: Owner,
+        waited: Duration,
+    ) -> Result<Answer, Trouble> {
         // Before it is claimed, so that whoever clears up behind this node finds it.
         let mut note = self.script(Script::Own, &[self.keys.owned(owner.node)]);
         note.arg(alias.as_str());
         let keys = [self.keys.record(alias), self.keys.queue(alias)];
         let mut claim = self.script(Script::Claim, &keys);
         claim.arg(self.time()).arg(owner_text(owner));
+        claim.arg(self.last_time(waited));
         let mut replies = Replies::new(lane.call([note, claim]).await?);
         replies.value()?;
-        let mut claimed = replies.array()?;
+        let claimed = replies.value()?;
+        if !matches!(claimed, redis::Value::Array(_)) {
+            return Ok(Err(StoreError::Unavailable)); // too late
+        }
+        let mut claimed = Replies::of(claimed)?;
         let (epoch, previous) = (claimed.number()?, claimed.owner()?);
         let gap = claimed.number()?;
         let mut after = self.freed(claimed.array()?)?;
@@ -153,10 +171,20 @@ impl Books {
             after.push(remove(&self.keys.owned(other.node), alias));
         }
         lane.call(after).await?;
-        Ok(StoreReply::Claimed {
+        Ok(Ok(StoreReply::Claimed {
             epoch,
             previous,
             gap,
+        }))
+    }
+
+    /// The time by the clock of Redis after which a request that has waited so long comes too late,
+    /// because nobody waits for its answer any more; nothing if that clock is not known.
+    fn last_time(&self, waited: Duration) -> String {
+        let now = self.redis_now().filter(|_| self.at.is_none());
+        let left = self.settings.timeout.saturating_sub(waited);
+        now.map_or_else(String::new, |now| {
+            now.0.saturating_add(millis(left)).to_string()
         })
     }
 

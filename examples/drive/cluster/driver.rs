@@ -33,7 +33,8 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 pub(super) enum Ask {
-    Store(Seq, StoreOp),
+    /// And since when.
+    Store(Seq, StoreOp, Instant),
     /// And since when.
     Tell(NodeId, NodeMessage, Instant),
 }
@@ -87,7 +88,7 @@ impl Cluster {
         let is_urgent = matches!(op, StoreOp::Release { .. } | StoreOp::Renew { .. });
         let refused = if !is_urgent && waiting >= self.max_waiting {
             StoreError::Full
-        } else if self.send(Ask::Store(seq, op)) {
+        } else if self.send(Ask::Store(seq, op, Instant::now())) {
             return None;
         } else {
             StoreError::Unavailable
@@ -156,6 +157,6 @@ impl Shared {
 
 impl Ask {
     pub(super) fn is_for_many(&self) -> bool {
-        matches!(self, Self::Store(_, op) if Books::is_for_many(op))
+        matches!(self, Self::Store(_, op, _) if Books::is_for_many(op))
     }
 }

@@ -116,7 +116,9 @@ impl Ledger {
         let mut answers = Vec::with_capacity(batch.len());
         for group in groups(batch, Books::is_for_many) {
             let lane = Lane::default();
-            let each = group.iter().map(|op| self.books.answer(&lane, op));
+            let each = group
+                .iter()
+                .map(|op| self.books.answer(&lane, op, Duration::ZERO));
             answers.extend(lane.run(&mut self.connection, each.collect()).await);
         }
         answers

@@ -266,7 +266,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         let lane = Lane::default();
         let each = group.iter().map(|ask| async {
             match ask {
-                Ask::Store(_, op) => Some(books.answer(&lane, op).await),
+                Ask::Store(_, op, since) => Some(books.answer(&lane, op, since.elapsed()).await),
                 Ask::Tell(node, message, since) => {
                     let told = books.tell(&lane, *node, message, since.elapsed());
                     if told.await.is_err() {
@@ -280,7 +280,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         let mut inputs = Vec::with_capacity(group.len());
         let mut has_renewed = false;
         for (ask, answer) in group.iter().zip(answers) {
-            if let (Ask::Store(seq, op), Some(answer)) = (ask, answer) {
+            if let (Ask::Store(seq, op, _), Some(answer)) = (ask, answer) {
                 has_renewed |= matches!(op, StoreOp::Renew { .. }) && answer.is_ok();
                 self.put(&mut inputs, *seq, answer);
             }
@@ -409,7 +409,7 @@ impl<A: FnMut(Vec<Input>)> Worker<A> {
         for ask in asks {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             match ask {
-                Ask::Store(seq, _) => {
+                Ask::Store(seq, ..) => {
                     inputs.push(Input::StoreFailed(seq, StoreError::Unavailable));
                 }
                 Ask::Tell(..) => self.lose_words(),

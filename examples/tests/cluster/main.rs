@@ -10,6 +10,7 @@ mod fake;
 mod kit;
 #[path = "../kit_zzw/mod.rs"]
 mod kit_zzw;
+mod late;
 mod ledger;
 mod lost;
 mod memory;

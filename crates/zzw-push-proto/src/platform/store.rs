@@ -45,7 +45,8 @@ pub enum Transport {
 #[non_exhaustive]
 pub enum StoreOp {
     /// This node takes the alias over: its epoch grows by one, and its gap is told and forgotten.
-    /// Answered with [`StoreReply::Claimed`].
+    /// Answered with [`StoreReply::Claimed`]. A store that several nodes share should not carry it out
+    /// when it was answered with a failure before: its device may have gone to another node.
     Claim {
         /// Who.
         alias: Text,

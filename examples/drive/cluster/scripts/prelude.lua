@@ -9,16 +9,18 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- The time, which never goes back for an alias. `given` is for tests.
-local function clock(given, record)
-  local at
+-- The time. `given` is for tests.
+local function now(given)
   if given ~= '' then
-    at = tonumber(given)
-  else
-    local time = redis.call('TIME')
-    at = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    return tonumber(given)
   end
-  return math.max(at, tonumber(redis.call('HGET', record, 'w') or '0'))
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The same, but that it never goes back for an alias.
+local function clock(given, record)
+  return math.max(now(given), tonumber(redis.call('HGET', record, 'w') or '0'))
 end
 
 -- Where a message stands in the stream.

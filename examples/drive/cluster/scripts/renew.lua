@@ -1,12 +1,6 @@
 -- KEYS nodes; ARGV time, node, what it tells, length of its lease in milliseconds. Returns time,
 -- whether the node was known, and of each node: its number, when its lease ends, what it tells.
-local at
-if ARGV[1] ~= '' then
-  at = tonumber(ARGV[1])
-else
-  local time = redis.call('TIME')
-  at = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local at = now(ARGV[1])
 local was_known = redis.call('HEXISTS', KEYS[1], ARGV[2])
 local ends = digits(at + tonumber(ARGV[4]))
 redis.call('HSET', KEYS[1], ARGV[2], ends .. ' ' .. ARGV[3])

@@ -1,0 +1,43 @@
+//! Redis carries out late what a node has asked for.
+
+use crate::kit_zzw::{Caller, call, until};
+use crate::lost::two;
+use crate::redis::Redis;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_is_carried_out_late_takes_nothing() {
+    let Some(redis) = Redis::start("late", &[]) else {
+        return;
+    };
+    let servers = two(&redis).await;
+    let [one, two] = &servers;
+    let mut device = Caller::bound(two, "室内机").await;
+    let epoch = || redis.ask(&["HGET", "zzw:r:{a:室内机}", "e"]);
+    assert_eq!(epoch(), "1");
+    // The device has tried another node, which is told nothing for so long that it gives up.
+    redis.signal("STOP");
+    let mut tried = Caller::dial(one).await;
+    let refused = tried.asks(&json!({"t": 14, "alias": "室内机"})).await;
+    assert_eq!(refused["code"], "store_unavailable");
+    redis.signal("CONT");
+    for node in &servers {
+        let has_lease = async || call(node, "/info").await["stale"] != true;
+        until("the node's lease", has_lease).await;
+    }
+    assert_eq!(epoch(), "1");
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let beat = json!({"t": -1, "alias": "室内机"});
+        assert_eq!(device.asks(&json!({"t": 1})).await, beat);
+    }
+    // What is asked now is new.
+    let bound = json!({"t": -14, "alias": "室内机"});
+    let answer = tried.asks(&json!({"t": 14, "alias": "室内机"})).await;
+    assert_eq!(answer, bound);
+    assert_eq!(device.hears().await["code"], "replaced");
+    for server in servers {
+        server.stop().await.unwrap();
+    }
+}
