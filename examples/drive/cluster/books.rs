@@ -150,8 +150,7 @@ impl Books {
         waited: Duration,
     ) -> Result<Answer, Trouble> {
         // Before it is claimed, so that whoever clears up behind this node finds it.
-        let mut note = self.script(Script::Own, &[self.keys.owned(owner.node)]);
-        note.arg(alias.as_str());
+        let note = self.own(owner.node, alias);
         let keys = [self.keys.record(alias), self.keys.queue(alias)];
         let mut claim = self.script(Script::Claim, &keys);
         claim.arg(self.time()).arg(owner_text(owner));
@@ -178,8 +177,18 @@ impl Books {
         }))
     }
 
+    /// Notes that a node has an alias, or is about to.
+    fn own(&self, node: NodeId, alias: &str) -> Cmd {
+        let mut own = self.script(Script::Own, &[self.keys.owned(node)]);
+        own.arg(alias);
+        own
+    }
+
     /// The time by the clock of Redis after which a request that has waited so long comes too late,
     /// because nobody waits for its answer any more; nothing if that clock is not known.
+    //= docs/spec/zzw-push-proto.md#store
+    //# A store that nodes share MUST NOT give an alias away when the answer is not waited for any
+    //# more: its device may be at another node by then.
     fn last_time(&self, waited: Duration) -> String {
         let now = self.redis_now().filter(|_| self.at.is_none());
         let left = self.settings.timeout.saturating_sub(waited);
@@ -201,9 +210,7 @@ impl Books {
             None => lane.call([self.listed(alias, epoch, None)]).await?,
             // By a later epoch.
             Some(owner) if owner.node == self.node => {
-                let mut note = self.script(Script::Own, &[ours]);
-                note.arg(alias.as_str());
-                lane.call([note]).await?
+                lane.call([self.own(self.node, alias)]).await?
             }
             Some(_) => Vec::new(),
         };

@@ -7,6 +7,10 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= docs/spec/zzw-push-proto.md#store
+//= type=test
+//# A store that nodes share MUST NOT give an alias away when the answer is not waited for any more:
+//# its device may be at another node by then.
 async fn a_claim_that_is_carried_out_late_takes_nothing() {
     let Some(redis) = Redis::start("late", &[]) else {
         return;

@@ -45,8 +45,8 @@ pub enum Transport {
 #[non_exhaustive]
 pub enum StoreOp {
     /// This node takes the alias over: its epoch grows by one, and its gap is told and forgotten.
-    /// Answered with [`StoreReply::Claimed`]. A store that several nodes share should not carry it out
-    /// when it was answered with a failure before: its device may have gone to another node.
+    /// Answered with [`StoreReply::Claimed`]. A store that nodes share does not carry it out once it was
+    /// answered with a failure: its device may be at another node by then.
     Claim {
         /// Who.
         alias: Text,
@@ -283,8 +283,8 @@ impl MessageId {
         }
     }
 
-    /// The same for messages that are not kept: in the upper half, where each of 32 nodes begins at a
-    /// place of its own, so that what two of them say to one alias in one millisecond differs.
+    /// The same for messages that are not kept: in the upper half, where nodes begin at one of 32
+    /// places, so that what two of them say to one alias in one millisecond is rarely given one id.
     #[must_use]
     //= docs/spec/zzw-push-proto.md#store
     //# The ids of messages that are kept and of those that are not MUST differ, whatever the clock

@@ -18,7 +18,8 @@ use tables::{State, Tables};
 use zzw_push_proto::platform::{StoreError, StoreOp, UnixMillis};
 use zzw_push_proto::wire::{Json, Text};
 
-/// A store on disk that is open. One caller at a time; [`crate::zzw::place::Store`] has a thread for it.
+/// A store on disk that is open. One caller at a time; [`crate::zzw::place::Store`] has a thread for
+/// it.
 ///
 /// Who has an alias is of this run: when a store is opened, nobody has one.
 pub struct Kept {
