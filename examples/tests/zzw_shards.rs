@@ -24,12 +24,6 @@ fn name(number: usize) -> String {
     format!("室内机-{number}")
 }
 
-/// Returns when the caller's core has heard all that it has said.
-async fn is_heard(caller: &mut Caller, alias: &str) {
-    let beat = json!({"t": -1, "alias": alias});
-    assert_eq!(caller.asks(&json!({"t": 1})).await, beat);
-}
-
 async fn publish(caller: &mut Caller, message: Value) {
     let answer = caller.asks(&message).await;
     assert_eq!(answer, json!({"t": -6, "num": message["num"]}));
@@ -84,7 +78,7 @@ async fn history(shards: usize, data: Option<PathBuf>) -> BTreeMap<String, Vec<V
     // Each comes again over another link, which is another core's; the old one is told.
     for (number, old) in callers.iter_mut().enumerate() {
         // What is acknowledged too late comes again, and may.
-        is_heard(old, &name(number)).await;
+        old.is_heard_as(&name(number)).await;
         let message = json!({
             "t": 6, "method": "publish_to_alias", "alias": [name(number)], "msg": "未确认", "num": "u",
         });
@@ -135,7 +129,7 @@ async fn doors_and_rooms_are_the_same_from_every_core() {
         let alias = format!("门口机-{number}");
         let mut door = Caller::bound(&server, &alias).await;
         door.says(&json!({"t": 10, "r": "3-2", "u": "d"})).await;
-        is_heard(&mut door, &alias).await;
+        door.is_heard_as(&alias).await;
         doors.push(door);
     }
     let mut phone = Caller::bound(&server, "手机").await;

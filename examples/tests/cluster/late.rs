@@ -1,7 +1,7 @@
 //! Redis carries out late what a node has asked for.
 
-use crate::kit_zzw::{Caller, call, until};
-use crate::lost::two;
+use crate::kit_zzw::Caller;
+use crate::lost::{have_leases, two};
 use crate::redis::Redis;
 use serde_json::json;
 use std::time::Duration;
@@ -26,15 +26,11 @@ async fn a_claim_that_is_carried_out_late_takes_nothing() {
     let refused = tried.asks(&json!({"t": 14, "alias": "室内机"})).await;
     assert_eq!(refused["code"], "store_unavailable");
     redis.signal("CONT");
-    for node in &servers {
-        let has_lease = async || call(node, "/info").await["stale"] != true;
-        until("the node's lease", has_lease).await;
-    }
+    have_leases(&servers).await;
     assert_eq!(epoch(), "1");
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let beat = json!({"t": -1, "alias": "室内机"});
-        assert_eq!(device.asks(&json!({"t": 1})).await, beat);
+        device.is_heard_as("室内机").await;
     }
     // What is asked now is new.
     let bound = json!({"t": -14, "alias": "室内机"});

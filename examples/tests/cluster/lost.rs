@@ -27,6 +27,14 @@ pub(crate) async fn two_with(redis: &Redis, change: impl FnOnce(&mut Options)) -
     nodes
 }
 
+/// Waits until both have their leases again.
+pub(crate) async fn have_leases(servers: &[Server; 2]) {
+    for node in servers {
+        let has_lease = async || call(node, "/info").await["stale"] != true;
+        until("the node's lease", has_lease).await;
+    }
+}
+
 /// Whose counts a node tells.
 pub(crate) fn hosts(info: &Value) -> Vec<&str> {
     let fields = info.as_object().unwrap().iter();
@@ -103,10 +111,7 @@ async fn half_a_minute_without_redis_loses_nothing_that_was_acknowledged() {
     until("Redis", keeps).await;
     // Both links are still there, and what comes now comes to them.
     assert_eq!(delivered(&mut there).await, "二");
-    for node in &servers {
-        let has_lease = async || call(node, "/info").await["stale"] != true;
-        until("the node's lease", has_lease).await;
-    }
+    have_leases(&servers).await;
     let answer = newcomer.asks(&json!({"t": 14, "alias": "away"})).await;
     assert_eq!(answer, json!({"t": -14, "alias": "away"}));
     assert_eq!(delivered(&mut newcomer).await, "先");

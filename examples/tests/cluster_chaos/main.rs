@@ -9,6 +9,8 @@
 mod given_up;
 #[path = "../kit/mod.rs"]
 mod kit;
+#[path = "../kit_zzw/mod.rs"]
+mod kit_zzw;
 mod ledger;
 mod plant;
 #[path = "../cluster/redis.rs"]

@@ -268,7 +268,11 @@ pub struct Caller(BufReader<TcpStream>);
 
 impl Caller {
     pub async fn dial(server: &Server) -> Self {
-        Self(BufReader::new(Raw::dial(server.addresses().push).await.0))
+        Self::at(server.addresses().push).await
+    }
+
+    pub async fn at(address: SocketAddr) -> Self {
+        Self(BufReader::new(Raw::dial(address).await.0))
     }
 
     /// One who has an alias.
@@ -298,6 +302,12 @@ impl Caller {
     pub async fn asks(&mut self, message: &Value) -> Value {
         self.says(message).await;
         self.hears().await
+    }
+
+    /// Returns when its node has heard all that it has said, and says that it has this alias.
+    pub async fn is_heard_as(&mut self, alias: &str) {
+        let beat = json!({"t": -1, "alias": alias});
+        assert_eq!(self.asks(&json!({"t": 1})).await, beat);
     }
 }
 
