@@ -5,6 +5,7 @@
 //! one seed always gives one history; [`Trace`] proves that.
 
 pub mod campaign;
+pub mod digest;
 mod pipe;
 mod rng;
 mod schedule;

@@ -84,7 +84,6 @@
     reason = "a search that overflows has failed"
 )]
 
-mod digest;
 mod plan;
 mod search;
 mod world;

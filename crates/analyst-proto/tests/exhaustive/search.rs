@@ -1,11 +1,11 @@
 //! Breadth first through all that can happen.
 
-use crate::digest::Ready;
 use crate::plan::Plan;
 use crate::world::{Cut, Move, Party, Step, World};
 use analyst_proto::platform::Verdict;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use testkit::digest::Ready;
 
 /// What a search has come to.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ mod server;
 
 pub(crate) use moves::{Cut, Move, Party, Step};
 
-use crate::digest::Digest;
 use crate::plan::{Budgets, Plan};
 use analyst::Analyst;
 use analyst_proto::link::{DeliveryId, Seq};
@@ -23,6 +22,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testkit::digest::Digest;
 
 /// The task. Floating point would not keep its number.
 const TASK: TaskId = TaskId(1_679_846_303_806_259_201);
@@ -303,7 +303,7 @@ impl World {
 
     /// What stands for it among all states.
     pub(crate) fn digest(&self) -> u128 {
-        let mut digest = Digest::new();
+        let mut digest = Digest::default();
         self.left.hash(&mut digest);
         self.server.client.hash(&mut digest);
         for analyst in &self.analysts {

@@ -4,7 +4,6 @@
 //! rebuilt by what leads to it, and what it does when it is told something is noted for the next time:
 //! there are far fewer states of one node than of the world around it.
 
-use crate::digest::{Digest, Ready};
 use crate::normal::digest_of;
 use crate::plan::{FENCE, HORIZON, LENGTH, Plan, RENEW_EVERY, Saboteur};
 use crate::tell::{ALIAS, Effect, Stimulus, WALL, effect_of};
@@ -12,6 +11,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testkit::digest::{Digest, Ready};
 use zzw_push_proto::platform::{
     Config, Input, Lease, LinkId, MessageId, NodeId, Output, Peer, Platform, PublishId, Seq,
     StoreError, Transport,

@@ -142,7 +142,6 @@
     reason = "a search that overflows has failed"
 )]
 
-mod digest;
 mod faults;
 mod machines;
 mod normal;

@@ -1,9 +1,9 @@
 //! What stands for a state of a machine: what it shows of itself, but for what does not matter.
 
-use crate::digest::Digest;
 use crate::plan::{HORIZON, LENGTH};
 use std::hash::Hasher;
 use std::time::Instant;
+use testkit::digest::Digest;
 use zzw_push_proto::platform::{NodeId, Platform, PublishId};
 
 /// Two machines that have the same do the same from now on.
@@ -19,7 +19,7 @@ pub(crate) fn digest_of(
 ) -> u128 {
     let text = format!("{machine:?}");
     let now = time_of(&format!("{now:?}")).expect("a time");
-    let mut digest = Digest::new();
+    let mut digest = Digest::default();
     digest.write_u64(node.0);
     // Were it called otherwise, states would be taken for one that are not.
     assert!(text.contains(HELD), "when the lease was asked for");

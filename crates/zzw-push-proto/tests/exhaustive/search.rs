@@ -1,12 +1,12 @@
 //! Breadth first through all that can happen.
 
-use crate::digest::Ready;
 use crate::machines::Machines;
 use crate::plan::Plan;
 use crate::world::{Fault, Step, World};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use testkit::digest::Ready;
 
 /// What a search has come to.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ mod redis;
 pub(crate) use checks::Fault;
 pub(crate) use moves::Step;
 
-use crate::digest::Digest;
 use crate::machines::{Machines, StateId, lease, millis};
 use crate::plan::{Budgets, LENGTH, Plan, RENEW_EVERY, Saboteur};
 use crate::store::MemoryStore;
@@ -19,6 +18,7 @@ use redis::Request;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use testkit::digest::Digest;
 use zzw_push_proto::platform::{NodeId, NodeMessage, StoreOp, StoreReply};
 
 /// Names a place for a node, 0 or 1.
@@ -299,7 +299,7 @@ impl World {
 
     /// What stands for it among all states.
     pub(crate) fn digest(&self) -> u128 {
-        let mut digest = Digest::new();
+        let mut digest = Digest::default();
         self.left.hash(&mut digest);
         for node in &self.nodes {
             node.hash_at(self.now, &mut digest);

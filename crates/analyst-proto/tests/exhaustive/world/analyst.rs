@@ -4,7 +4,6 @@ use super::moves::Outcome;
 use super::network::{Kind, Mail, STRANGE, client};
 use super::server::{link, profile};
 use super::{Client, Party, Record, TASK, World};
-use crate::digest::Digest;
 use crate::plan::{Overtaking, Plan, Saboteur};
 use analyst_proto::Rate;
 use analyst_proto::device::{
@@ -14,6 +13,7 @@ use analyst_proto::wire::{ConnectionInfo, GoodsId, ParentTopic};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testkit::digest::Digest;
 
 /// An analyser, with what survives its power cuts.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 use super::network::{Kind, Unacked, analyst, client};
 use super::{Client, Party, Record, TASK, World};
-use crate::digest::Digest;
 use crate::plan::{LEASE, LINGER, Order, Plan, SETTLE, Saboteur};
 use analyst_proto::BrokerProfile;
 use analyst_proto::link::{LinkConfig, Login};
@@ -12,6 +11,7 @@ use analyst_proto::platform::{
 use analyst_proto::wire::{ParentTopic, Secret, Start, UnixMillis};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testkit::digest::Digest;
 
 #[derive(Debug, Clone)]
 pub(super) struct Server {

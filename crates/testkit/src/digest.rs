@@ -5,27 +5,32 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 /// Two halves that are mixed in different ways. Among 10^8 states, two are taken for one with a chance
 /// of less than one in 10^22.
 #[derive(Debug, Clone)]
-pub(crate) struct Digest([u64; 2]);
+pub struct Digest([u64; 2]);
 
 /// For keys that are digests already.
-pub(crate) type Ready = BuildHasherDefault<First>;
+pub type Ready = BuildHasherDefault<First>;
 
+/// The first 64 bits.
 #[derive(Debug, Default)]
-pub(crate) struct First(u64);
+pub struct First(u64);
 
-impl Digest {
-    pub(crate) fn new() -> Self {
+/// Of nothing yet.
+impl Default for Digest {
+    fn default() -> Self {
         Self([0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344])
     }
+}
 
+impl Digest {
     /// What stands for one value.
-    pub(crate) fn of(value: &impl Hash) -> u128 {
-        let mut digest = Self::new();
+    pub fn of(value: &impl Hash) -> u128 {
+        let mut digest = Self::default();
         value.hash(&mut digest);
         digest.whole()
     }
 
-    pub(crate) fn whole(&self) -> u128 {
+    /// What stands for all that was hashed.
+    pub fn whole(&self) -> u128 {
         let [high, low] = self.0;
         u128::from(fold(high, low ^ FACTORS[0])) << 64 | u128::from(fold(low, high ^ FACTORS[1]))
     }
@@ -87,6 +92,10 @@ impl Hasher for First {
 const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
 
 /// Both halves of a product.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the upper half is the other one"
+)]
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one).wrapping_mul(u128::from(other));
     (product >> 64) as u64 ^ product as u64
