@@ -122,6 +122,20 @@ async fn a_server_of_several_cores_says_what_one_of_one_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cores_keep_together_is_counted_once() {
+    let server = sharded(3, None).await;
+    let mut sender = Caller::dial(&server).await;
+    for number in 0..5 {
+        let message = json!({
+            "t": 6, "method": "publish_to_alias", "alias": ["不在"], "msg": "早", "num": number.to_string(),
+        });
+        publish(&mut sender, message).await;
+    }
+    assert_eq!(server.kept().messages, 5);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doors_and_rooms_are_the_same_from_every_core() {
     let server = sharded(3, None).await;
     let mut doors = Vec::new();

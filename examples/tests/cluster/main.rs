@@ -23,4 +23,5 @@ mod naive;
 #[allow(dead_code, reason = "each test uses its part")]
 mod redis;
 mod rooms;
+mod shards;
 mod start;

@@ -30,7 +30,7 @@ fn answer(shards: &Shards, request: &Request<Incoming>, from: IpAddr) -> Respons
     match request.uri().path() {
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
-            http::answer(StatusCode::OK, kind, metrics(&sum(shards.snapshots())))
+            http::answer(StatusCode::OK, kind, metrics(&shards.snapshot()))
         }
         "/healthz" => health(shards),
         _ => http::text(StatusCode::NOT_FOUND, "there are /metrics and /healthz"),
@@ -39,7 +39,7 @@ fn answer(shards: &Shards, request: &Request<Incoming>, from: IpAddr) -> Respons
 
 /// 503 while no new links are taken, or nothing can be kept.
 fn health(shards: &Shards) -> Response<Body> {
-    let store = shards.first().snapshot().store;
+    let store = shards.snapshot().store;
     if shards.first().is_draining() {
         http::text(StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if let Some(why) = store.broken {
@@ -47,13 +47,6 @@ fn health(shards: &Shards) -> Response<Body> {
     } else {
         http::text(StatusCode::OK, "ok")
     }
-}
-
-/// How all cores stand together. The store is that of the first, who shares it with the others, or has
-/// one that is like theirs.
-fn sum(snapshots: Vec<Snapshot>) -> Snapshot {
-    let sum = snapshots.into_iter().reduce(|sum, more| sum.plus(&more));
-    sum.unwrap_or_default()
 }
 
 /// Prometheus' text format.

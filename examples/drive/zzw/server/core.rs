@@ -74,13 +74,13 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// How two cores stand together, over the store of the first.
+    /// How two cores stand together.
     pub(super) fn plus(self, other: &Self) -> Self {
         Self {
             broker: self.broker.plus(&other.broker),
             rooms: self.rooms.plus(other.rooms),
             sizes: self.sizes.plus(other.sizes),
-            store: self.store,
+            store: self.store.plus(&other.store),
             socketio: self.socketio.plus(other.socketio),
             lost: self.lost.plus(other.lost),
         }
@@ -365,11 +365,7 @@ impl Core {
             broker: inner.platform.snapshot(),
             rooms: inner.rooms.counters(),
             sizes: inner.rooms.sizes(),
-            store: inner
-                .store
-                .as_ref()
-                .map(|vault| vault.store().figures())
-                .unwrap_or_default(),
+            store: inner.store.as_ref().map(Vault::figures).unwrap_or_default(),
             socketio: self.socketio.sums(),
             lost: self.losses.sums(),
         }

@@ -370,14 +370,12 @@ impl Server {
 
     /// What the broker has counted.
     pub fn counters(&self) -> platform::Counters {
-        let brokers = self.shards.snapshots().into_iter().map(|it| it.broker);
-        brokers.fold(platform::Counters::default(), |sum, more| sum.plus(&more))
+        self.shards.snapshot().broker
     }
 
     /// How many relay rooms and links in them there are here.
     pub fn sizes(&self) -> rooms::Sizes {
-        let sizes = self.shards.snapshots().into_iter().map(|it| it.sizes);
-        sizes.fold(rooms::Sizes::default(), rooms::Sizes::plus)
+        self.shards.snapshot().sizes
     }
 
     /// What the operator should know about the store, in sentences.
@@ -387,7 +385,7 @@ impl Server {
 
     /// How the store stands.
     pub fn kept(&self) -> store::Figures {
-        self.shards.first().snapshot().store
+        self.shards.snapshot().store
     }
 
     /// Waits until the broker has ended by itself, which it does only when told to.

@@ -78,9 +78,11 @@ impl Shards {
         here.map_or(Home::Elsewhere(servers), Home::Here)
     }
 
-    /// How all of them stand, the one store that they share with the first.
-    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
-        self.iter().map(|core| core.snapshot()).collect()
+    /// How all of them stand together.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let each = self.iter().map(|core| core.snapshot());
+        let all = each.reduce(|sum, more| sum.plus(&more));
+        all.unwrap_or_default()
     }
 
     /// Gives each core its own store, or all of them one.

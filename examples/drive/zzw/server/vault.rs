@@ -1,6 +1,7 @@
 //! The store as one core of several uses it.
 
 use crate::zzw::place::Store;
+use crate::zzw::store::Figures;
 use std::sync::Arc;
 use zzw_push_proto::platform::{Input, Seq, StoreOp};
 
@@ -22,6 +23,15 @@ impl Vault {
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How the store stands. Of one that several cores share only the first tells, so that nothing
+    /// is counted twice.
+    pub(super) fn figures(&self) -> Figures {
+        if self.shard > 0 {
+            return Figures::default();
+        }
+        self.store.figures()
     }
 
     /// The store, if nobody else has it.

@@ -123,6 +123,25 @@ impl Default for Settings {
 }
 
 impl Figures {
+    /// Those of two stores together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            broken: self.broken.or_else(|| other.broken.clone()),
+            messages: self.messages.saturating_add(other.messages),
+            bytes: self.bytes.saturating_add(other.bytes),
+            aliases: self.aliases.saturating_add(other.aliases),
+            owned: self.owned.saturating_add(other.owned),
+            ops: self.ops.saturating_add(other.ops),
+            commits: self.commits.saturating_add(other.commits),
+            expired: self.expired.saturating_add(other.expired),
+            evicted: self.evicted.saturating_add(other.evicted),
+            forgotten: self.forgotten.saturating_add(other.forgotten),
+            waiting: self.waiting.saturating_add(other.waiting),
+            file_bytes: self.file_bytes.saturating_add(other.file_bytes),
+        }
+    }
+
     fn count(&mut self, totals: &Totals, tally: &Tally, owners: &Owners) {
         self.messages = totals.messages;
         self.bytes = totals.bytes;
